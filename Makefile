@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: ISC
+CC ?= gcc
+BUILD := build
+CPPFLAGS += -I. -D_GNU_SOURCE
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wswitch-enum -Werror
+CFLAGS ?= -O2 -g
+ALLCFLAGS = -std=c11 $(WARN) $(CFLAGS) -fPIE -MMD -MP
+LIBS = -lconfuse
+common_o := $(patsubst %.c,$(BUILD)/%.o,$(wildcard common/*.c))
+workers_o := $(patsubst %.c,$(BUILD)/%.o,$(wildcard workers/*.c workers/*/*.c))
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALLCFLAGS) -c -o $@ $<
+$(BUILD)/libcommon.a: $(common_o)
+	@rm -f $@; ar rcs $@ $^
+$(BUILD)/libworkers.a: $(workers_o)
+	@rm -f $@; ar rcs $@ $^
+$(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(BUILD)/libworkers.a $(BUILD)/libcommon.a
+	$(CC) -pie -o $@ $^ $(LIBS) -lcmocka
+.PRECIOUS: $(BUILD)/%.o
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

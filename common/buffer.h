@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * buffer - a fixed piece of memory with what is unread in it.
+ *
+ * The memory belongs to the caller and never grows. What does not fit is not written at all: the call says false and
+ * `overflow` stays set until buffer_clear, so that a line put together from many pieces is checked once, at its end.
+ */
+#ifndef POSTERN_COMMON_BUFFER_H
+#define POSTERN_COMMON_BUFFER_H
+
+#include "common/slice.h"
+
+struct buffer {
+    char *memory;
+    size_t capacity;
+    size_t start; /* first unread octet */
+    size_t end;   /* one past the last */
+    bool overflow;
+};
+
+void buffer_init(struct buffer *b, char *memory, size_t capacity);
+void buffer_clear(struct buffer *b);
+struct slice buffer_unread(const struct buffer *b);
+size_t buffer_room(const struct buffer *b); /* octets that buffer_put would take now */
+void buffer_consume(struct buffer *b, size_t count);
+void buffer_compact(struct buffer *b); /* moves what is unread to the front */
+
+bool buffer_put(struct buffer *b, struct slice octets);
+bool buffer_put_char(struct buffer *b, char c);
+bool buffer_put_text(struct buffer *b, const char *text);
+bool buffer_print(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

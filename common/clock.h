@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * clock - the only unit that asks for the time or waits for it.
+ *
+ * Tests link another clock.c in its place and own the time. Deadlines are absolute, in milliseconds of CLOCK_MONOTONIC,
+ * so that a peer who trickles gains nothing and a stepped wall clock does no harm.
+ */
+#ifndef POSTERN_COMMON_CLOCK_H
+#define POSTERN_COMMON_CLOCK_H
+
+#include <poll.h>
+#include <stdint.h>
+#include <time.h>
+
+#define CLOCK_NEVER INT64_MAX
+
+int64_t clock_ms(void);   /* monotonic */
+time_t clock_wall(void);  /* seconds since 1970, for people and protocols only */
+int64_t clock_wall_us(void); /* microseconds since 1970, for ids */
+
+/* The deadline `wait_ms` from now. */
+int64_t clock_deadline(int64_t wait_ms);
+
+/* poll(2) until `deadline_ms`. The number of ready descriptors, 0 when the deadline has passed, -1 with errno (never
+ * EINTR: a signal does not end the wait). Also looks when the deadline is already behind. */
+int clock_poll(struct pollfd *fds, nfds_t count, int64_t deadline_ms);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * config - postern.conf into plain const structs, every error with its file and line.
+ *
+ * libconfuse parses the grammar; a reader of our own goes before it (comments blanked, `include` expanded, a map from
+ * lines to files, braces counted, `;` and `${` explained), and a second pass after it turns texts into values with one
+ * value parser for file and defaults. Options are const tables of rows that stand beside the struct they fill.
+ *
+ * The first error ends the load; it names file, line, option, what was found and what is allowed. Nothing is guessed:
+ * unknown and doubled options, missing units and unknown references are errors.
+ *
+ * Not re-entrant (libconfuse is not): one load at a time in a process.
+ */
+#ifndef POSTERN_COMMON_CONFIG_H
+#define POSTERN_COMMON_CONFIG_H
+
+#include <stdio.h>
+
+#include "common/net.h"
+#include "common/slice.h"
+
+enum option_type {
+    OPTION_END = 0,   /* closes a table */
+    OPTION_TEXT,      /* const char *: printable text, NULL when there is no fallback and it is not set */
+    OPTION_HOSTNAME,  /* const char *: a fully qualified host name */
+    OPTION_PATH,      /* const char *: an absolute path */
+    OPTION_COUNT,     /* int64_t: decimal digits; allowed = "1..5000" */
+    OPTION_SIZE,      /* int64_t, bytes: 512, 64K, 25M, 2G (powers of 1024); allowed = "1K..2G" */
+    OPTION_TIME,      /* int64_t, milliseconds: 500ms 5s 2m 1h 7d, the unit is obligatory; allowed = "1s..1h" */
+    OPTION_FLAG,      /* bool: yes | no */
+    OPTION_CHOICE,    /* int: the position in allowed = "none|xclient" */
+    OPTION_ENDPOINT,  /* struct endpoint */
+    OPTION_ENDPOINTS, /* struct endpoint_list */
+    OPTION_TEXTS,     /* struct text_list */
+    OPTION_NETWORKS,  /* struct network_list */
+    OPTION_REFERENCE, /* const void *: the filled struct of the block that has this title; allowed = the block's name */
+    OPTION_BLOCK,     /* .block: a struct inside (single), or struct block_list (.titled) */
+    OPTION_BLOCK_AT   /* .block, single: const void * to a struct of its own */
+};
+
+struct text_list {
+    const char *const *items;
+    size_t count;
+};
+struct endpoint_list {
+    const struct endpoint *items;
+    size_t count;
+};
+struct network_list {
+    const struct network *items;
+    size_t count;
+};
+/* The filled structs of a titled block, in the file's order, one after the other; use block_at. */
+struct block_list {
+    const void *items;
+    size_t count;
+    size_t item_size;
+};
+
+struct option {
+    const char *name;
+    enum option_type type;
+    size_t offset;
+    const char *fallback; /* the default, as one would write it; a list's as "a, b". NULL: none */
+    const char *allowed;  /* as said at the types; NULL: anything of the type */
+    const char *meaning;  /* for `posternd -d`: one or two sentences */
+    bool required;        /* no fallback, and must be set (in a block that is there) */
+    const struct block *block;
+};
+
+/* Some rows, and where in the block's struct the struct that they fill begins: a block can be put together from the
+ * tables of several units. */
+struct option_group {
+    const struct option *rows;
+    size_t base;
+};
+
+struct config;
+
+struct block {
+    const char *name;
+    const char *meaning;
+    size_t size;                       /* of the struct */
+    bool titled;                       /* many, each with a name: `listener mx { .. }` */
+    bool needed;                       /* titled: at least one must be there */
+    const struct option_group *groups; /* ends with rows == NULL */
+    size_t title_offset;               /* titled: const char * */
+    /* After all is filled and references are resolved. False after config_refuse. May be NULL. */
+    bool (*check)(struct config *config, const void *filled);
+};
+
+/* NULL after an error, which is then in `why` as "file:line: option: text". The root block is single and unnamed. */
+struct config *config_load(const char *path, const struct block *root, char *why, size_t why_size);
+/* One more option over the file's, `block.option=value` or `block.title.option=value`, for tests/stand and one-off
+ * runs: to be given before loading as a list. */
+struct config *config_load_with(const char *path, const struct block *root, const struct text_list *overrides, char *why,
+                                size_t why_size);
+const void *config_root(const struct config *config);
+void config_free(struct config **config);
+
+const void *block_at(const struct block_list *list, size_t i);
+
+/* In a block's check: the place of `option` in this very block (or of the block, where it is not set) goes before the
+ * text. Returns false, so that a check can end with it. */
+bool config_refuse(struct config *config, const void *filled, const char *option, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Was it set in the file? */
+bool config_is_set(const struct config *config, const void *filled, const char *option);
+
+/* The reference of all options, for people (`posternd -d`). */
+void config_print_reference(FILE *to, const struct block *root);
+
+#endif

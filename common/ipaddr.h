@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * ipaddr - IPv4 and IPv6 addresses and networks, as values; pure.
+ *
+ * An IPv4-mapped IPv6 address (::ffff:a.b.c.d) is turned into IPv4 on the way in: one client has one address.
+ */
+#ifndef POSTERN_COMMON_IPADDR_H
+#define POSTERN_COMMON_IPADDR_H
+
+#include "common/slice.h"
+
+enum { IPADDR_TEXT_MAX = 46 }; /* with the NUL */
+
+struct ipaddr {
+    uint8_t family; /* 4, 6, or 0 for none */
+    uint8_t bytes[16];
+};
+
+struct network {
+    struct ipaddr address; /* host bits are zero */
+    uint8_t prefix;        /* 0..32, 0..128 */
+};
+
+bool ipaddr_parse(struct slice text, struct ipaddr *out);
+void ipaddr_print(const struct ipaddr *a, char text[IPADDR_TEXT_MAX]);
+bool ipaddr_equal(const struct ipaddr *a, const struct ipaddr *b);
+bool ipaddr_is_loopback(const struct ipaddr *a);
+/* "192.0.2.0/24", "2001:db8::/32", or an address alone. Host bits that are not zero are refused. */
+bool network_parse(struct slice text, struct network *out);
+bool network_holds(const struct network *n, const struct ipaddr *a);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * log - lines to syslog (own datagrams to /dev/log) or to stderr.
+ *
+ * Not syslog(3): it blocks for ever when the daemon is stopped. Here a line waits LOG_WAIT_MS at most, then it is
+ * dropped and counted; the count is reported with the next line that gets through. A closed or replaced /dev/log is
+ * opened again by itself. Nothing fails, nothing is returned. Each line is one write.
+ *
+ * A record is one key=value line. Every value is escaped: a value with blanks, quotes, '=', controls or octets over
+ * 126 is put in double quotes with \" \\ and \xHH; no peer can forge a second line or field.
+ */
+#ifndef POSTERN_COMMON_LOG_H
+#define POSTERN_COMMON_LOG_H
+
+#include "common/slice.h"
+
+enum level { LEVEL_ERROR, LEVEL_WARNING, LEVEL_NOTICE, LEVEL_INFO, LEVEL_DEBUG };
+
+enum { LOG_WAIT_MS = 200, RECORD_MAX = 4096 };
+
+struct record {
+    char text[RECORD_MAX];
+    size_t size;
+    bool cut; /* something did not fit: the line says cut=yes */
+};
+
+void log_to_stderr(const char *ident);
+void log_to_syslog(const char *ident, int facility, const char *socket_path);
+/* For tests: every line, without its line end, goes there. */
+void log_to_function(void (*sink)(enum level level, const char *line));
+void log_set_level(enum level most); /* lines beyond it are not written */
+bool log_wants(enum level level);
+void log_line(enum level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+void record_begin(struct record *r, const char *event);
+void record_text(struct record *r, const char *key, struct slice value); /* an empty value is left out */
+void record_string(struct record *r, const char *key, const char *value);
+void record_number(struct record *r, const char *key, uint64_t value);
+void record_send(struct record *r, enum level level);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * scoreboard - the shared memory of master and workers: one sealed memfd for each region.
+ *
+ *   tags    a word a slot, in one compact array that every worker may write: who is idle, and who serves whom. Whoever
+ *           wants to know how many are idle scans it; nothing is counted up and down, so no crash can spoil a count.
+ *   slots   a page a slot: what its worker is doing, for people to read. A worker maps its own page alone.
+ *   heard   what each inside server's EHLO offered lately: bits and numbers, never text.
+ *
+ * All of it is rumour (L7): a worker can write anything there at any time. Readers copy a word once, check its range,
+ * and use it for display or for hints that are bounded. No pids, pointers, lengths or indices are ever taken from it.
+ * What a compromised worker can do with it: hide or feign idle workers (the master's own limits bound the forks that
+ * follow), lie about its own slot, and spoil the remembered keywords (sessions then get 421 until inside is asked anew).
+ */
+#ifndef POSTERN_COMMON_SCOREBOARD_H
+#define POSTERN_COMMON_SCOREBOARD_H
+
+#include <stdatomic.h>
+
+#include "common/ipaddr.h"
+
+enum {
+    SCOREBOARD_SLOTS_MAX = 65536,
+    SCOREBOARD_SERVERS_MAX = 64,
+    SLOT_BYTES = 4096,
+    SLOT_SESSION_ID_MAX = 32
+};
+
+/* tags */
+enum tag { TAG_NONE = 0, TAG_STARTING = 1, TAG_IDLE = 2, TAG_BUSY = 16 /* and above: a hash of the client */ };
+
+enum slot_state { SLOT_EMPTY, SLOT_IDLE, SLOT_BUSY, SLOT_STATES };
+
+/* What a worker says of itself; read through slot_read. Times are clock_ms(). */
+struct slot_facts {
+    uint32_t generation;
+    uint32_t state; /* enum slot_state */
+    uint32_t phase; /* enum phase of the session */
+    uint64_t serial; /* of the session within the worker; grows */
+    int64_t worker_since_ms;
+    int64_t session_since_ms;
+    struct ipaddr client;
+    uint16_t client_port;
+    char session_id[SLOT_SESSION_ID_MAX];
+    /* since the worker began */
+    uint64_t sessions, messages, refused_messages, bytes_in;
+};
+
+struct slot {
+    _Atomic uint32_t sequence; /* odd while its worker writes */
+    struct slot_facts facts;
+};
+
+/* What was heard from one inside server, in two words that are checked one by one. */
+struct heard {
+    _Atomic uint64_t keywords;
+    _Atomic uint64_t size_limit;
+    _Atomic uint64_t previous_keywords;
+    _Atomic uint64_t previous_size_limit;
+};
+
+struct scoreboard {
+    int slot_count;
+    int tags_fd, slots_fd, slots_readonly_fd, heard_fd;
+    _Atomic uint32_t *tags;   /* slot_count words */
+    struct heard *heard;      /* SCOREBOARD_SERVERS_MAX */
+    unsigned char *slots;     /* the master's read-only view of all pages; NULL in a worker */
+    struct slot *own;         /* a worker's own page; NULL in the master */
+};
+
+/* Master. False with errno when memory or descriptors are missing. */
+bool scoreboard_create(struct scoreboard *board, int slot_count);
+void scoreboard_destroy(struct scoreboard *board);
+void scoreboard_clear_slot(struct scoreboard *board, int slot); /* before fork and after death: page zeroed, tag as given */
+void scoreboard_set_tag(struct scoreboard *board, int slot, uint32_t tag);
+
+/* In the child, once: keeps tags, heard and the own page; everything else becomes unreachable. */
+bool scoreboard_enter(struct scoreboard *board, int slot);
+
+/* How many of [first, first+count) are idle or starting, and how many are not TAG_NONE. */
+struct tag_count {
+    int idle, starting, alive;
+};
+struct tag_count scoreboard_count(const struct scoreboard *board, int first, int count);
+
+/* Own slot: change facts between the two. */
+struct slot_facts *slot_begin(struct scoreboard *board);
+void slot_end(struct scoreboard *board);
+/* Any reader with the master's view. False when it kept changing: bounded retries, show it as unreadable. */
+bool slot_read(const struct scoreboard *board, int slot, struct slot_facts *out);
+
+#endif

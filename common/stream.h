@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * stream - one socket with its buffers; the only unit that reads and writes the sockets of a session.
+ *
+ * Descriptors are non-blocking underneath, waits go through wait.h under one absolute deadline. Reading flushes writing
+ * first whenever it has to ask the socket, so no reply is ever forgotten; nobody else needs to flush. The memory of both
+ * buffers is the owner's and fixed. After anything but IO_OK or IO_TOO_LONG the stream is spent: `broken` keeps the
+ * first cause and every later call gives it again.
+ *
+ * A change of TLS state is a new stream_open with fresh buffers: nothing read before it can be seen after it (L6).
+ */
+#ifndef POSTERN_COMMON_STREAM_H
+#define POSTERN_COMMON_STREAM_H
+
+#include <sys/uio.h>
+
+#include "common/buffer.h"
+#include "common/wait.h"
+
+struct stream {
+    int fd; /* -1: closed */
+    struct wait *wait;
+    struct buffer in;
+    struct buffer out;
+    enum io broken;
+    int error; /* errno of IO_LOST */
+    uint64_t received_bytes;
+    uint64_t sent_bytes;
+};
+
+/* What can be said of unread input without waiting. */
+enum input { INPUT_NONE, INPUT_SOME, INPUT_END, INPUT_LOST };
+
+void stream_init(struct stream *s, struct wait *wait, char *in, size_t in_size, char *out, size_t out_size);
+void stream_open(struct stream *s, int fd); /* takes fd, makes it non-blocking, forgets all that was buffered */
+void stream_close(struct stream *s);        /* what is unwritten is dropped */
+void stream_abort(struct stream *s);        /* as close, but the peer sees a reset (no FIN that could end a message) */
+bool stream_is_open(const struct stream *s);
+
+/* The next line up to and with its LF, valid until the next read; at most `limit` octets of it, else the line is thrown
+ * away up to its LF and IO_TOO_LONG is said. A line that is in the buffer already costs no system call. */
+enum io stream_read_line(struct stream *s, size_t limit, int64_t deadline_ms, struct slice *line_out) IO_MUST_USE;
+
+/* At least one octet more into `in`, whose unread part the caller then takes from with buffer_consume. */
+enum io stream_fill(struct stream *s, int64_t deadline_ms) IO_MUST_USE;
+
+/* What is unread now, in the buffer or in the socket. Never waits, reads nothing away. */
+enum input stream_input(struct stream *s);
+
+/* Behind what is in `out`; a full buffer is flushed by `deadline_ms`. */
+enum io stream_put(struct stream *s, struct slice octets, int64_t deadline_ms) IO_MUST_USE;
+enum io stream_flush(struct stream *s, int64_t deadline_ms) IO_MUST_USE;
+
+/* What is in `out`, then these pieces, in as few writes as can be; the pieces are not copied. At most 16. */
+enum io stream_write(struct stream *s, const struct iovec *pieces, int count, int64_t deadline_ms) IO_MUST_USE;
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * wait - how a worker waits for one descriptor while it keeps an eye on others.
+ *
+ * Code reads top to bottom ("blocking"), yet a wait for inside must notice that outside hung up, a wait for either must
+ * notice that the master let go of the lifeline, and DNS questions must go on meanwhile. Who has such an interest is a
+ * guest: a descriptor, the events it cares about, and what to do then. Guests are few and fixed; a guest can end the
+ * wait by answering anything but IO_OK.
+ */
+#ifndef POSTERN_COMMON_WAIT_H
+#define POSTERN_COMMON_WAIT_H
+
+#include <stdint.h>
+
+/* How a read, a write or a wait ended. The first cause that is not IO_OK ends what it belonged to. */
+enum io {
+    IO_OK,
+    IO_END,      /* the peer ended its stream (FIN, close_notify) */
+    IO_LOST,     /* reset, or any error of the descriptor: errno is kept in the stream */
+    IO_LATE,     /* the deadline passed */
+    IO_TOO_LONG, /* a line over its limit was read to its end and thrown away */
+    IO_GONE,     /* a guest: the outside hung up meanwhile */
+    IO_EARLY     /* a guest: inside spoke although nothing was asked */
+};
+
+const char *io_name(enum io io);
+
+#define IO_MUST_USE __attribute__((warn_unused_result))
+
+struct wait_guest {
+    int fd;       /* -1: absent */
+    short events; /* as poll(2); 0 = only POLLERR and POLLHUP */
+    enum io (*woken)(struct wait_guest *guest, short revents);
+    void *context;
+};
+
+enum { WAIT_GUESTS_MAX = 4 };
+
+struct wait {
+    struct wait_guest *guests[WAIT_GUESTS_MAX]; /* NULL: free */
+};
+
+void wait_invite(struct wait *wait, struct wait_guest *guest);  /* twice is once */
+void wait_dismiss(struct wait *wait, struct wait_guest *guest); /* absent is fine */
+
+/* Until `fd` has one of `events` (or an error, which the following read or write will name), the deadline passes
+ * (IO_LATE), or a guest ends it. fd = -1 waits for the deadline alone (IO_LATE is then the good end). */
+enum io wait_for(struct wait *wait, int fd, short events, int64_t deadline_ms) IO_MUST_USE;
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * worker_setup - what the master hands to a worker at fork, and nothing more.
+ *
+ * The master knows no worker code: daemon/main.c hands worker_main over as a worker_function.
+ */
+#ifndef POSTERN_COMMON_WORKER_SETUP_H
+#define POSTERN_COMMON_WORKER_SETUP_H
+
+#include <stdint.h>
+
+struct scoreboard;
+
+struct worker_setup {
+    const void *service;      /* the listener's part that is the workers' business (struct service) */
+    struct scoreboard *board; /* not entered yet */
+    int slot;                 /* own */
+    int pool_first;           /* the pool's slots are [pool_first, pool_first + pool_size) */
+    int pool_size;
+    int min_spare;            /* fewer idle ones than this: wake the master */
+    const int *listeners;     /* descriptors, non-blocking */
+    int listener_count;
+    int lifeline;             /* read end: a byte is one leave ticket, EOF means all leave */
+    int wake;                 /* eventfd: the master should look at this pool now */
+    uint32_t generation;
+};
+
+/* Never returns; ends with an enum worker_exit. Privileges are dropped before it is called. */
+typedef void worker_function(const struct worker_setup *setup) __attribute__((noreturn));
+
+#endif

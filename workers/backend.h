@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * backend - the configuration of a named group of inside servers.
+ */
+#ifndef POSTERN_WORKERS_BACKEND_H
+#define POSTERN_WORKERS_BACKEND_H
+
+#include "common/config.h"
+
+struct server {
+    const char *name;
+    struct endpoint address;
+    int heard_slot; /* its place in the scoreboard's region `heard`; given by backend_number_servers */
+};
+
+enum pass_client { PASS_CLIENT_XCLIENT, PASS_CLIENT_NONE };
+enum connect_when { CONNECT_AT_MAIL, CONNECT_AT_GREETING };
+
+struct backend {
+    const char *name;
+    int pass_client;
+    int connect;
+    struct block_list servers; /* struct server, tried in order */
+    int64_t connect_timeout_ms, greeting_timeout_ms, command_timeout_ms, data_timeout_ms, block_timeout_ms,
+        final_timeout_ms;
+};
+
+extern const struct block backend_block; /* titled; fills struct backend */
+
+#endif

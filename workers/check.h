@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * check - the interface of a policy module, and the one place that asks them.
+ *
+ * A check is one file in workers/checks/ that exports one const struct check, and one row in checks/table.c. It sees
+ * the session as const and touches no socket of it. At a stage all `ask` come first (they start questions, DNS say),
+ * then all `judge`; what a check asked and heard it notes, for the log and for explanations. `learn` is told how it
+ * ended after the reply has left. Whether a verdict counts is its mode's business, not the check's.
+ */
+#ifndef POSTERN_WORKERS_CHECK_H
+#define POSTERN_WORKERS_CHECK_H
+
+#include "common/config.h"
+#include "workers/verdict.h"
+
+struct session;
+struct path;
+struct policy;
+
+enum stage { STAGE_CONNECT, STAGE_HELO, STAGE_MAIL, STAGE_RCPT, STAGE_DATA, STAGE_HEADER, STAGE_MESSAGE, STAGES };
+enum mode { MODE_OFF, MODE_WATCH, MODE_ENFORCE };
+#define MODE_CHOICES "off|watch|enforce"
+
+enum { CHECKS_MAX = 24, NOTES_MAX = 32, NOTE_TEXT_MAX = 160, CHECK_MEMORY_MAX = 4096 };
+
+/* How what the check judged ended. */
+enum outcome_kind { OUTCOME_RECIPIENT, OUTCOME_MESSAGE, OUTCOME_SESSION };
+struct outcome {
+    enum outcome_kind kind;
+    const struct reply *reply; /* what the outside heard; NULL for the session's end */
+    bool delivered;            /* OUTCOME_MESSAGE: inside accepted it */
+};
+
+/* What was asked and answered in this session, oldest first; full: the rest is not noted. */
+struct note {
+    const char *check;
+    char text[NOTE_TEXT_MAX];
+};
+struct notes {
+    struct note items[NOTES_MAX];
+    int count;
+};
+
+struct check_call {
+    const struct check *check;
+    const void *options;
+    const struct session *session;
+    const struct path *recipient; /* STAGE_RCPT */
+    void *session_memory;         /* zeroed for each session; session_bytes of it */
+    void *transaction_memory;     /* zeroed for each transaction */
+    struct notes *notes;
+};
+
+/* Every check's options begin with this. */
+struct check_options {
+    int mode; /* enum mode */
+};
+
+struct check {
+    const char *name;
+    bool always;                /* holds for everyone: an allow does not end it */
+    const struct block *options; /* a block of this name in `policy`; its struct begins with struct check_options */
+    size_t session_bytes;
+    size_t transaction_bytes;
+    void (*ask[STAGES])(struct check_call *call);
+    struct verdict (*judge[STAGES])(struct check_call *call);
+    void (*learn)(struct check_call *call, const struct outcome *outcome);
+};
+
+extern const struct check *const check_table[]; /* ends with NULL; checks/table.c */
+int check_count(void);
+
+void note(struct check_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *stage_name(enum stage stage);
+
+/* Everything of one stage: asked, judged, settled by mode, combined. What is only watched is noted and logged, and
+ * does not count. `recipient` is NULL but at STAGE_RCPT. */
+struct verdict check_stage(struct session *session, enum stage stage, const struct path *recipient);
+void check_learn(struct session *session, const struct outcome *outcome, const struct path *recipient);
+void check_begin_session(struct session *session);
+void check_begin_transaction(struct session *session);
+
+#endif

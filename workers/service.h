@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * service - what the workers of one listener work by: the filled configuration, constant for a worker's life.
+ *
+ * daemon/main.c puts it together after loading; the master hands it through as an opaque pointer.
+ */
+#ifndef POSTERN_WORKERS_SERVICE_H
+#define POSTERN_WORKERS_SERVICE_H
+
+#include "common/config.h"
+#include "workers/backend.h"
+#include "workers/policy.h"
+
+/* Of a listener's block: how the session with the outside is held. */
+struct session_options {
+    const struct backend *backend;
+    const struct policy *policy;
+    int64_t command_timeout_ms; /* for a whole command line (RFC 5321 section 4.5.3.2.7) */
+    int64_t data_timeout_ms;    /* for each piece of a message's data */
+    int64_t message_timeout_ms; /* for a message's data as a whole */
+    int64_t message_size_limit; /* octets; 0 = inside's alone */
+    int64_t max_recipients;     /* of one transaction */
+    int64_t max_errors;         /* of a session: then 421 */
+    int64_t max_commands;       /* of a session without a message accepted since: then 421 */
+    int64_t sessions_per_worker;
+    bool received;              /* add a Received line */
+};
+
+struct service {
+    const char *hostname;
+    const char *listener; /* its title */
+    const struct session_options *session;
+};
+
+extern const struct option session_option_rows[]; /* fills struct session_options */
+
+#endif

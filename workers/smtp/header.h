@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * header - what the checks and the log want to know of a message's header section (RFC 5322 section 2.2), from the
+ * runs that go inside. Pure, bounded, cut anywhere.
+ *
+ * The input is what body_next gives: lines still dot-stuffed. The section ends with an empty line, or with the first
+ * line that is neither a field nor a continuation.
+ */
+#ifndef POSTERN_WORKERS_SMTP_HEADER_H
+#define POSTERN_WORKERS_SMTP_HEADER_H
+
+#include "common/slice.h"
+
+enum { HEADER_NAME_MAX = 64, MESSAGE_ID_MAX = 256 };
+
+struct header {
+    bool ended;
+    unsigned received_count;         /* Received: fields */
+    char message_id[MESSAGE_ID_MAX]; /* of the first Message-ID field, with <>, blanks dropped; "" when none or too long */
+    /* private to header.c */
+    enum { HEADER_LINE_START, HEADER_NAME, HEADER_VALUE, HEADER_CR } state;
+    char name[HEADER_NAME_MAX];
+    size_t name_size;
+    size_t message_id_size;
+    bool in_message_id, line_is_empty;
+};
+
+/* All of `run`, or up to the end of the header section. True when the section has ended (then or before). */
+bool header_feed(struct header *header, struct slice run);
+
+#endif
