@@ -25,7 +25,7 @@ struct worker_setup {
     uint32_t generation;
 };
 
-/* Never returns; ends with an enum worker_exit. Privileges are dropped before it is called. */
-typedef void worker_function(const struct worker_setup *setup) __attribute__((noreturn));
+/* Does not return; ends with an enum worker_exit. Privileges are dropped before it is called. */
+typedef void worker_function(const struct worker_setup *setup);
 
 #endif

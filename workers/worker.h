@@ -10,6 +10,6 @@
 
 #include "common/worker_setup.h"
 
-worker_function worker_main;
+_Noreturn void worker_main(const struct worker_setup *setup);
 
 #endif
