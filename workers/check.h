@@ -27,7 +27,7 @@ enum { CHECKS_MAX = 24, NOTES_MAX = 32, NOTE_TEXT_MAX = 160, CHECK_MEMORY_MAX = 
 enum outcome_kind { OUTCOME_RECIPIENT, OUTCOME_MESSAGE, OUTCOME_SESSION };
 struct outcome {
     enum outcome_kind kind;
-    const struct reply *reply; /* what the outside heard; NULL for the session's end */
+    const struct reply *reply; /* what the outside heard; NULL when it hung up, and for the session's end */
     bool delivered;            /* OUTCOME_MESSAGE: inside accepted it */
 };
 

@@ -94,8 +94,7 @@ void report_transaction(const struct session *s)
     if (s->inside.server != NULL)
         record_string(&r, "server", s->inside.server->name);
     record_text(&r, "reply", buffer_unread(&t->reply));
-    if (t->delivered)
-        record_text(&r, "queue_id", report_queue_id(buffer_unread(&t->reply)));
+    record_string(&r, "queue_id", t->queue_id);
     record_send(&r, LEVEL_INFO);
 }
 

@@ -36,7 +36,8 @@ enum {
     OUTSIDE_OUT_BYTES = 16384,
     RECIPIENTS_LOGGED_MAX = 1024,
     REPLY_LOGGED_MAX = 256,
-    SAID_MAX = 1536
+    SAID_MAX = 1536,
+    QUEUE_ID_MAX = 64
 };
 
 /* RFC 5321's: MAIL to end of data; dies with RSET. */
@@ -56,7 +57,7 @@ struct transaction {
     struct body body;
     struct header header;
     /* how it ended, for the log */
-    bool delivered;
+    char queue_id[QUEUE_ID_MAX]; /* inside's, when it accepted the message and named one */
     const char *verdict;
     const char *reason;
     struct buffer reply; /* the last one that decided */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <poll.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "workers/report.h"
@@ -269,6 +270,13 @@ static void commit(struct transfer *t)
     s->transaction.reason = s->inside.trouble;
 }
 
+static void remember_queue_id(struct transaction *mail, struct slice id)
+{
+    size_t size = id.size < QUEUE_ID_MAX ? id.size : QUEUE_ID_MAX - 1;
+    memcpy(mail->queue_id, id.at, size);
+    mail->queue_id[size] = '\0';
+}
+
 /* First the answer leaves, then everything else (L1). */
 static void conclude(struct transfer *t)
 {
@@ -286,7 +294,8 @@ static void conclude(struct transfer *t)
         s->refused_messages++;
     }
     struct outcome outcome = {.kind = OUTCOME_MESSAGE, .reply = &t->answer, .delivered = t->delivered};
-    s->transaction.delivered = t->delivered;
+    if (t->delivered)
+        remember_queue_id(&s->transaction, report_queue_id(t->answer.text));
     transaction_note_reply(s, &t->answer, NULL);
     check_learn(s, &outcome, NULL);
     transaction_close(s, t->verdict);
@@ -303,7 +312,9 @@ void transfer_streamed(struct session *s)
     }
     watch(&t, true);
     if (!read_message(&t)) {
+        struct outcome outcome = {.kind = OUTCOME_MESSAGE};
         watch(&t, false);
+        check_learn(s, &outcome, NULL);
         transaction_close(s, t.verdict);
         return;
     }
