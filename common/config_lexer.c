@@ -375,8 +375,8 @@ bool config_lex(struct config_reader *reader, const struct config_file *file)
         if (!token(&l))
             return false;
     if (l.expect == EXPECT_VALUE)
-        return refuse(&l, l.place, NULL, l.name, "no value; the file ends behind the =");
+        return refuse(&l, l.place, l.name, "no value; the file ends behind the =");
     if (l.open == NULL && l.expect != EXPECT_NAME)
-        return refuse(&l, l.place, NULL, l.name, "neither a = nor a {; the file ends here");
+        return refuse(&l, l.place, l.name, "neither a = nor a {; the file ends here");
     return all_closed(&l);
 }

@@ -143,6 +143,13 @@ static bool read_matches(struct config_reader *reader, const struct config_file 
     return true;
 }
 
+/* A directory that is not there matches nothing; one that cannot be read might hide something. */
+static int search_failed(const char *path, int error)
+{
+    (void)path;
+    return error != ENOENT && error != ENOTDIR;
+}
+
 bool config_include(struct config_reader *reader, const struct config_file *from, struct config_place at,
                     const char *pattern)
 {
@@ -151,7 +158,7 @@ bool config_include(struct config_reader *reader, const struct config_file *from
 
     if (strpbrk(pattern, "*?[") == NULL)
         return read_file(reader, path, from, at);
-    int error = glob(path, GLOB_ERR, NULL, &found);
+    int error = glob(path, 0, search_failed, &found);
     /* No match is well: an empty conf.d is how one begins. */
     bool ok = error == 0 ? read_matches(reader, from, at, &found)
                          : error == GLOB_NOMATCH ||
