@@ -163,7 +163,7 @@ static const struct config_section *section_of(const struct config *config, cons
 
     if (found == NULL)
         found = find_filled(config->root, filled, option);
-    return found != NULL ? found : find_filled(config->root, filled, NULL);
+    return found;
 }
 
 /* Where `option`, a value or a block, was written in `section`; NULL: it was not. */
@@ -183,11 +183,11 @@ static const struct config_place *place_in(const struct config_section *section,
 bool config_refuse(struct config *config, const void *filled, const char *option, const char *format, ...)
 {
     const struct config_section *section = section_of(config, filled, option);
-    const struct config_place *place;
     va_list arguments;
 
-    must(section != NULL);
-    place = place_in(section, option);
+    if (section == NULL) /* said of something that is no block's struct: the nearest place is better than none */
+        section = config->checking != NULL ? config->checking : config->root;
+    const struct config_place *place = place_in(section, option);
     va_start(arguments, format);
     vfail(config, place != NULL ? *place : section->place, section, option, format, arguments);
     va_end(arguments);

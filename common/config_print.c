@@ -34,6 +34,7 @@ static void wrap(FILE *to, size_t column, size_t indent, const char *text)
 struct path {
     const struct path *outer;
     const struct block *block;
+    const char *meaning;
 };
 
 static void print_path(FILE *to, const struct path *path)
@@ -83,13 +84,13 @@ static void print_heading(FILE *to, const struct path *path)
 
     print_path(to, path);
     fputs(path->outer != NULL ? " { .. }\n" : "Outside of all blocks\n", to);
-    if (block->titled || block->meaning != NULL)
+    if (block->titled || path->meaning != NULL)
         blanks(to, INDENT);
     if (block->titled)
         fprintf(to, "%s%s", block->needed ? "One or more of these." : "Any number of these.",
-                block->meaning != NULL ? " " : "\n");
-    if (block->meaning != NULL)
-        wrap(to, INDENT + (block->titled ? 22 : 0), INDENT, block->meaning);
+                path->meaning != NULL ? " " : "\n");
+    if (path->meaning != NULL)
+        wrap(to, INDENT + (block->titled ? 22 : 0), INDENT, path->meaning);
     fputc('\n', to);
 }
 
@@ -103,10 +104,11 @@ static void print_block(FILE *to, const struct path *path)
     for (const struct option_group *group = path->block->groups; group->rows != NULL; group++)
         for (const struct option *row = group->rows; row->type != OPTION_END; row++)
             if (config_row_is_block(row))
-                print_block(to, &(struct path){path, row->block});
+                print_block(to, &(struct path){path, row->block,
+                                               row->block->meaning != NULL ? row->block->meaning : row->meaning});
 }
 
 void config_print_reference(FILE *to, const struct block *root)
 {
-    print_block(to, &(struct path){NULL, root});
+    print_block(to, &(struct path){NULL, root, root->meaning});
 }

@@ -98,7 +98,7 @@ static const struct option sample_session_rows[] = {
     {.type = OPTION_END}};
 static const struct option sample_listener_rows[] = {
     {"address", OPTION_ENDPOINTS, offsetof(struct sample_listener, address), NULL, NULL, "What is listened on.", true, NULL},
-    {"tls", OPTION_BLOCK, offsetof(struct sample_listener, tls), NULL, NULL, NULL, false, &sample_tls_block},
+    {"tls", OPTION_BLOCK, offsetof(struct sample_listener, tls), NULL, NULL, "TLS with the client.", false, &sample_tls_block},
     {"policy", OPTION_REFERENCE, offsetof(struct sample_listener, policy), NULL, "policy", "What is refused.", false, NULL},
     {.type = OPTION_END}};
 static const struct option_group sample_listener_groups[] = {

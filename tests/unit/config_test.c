@@ -273,6 +273,7 @@ static void the_reference_tells_all(void **state)
 
     assert_non_null(strstr(text, "Outside of all blocks\n    All of it.\n"));
     assert_non_null(strstr(text, "listener NAME { .. }\n    One or more of these. A bound address"));
+    assert_non_null(strstr(text, "listener NAME / tls { .. }\n    TLS with the client.\n"));
     assert_non_null(strstr(text, "policy NAME / dnsbl / list NAME { .. }\n"));
     assert_non_null(strstr(text,
                            "    workers              number\n        default: 10\n        allowed: 1..5000, a whole "
