@@ -43,29 +43,34 @@ static void forget_socket(void)
     state.fd = -1;
 }
 
-void log_to_stderr(const char *ident)
+/* What was dropped belongs to the destination before. */
+static void change_destination(enum destination to)
 {
     forget_socket();
+    state.to = to;
+    state.stalled = false;
+    state.dropped = 0;
+}
+
+void log_to_stderr(const char *ident)
+{
+    change_destination(TO_STDERR);
     set_ident(ident);
-    state.to = TO_STDERR;
 }
 
 void log_to_syslog(const char *ident, int facility, const char *socket_path)
 {
-    forget_socket();
+    change_destination(TO_SYSLOG);
     set_ident(ident);
     tzset();
-    state.to = TO_SYSLOG;
     state.facility = facility;
-    state.stalled = false;
     state.syslog = (struct sockaddr_un){.sun_family = AF_UNIX};
     snprintf(state.syslog.sun_path, sizeof(state.syslog.sun_path), "%s", socket_path);
 }
 
 void log_to_function(void (*sink)(enum level level, const char *line))
 {
-    forget_socket();
-    state.to = TO_FUNCTION;
+    change_destination(TO_FUNCTION);
     state.sink = sink;
 }
 
