@@ -13,8 +13,8 @@
 #include "tests/sink/session.h"
 
 enum {
-    READ_BYTES = 1 << 20, /* one buffer for all: sessions keep what they have not understood yet */
-    READS_AT_A_TIME = 4,  /* then the others have their turn */
+    READ_BYTES = 256 * 1024, /* one buffer for all: sessions keep what they have not understood yet */
+    READS_AT_A_TIME = 4,     /* then the others have their turn */
     ACCEPTS_AT_A_TIME = 16,
     EVENTS_AT_A_TIME = 256,
 };
