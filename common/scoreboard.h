@@ -57,6 +57,7 @@ struct heard {
     _Atomic uint64_t size_limit;
     _Atomic uint64_t previous_keywords;
     _Atomic uint64_t previous_size_limit;
+    _Atomic uint64_t distrust_until_ms; /* a keyword that was remembered was missing: ask at EHLO until then */
 };
 
 struct scoreboard {

@@ -58,7 +58,7 @@ struct check_options {
 
 struct check {
     const char *name;
-    bool always;                /* holds for everyone: an allow does not end it */
+    bool always;                 /* holds for everyone: neither an allow nor the policy's mode ends it */
     const struct block *options; /* a block of this name in `policy`; its struct begins with struct check_options */
     size_t session_bytes;
     size_t transaction_bytes;
