@@ -179,8 +179,10 @@ static bool has_word(struct slice line, struct slice word)
 {
     bool prefix = word.size > 0 && word.at[word.size - 1] == '*';
     word.size -= prefix;
+    bool suffix = word.size > 0 && word.at[0] == '*';
+    slice_drop(&word, suffix);
     for (size_t i = 0; i + word.size <= line.size; i++) {
-        bool begins = i == 0 || line.at[i - 1] == ' ';
+        bool begins = suffix || i == 0 || line.at[i - 1] == ' ';
         bool ends = prefix || i + word.size == line.size || line.at[i + word.size] == ' ';
         if (begins && ends && memcmp(line.at + i, word.at, word.size) == 0)
             return true;

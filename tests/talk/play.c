@@ -159,6 +159,22 @@ static void play_closed(const struct step *step)
     need(step, end && end->ended && end_unheard(end).size == 0);
 }
 
+/* False: it says QUIT, which was answered now. */
+static bool play_leaves(const struct step *step)
+{
+    static const struct slice quit = SLICE("QUIT\r\n"), bye = SLICE("221 2.0.0 Bye\r\n");
+    struct end *end = end_of(step);
+    need(step, end != NULL);
+    if (slice_equal(end_unheard(end), quit)) {
+        end_take(end, quit.size);
+        if (!end->ended)
+            end_say(end, bye);
+        return end->ended;
+    }
+    play_closed(step);
+    return true;
+}
+
 static void play_broken_off(const struct step *step)
 {
     struct end *end = end_of(step);
@@ -200,7 +216,8 @@ static void play_end(void)
         end_take(&play.sides.inside[i], end_unheard(&play.sides.inside[i]).size);
 }
 
-static void play_step(const struct step *step)
+/* False: not done yet, the session goes on first. */
+static bool play_step(const struct step *step)
 {
     switch (step->kind) {
     case STEP_SAY:
@@ -232,6 +249,8 @@ static void play_step(const struct step *step)
     case STEP_CLOSED:
         play_closed(step);
         break;
+    case STEP_LEAVES:
+        return play_leaves(step);
     case STEP_BROKEN_OFF:
         play_broken_off(step);
         break;
@@ -252,13 +271,14 @@ static void play_step(const struct step *step)
         play.time_passed = 0;
         break;
     }
+    return true;
 }
 
 static void play_next(const struct step *step)
 {
     play.report->line = step->line;
-    play_step(step);
-    play.next++;
+    if (play_step(step))
+        play.next++;
 }
 
 /* With those that are to happen before the session goes on. */

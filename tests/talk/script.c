@@ -11,11 +11,14 @@ enum { STEPS_MAX = 200000 };
 struct reader {
     struct script *script;
     int line;
+    bool in_part;
     size_t repeat_from;   /* first step of the open `repeat` */
     int64_t repeat_count; /* 0: none open */
     char *why;
     size_t why_size;
 };
+
+static bool parse_file(struct reader *r, const char *path);
 
 static bool mistake(struct reader *r, const char *text, struct slice culprit)
 {
@@ -204,6 +207,7 @@ static const struct deed {
     {"reset", STEP_RESET, true, true},
     {"closed", STEP_CLOSED, true, true},
     {"eof-without-dot", STEP_BROKEN_OFF, false, true},
+    {"leaves", STEP_LEAVES, false, true},
     {"deaf", STEP_DEAF, true, true},
     {"listen", STEP_LISTEN, true, true},
     {"field", STEP_FIELD, false, true},
@@ -348,6 +352,21 @@ static bool time_passes(struct reader *r, struct slice rest, struct slice source
     return true;
 }
 
+/* The steps of NAME.part beside the talk, as if they stood here; all of them count as this line. */
+static bool use_part(struct reader *r, struct slice rest, struct slice source)
+{
+    const char *slash = strrchr(r->script->path, '/');
+    int directory = slash ? (int)(slash - r->script->path) : 0;
+    char path[1024];
+    snprintf(path, sizeof path, "%.*s%s%.*s.part", directory, r->script->path, slash ? "/" : "", SLICE_ARGS(rest));
+    if (r->in_part)
+        return mistake(r, "a part in a part", source);
+    r->in_part = true;
+    bool good = parse_file(r, path);
+    r->in_part = false;
+    return good;
+}
+
 static bool client(struct reader *r, struct slice rest)
 {
     free(r->script->client);
@@ -372,6 +391,8 @@ static bool parse_word(struct reader *r, struct slice line)
         return must_fail(r, rest, line);
     if (slice_equal(word, slice_of("repeat")))
         return repeat_begin(r, rest, line);
+    if (slice_equal(word, slice_of("use")))
+        return use_part(r, rest, line);
     if (slice_equal(word, slice_of("done")))
         return repeat_end(r, line);
     if (slice_equal(word, slice_of("end")))
@@ -418,23 +439,26 @@ static bool check_whole(struct reader *r)
     return true;
 }
 
+static bool parse_file(struct reader *r, const char *path)
+{
+    char line[16384];
+    bool good = true;
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return mistake(r, strerror(errno), slice_of(path));
+    while (good && fgets(line, sizeof line, file)) {
+        r->line += !r->in_part;
+        good = parse_line(r, slice_make(line, strcspn(line, "\n")));
+    }
+    fclose(file);
+    return good;
+}
+
 bool script_load(const char *path, struct script *out, char *why, size_t why_size)
 {
     struct reader r = {.script = out, .why = why, .why_size = why_size};
-    char line[65536];
-    bool good = true;
     *out = (struct script){.path = path, .server_count = 1};
-    FILE *file = fopen(path, "re");
-    if (!file) {
-        snprintf(why, why_size, "%s: %s", path, strerror(errno));
-        return false;
-    }
-    while (good && fgets(line, sizeof line, file)) {
-        r.line++;
-        good = parse_line(&r, slice_make(line, strcspn(line, "\n")));
-    }
-    fclose(file);
-    return good && check_whole(&r);
+    return parse_file(&r, path) && check_whole(&r);
 }
 
 void script_free(struct script *script)

@@ -26,6 +26,7 @@ enum step_kind {
     STEP_RESET,
     STEP_CLOSED,     /* the session has ended this connection, and all that came was heard */
     STEP_BROKEN_OFF, /* inside: as closed, but what is unheard does not matter as long as no final dot is in it */
+    STEP_LEAVES,     /* inside: as closed, perhaps after a QUIT, which is answered */
     STEP_DEAF,       /* stops reading */
     STEP_LISTEN,     /* reads again */
     STEP_TIME,       /* `number` milliseconds pass */
