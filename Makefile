@@ -2,7 +2,7 @@
 CC ?= gcc
 BUILD := build
 CPPFLAGS += -I. -D_GNU_SOURCE
-WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wswitch-enum -Werror
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wswitch-enum -Wno-missing-field-initializers -Werror
 CFLAGS ?= -O2 -g
 ALLCFLAGS = -std=c11 $(WARN) $(CFLAGS) -fPIE -MMD -MP
 LIBS = -lconfuse
