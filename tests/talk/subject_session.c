@@ -47,6 +47,7 @@ static struct config *config;
 static struct service service;
 static struct scoreboard board;
 static struct wait waits;
+static struct session memory; /* of one worker: session after session */
 static void (*log_sink)(const char *line);
 
 static const char base[] = "hostname = mx.test\n"
@@ -122,7 +123,7 @@ void subject_serve(int outside_fd, const char *client)
     struct endpoint peer, local;
     const char *why;
     must(endpoint_parse(slice_of(client), &peer, &why) && endpoint_parse(slice_of(own), &local, &why));
-    session_serve(session_memory(), &setup, outside_fd, &peer, &local);
+    session_serve(&memory, &setup, outside_fd, &peer, &local);
 }
 
 void subject_clear(void)
