@@ -23,7 +23,6 @@ class Postern:
 
     def __init__(self, inside, *options, host="127.0.0.1"):
         self.address = (host, net.free_port(host))
-        self.expects_trouble = False  # a test that kills workers or cuts sessions sets it
         command = [STAND, _spelled(self.address), _spelled(inside), *options]
         self._start(command)
         net.wait_until(lambda: self._listens() or self._ended(), START_SECONDS, "posternd does not listen")
@@ -31,6 +30,7 @@ class Postern:
 
     def _start(self, command):
         self.command = command
+        self._seen = set()  # every pid that was ever asked for
         self._log = tempfile.NamedTemporaryFile(prefix="postern-log-")
         stories.add(self)
         assert os.path.exists(POSTERND), f"{POSTERND} is missing: build it first (make)"
@@ -49,7 +49,9 @@ class Postern:
         return found[0]
 
     def workers(self):
-        return [pid for pid in net.children(self.master) if net.is_alive(pid)]
+        found = [pid for pid in net.children(self.master) if net.is_alive(pid)]
+        self._seen.update(found)
+        return found
 
     def worker_of(self, client):
         """The pid of who serves this client."""
@@ -83,28 +85,33 @@ class Postern:
             raise AssertionError(f"posternd does not end\n{self.story()}") from None
 
     def stop(self):
-        """TERM, and all that must be true then."""
-        if self._ended():
-            return
+        """TERM, and all that must be true then. What a test ended itself is only cleaned up."""
         family = net.descendants(self.process.pid)
-        self.terminate()
+        was_ended = self._ended()
         try:
-            status = self.wait()
+            if not was_ended:
+                self.terminate()
+                self.wait()
         finally:
-            self._kill_left(family)
-        assert status == 0, f"posternd ended with status {status}\n{self.story()}"
+            left = self._kill_left(family)
+        status = self.process.returncode
+        assert was_ended or status == 0, f"posternd ended with status {status}\n{self.story()}"
+        assert not left, f"workers were left: {left}\n{self.story()}"
 
     def _kill_left(self, family):
+        """Who is still there after a moment, which is nobody if all is well."""
         if not self._ended():
             self.process.kill()
             self.process.wait()
-        left = [pid for pid in family if net.is_alive(pid)]
+        ours = set(family) | {pid for pid in self._seen if net.command_name(pid) == "posternd"}
         try:
-            net.wait_until(lambda: not [pid for pid in family if net.is_alive(pid)], 5, f"workers are left: {left}")
-        finally:
-            for pid in left:
-                if net.is_alive(pid):
-                    os.kill(pid, signal.SIGKILL)
+            net.wait_until(lambda: not any(map(net.is_alive, ours)), 5, "")
+        except AssertionError:
+            pass
+        left = [pid for pid in ours if net.is_alive(pid)]
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+        return left
 
     def check_log(self):
         found = re.search(r"^.*(AddressSanitizer|runtime error:|LeakSanitizer).*$", self.log(), re.M)
