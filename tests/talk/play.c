@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -274,9 +275,15 @@ static bool play_step(const struct step *step)
     return true;
 }
 
-static void play_next(const struct step *step)
+static void begin_step(const struct step *step)
 {
     play.report->line = step->line;
+    snprintf(play.report->step, sizeof play.report->step, "%s", step->source);
+}
+
+static void play_next(const struct step *step)
+{
+    begin_step(step);
     if (play_step(step))
         play.next++;
 }
@@ -293,7 +300,7 @@ static void play_joined(const struct step *step)
 static void pass_time(const struct step *step, int64_t deadline_ms)
 {
     int64_t rest = step->number - play.time_passed;
-    play.report->line = step->line;
+    begin_step(step);
     if (deadline_ms - clock_ms() <= rest) {
         play.time_passed += deadline_ms - clock_ms();
         fake_clock_move_to(deadline_ms);
@@ -339,10 +346,21 @@ static void on_wait(int64_t deadline_ms)
         report_fail(play.report, "the talk has ended, but the session still waits");
 }
 
+/* What is older than thousands of lines, no step asks for. */
+static void drop_oldest_log(void)
+{
+    size_t half = LOG_LINES_MAX / 2;
+    for (size_t i = 0; i < half; i++)
+        free(play.log[i]);
+    memmove(play.log, play.log + half, half * sizeof *play.log);
+    play.log_count = half;
+    play.log_seen = play.log_seen > half ? play.log_seen - half : 0;
+}
+
 static void on_log(const char *line)
 {
     if (play.log_count == LOG_LINES_MAX)
-        report_fail(play.report, "too many log lines");
+        drop_oldest_log();
     report_event(play.report, "L:", "%s", line);
     play.log[play.log_count] = strdup(line);
     if (!play.log[play.log_count++])
@@ -444,9 +462,9 @@ void play_run(const struct script *script, const char *directory, struct report 
     play.script = script;
     play.report = report;
     sides_open(&play.sides, script, directory, report);
+    subject_log_to(on_log);
     if (!subject_prepare(script, directory, why, sizeof why))
         report_fail(report, "%s", why);
-    subject_log_to(on_log);
     fake_clock_own(on_wait);
     play_sessions();
     check_unheard();

@@ -89,18 +89,10 @@ static void play_apart(const struct script *script, struct report *report)
     remove_directory(directory, script);
 }
 
-static const char *step_source(const struct script *script, int line)
-{
-    for (size_t i = 0; i < script->step_count; i++)
-        if (script->steps[i].line == line)
-            return script->steps[i].source;
-    return "(before the first step)";
-}
-
 static void tell_failure(const struct script *script, const struct report *report)
 {
-    printf("%s:%d: %s\n    %s\n  to prove: %s\n", script->path, report->line, step_source(script, report->line),
-           report->failure, script->title);
+    printf("%s:%d: %s\n    %s\n  to prove: %s\n", script->path, report->line, report->step, report->failure,
+           script->title);
     printf("  the conversation so far%s:\n%.*s\n", report->cut ? " (its end)" : "", (int)report->size,
            report->transcript);
 }
