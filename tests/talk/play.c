@@ -26,6 +26,7 @@ static struct play {
     int jumps;           /* of the time, where the talk says no more */
     bool in_session;
     char *log[LOG_LINES_MAX];
+    size_t log_heard[LOG_LINES_MAX]; /* by the outside, before that line was written */
     size_t log_count, log_seen;
 } play; /* the clock's and the log's callbacks carry no context */
 
@@ -77,6 +78,8 @@ static void play_say(const struct step *step)
     if (end->fd < 0)
         return;
     end_say(end, slice_make(step->text, step->size));
+    if (step->joined)
+        end_say_all(end, play.report);
     sides_move(&play.sides);
 }
 
@@ -204,6 +207,8 @@ static void play_log(const struct step *step)
     }
     if (i == play.log_count)
         report_fail(play.report, "but none of the %zu log lines since the last L: is so", i - play.log_seen);
+    if (step->kind == STEP_LATE_LOG && play.log_heard[i] < play.sides.outside.taken)
+        report_fail(play.report, "but it was written before the outside had heard the last reply: %s", play.log[i]);
     play.log_seen = i + 1;
 }
 
@@ -261,6 +266,7 @@ static bool play_step(const struct step *step)
         end_of(step)->deaf = step->kind == STEP_DEAF;
         break;
     case STEP_LOG:
+    case STEP_LATE_LOG:
     case STEP_NO_LOG:
         play_log(step);
         break;
@@ -353,6 +359,7 @@ static void drop_oldest_log(void)
     for (size_t i = 0; i < half; i++)
         free(play.log[i]);
     memmove(play.log, play.log + half, half * sizeof *play.log);
+    memmove(play.log_heard, play.log_heard + half, half * sizeof *play.log_heard);
     play.log_count = half;
     play.log_seen = play.log_seen > half ? play.log_seen - half : 0;
 }
@@ -361,6 +368,8 @@ static void on_log(const char *line)
 {
     if (play.log_count == LOG_LINES_MAX)
         drop_oldest_log();
+    sides_move(&play.sides);
+    play.log_heard[play.log_count] = play.sides.outside.heard.size;
     report_event(play.report, "L:", "%s", line);
     play.log[play.log_count] = strdup(line);
     if (!play.log[play.log_count++])
@@ -456,12 +465,12 @@ static void play_sessions(void)
     } while (connect);
 }
 
-void play_run(const struct script *script, const char *directory, struct report *report)
+void play_run(const struct script *script, const char *directory, size_t cut, struct report *report)
 {
     char why[1024];
     play.script = script;
     play.report = report;
-    sides_open(&play.sides, script, directory, report);
+    sides_open(&play.sides, script, directory, cut, report);
     subject_log_to(on_log);
     if (!subject_prepare(script, directory, why, sizeof why))
         report_fail(report, "%s", why);

@@ -401,6 +401,8 @@ static bool parse_word(struct reader *r, struct slice line)
         return time_passes(r, rest, line);
     if (slice_equal(word, slice_of("L:")))
         return add_text(r, STEP_LOG, SIDE_NONE, rest, line);
+    if (slice_equal(word, slice_of("L>:")))
+        return add_text(r, STEP_LATE_LOG, SIDE_NONE, rest, line);
     if (slice_equal(word, slice_of("!L:")))
         return add_text(r, STEP_NO_LOG, SIDE_NONE, rest, line);
     return mistake(r, "not understood", line);
