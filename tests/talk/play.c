@@ -319,8 +319,10 @@ static void pass_time(const struct step *step, int64_t deadline_ms)
 }
 
 /* Nothing more is said, or what is does not matter: the session's deadlines must bring it to its end. */
-static void jump(int64_t deadline_ms)
+static void jump(const struct step *end, int64_t deadline_ms)
 {
+    if (end)
+        begin_step(end);
     if (deadline_ms == CLOCK_NEVER || ++play.jumps > JUMPS_MAX)
         report_fail(play.report, "but the session waits for ever");
     report_event(play.report, "@", "%lld ms (to the deadline)", (long long)(deadline_ms - clock_ms()));
@@ -347,7 +349,7 @@ static void on_wait(int64_t deadline_ms)
     if (step && step->kind != STEP_END)
         play_joined(step);
     else if (step || outside_is_gone())
-        jump(deadline_ms);
+        jump(step, deadline_ms);
     else
         report_fail(play.report, "the talk has ended, but the session still waits");
 }
@@ -470,7 +472,7 @@ void play_run(const struct script *script, const char *directory, size_t cut, st
     char why[1024];
     play.script = script;
     play.report = report;
-    sides_open(&play.sides, script, directory, cut, report);
+    sides_open(&play.sides, script, directory, script->uncut ? 0 : cut, report);
     subject_log_to(on_log);
     if (!subject_prepare(script, directory, why, sizeof why))
         report_fail(report, "%s", why);

@@ -395,6 +395,8 @@ static bool parse_word(struct reader *r, struct slice line)
         return use_part(r, rest, line);
     if (slice_equal(word, slice_of("done")))
         return repeat_end(r, line);
+    if (slice_equal(word, slice_of("uncut")))
+        return r->script->uncut = true;
     if (slice_equal(word, slice_of("end")))
         return add_step(r, STEP_END, SIDE_NONE, line) != NULL;
     if (slice_equal(word, slice_of("@")))

@@ -62,6 +62,7 @@ struct script {
     char *client;                        /* NULL: the default */
     char *settings[SCRIPT_SETTINGS_MAX]; /* "option=value" */
     size_t setting_count;
+    bool uncut; /* it depends on what arrives together */
     int server_count;
     bool refuses[SCRIPT_SERVERS_MAX];
     /* the runner's own tests: this talk is right when it fails there, with this text in the message */
