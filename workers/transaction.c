@@ -23,6 +23,7 @@ static const struct reply REPLY_TOO_BIG = REPLY(552, "5.3.4", "Message too big")
 static const struct reply REPLY_TOO_MANY = REPLY(452, "4.5.3", "Too many recipients, send the rest in another message");
 static const struct reply REPLY_LESS_OFFERED =
     REPLY(421, "4.3.0", "The mail server offers less than it did, try again later");
+static const struct reply REPLY_ROUTED = REPLY(554, "5.7.1", "Relay access denied: no routing in the address");
 static const struct reply REPLY_NOTHING = {0};
 
 /* -- the life of a transaction -- */
@@ -247,6 +248,12 @@ static const struct reply *parse_rcpt(const struct session *s, struct slice rest
     return path->has_8bit && !s->transaction.parameters.smtputf8 ? &REPLY_NEEDS_UTF8 : NULL;
 }
 
+/* Where inside takes every client for us it must not be led on to a third host (L11), quoted or not. */
+static bool is_routed(const struct session *s, const struct path *path)
+{
+    return s->options->backend->pass_client == PASS_CLIENT_NONE && (path->has_route || path_local_has_routing(path));
+}
+
 static struct reply ask_rcpt(struct session *s, const struct path *path, const struct rcpt_parameters *parameters)
 {
     struct inside *in = &s->inside;
@@ -293,7 +300,9 @@ struct reply transaction_rcpt(struct session *s, const struct command *command)
         return dialog_blame(s, fault);
     if (s->transaction.accepted_recipients >= s->options->max_recipients)
         return REPLY_TOO_MANY;
-    if (!refused_by_policy(s, STAGE_RCPT, &path, &reply))
+    if (is_routed(s, &path))
+        reply = REPLY_ROUTED;
+    else if (!refused_by_policy(s, STAGE_RCPT, &path, &reply))
         reply = ask_rcpt(s, &path, &parameters);
     count_recipient(s, &path, &reply);
     return reply;
