@@ -39,7 +39,8 @@ workers_o := $(call objects,workers/*.c workers/*/*.c)
 main_o := $(BUILD)/daemon/main.o
 daemon_o := $(filter-out $(main_o),$(call objects,daemon/*.c))
 sink_o := $(call objects,tests/sink/*.c)
-talk_o := $(filter-out $(BUILD)/tests/talk/subject_%,$(call objects,tests/talk/*.c)) $(BUILD)/tests/lib/fake_clock.o
+talk_o := $(filter-out %/subject_session.o %/subject_toy.o,$(call objects,tests/talk/*.c tests/lib/*.c))
+talks := $(patsubst tests/talk/subject_%.c,$(BUILD)/talk-%,$(wildcard tests/talk/subject_*.c))
 unit_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*_test.c))
 programs := $(BUILD)/posternd $(BUILD)/sink
 libraries := $(BUILD)/libdaemon.a $(BUILD)/libworkers.a $(BUILD)/libcommon.a
@@ -96,12 +97,11 @@ sink: $(BUILD)/sink
 $(BUILD)/sink: $(sink_o)
 	$(call say,LINK)$(LINK) -o $@ $^
 
-# The test's own objects go first: the clock in tests/lib takes the place of common/clock. talk holds its talks with the
-# session, talk-toy those in tests/talk/self with a toy, to test the runner.
-tests: $(unit_tests) $(BUILD)/talk $(BUILD)/talk-toy
-$(BUILD)/talk: $(talk_o) $(BUILD)/tests/talk/subject_session.o $(BUILD)/libworkers.a $(BUILD)/libcommon.a
-	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
-$(BUILD)/talk-toy: $(talk_o) $(BUILD)/tests/talk/subject_toy.o $(BUILD)/libcommon.a
+tests: $(unit_tests) $(talks)
+
+# A runner for each subject, with which talks are held: talk-session, talk-toy. Their own objects go first, so that the
+# clock in tests/lib takes the place of common/clock.
+$(talks): $(BUILD)/talk-%: $(BUILD)/tests/talk/subject_%.o $(talk_o) $(BUILD)/libworkers.a $(BUILD)/libcommon.a
 	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
 $(unit_tests): $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(libraries) | deps
 	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs) $(cmocka_libs)
@@ -135,3 +135,9 @@ clean:
 	rm -rf build
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+talk_o := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/talk/subject_%.c,$(wildcard tests/talk/*.c)) tests/lib/fake_clock.c)
+# The fake clock stands before the library, whose clock.o is then never taken.
+$(BUILD)/tests/talk/talk: $(talk_o) $(BUILD)/tests/talk/subject_session.o $(BUILD)/libworkers.a $(BUILD)/libcommon.a
+	$(CC) -pie -o $@ $^ $(LIBS)
+$(BUILD)/tests/talk/toy: $(talk_o) $(BUILD)/tests/talk/subject_toy.o $(BUILD)/libcommon.a
+	$(CC) -pie -o $@ $^ $(LIBS)
