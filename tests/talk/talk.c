@@ -18,7 +18,7 @@
 
 #include "tests/talk/play.h"
 
-enum { REAL_SECONDS_MAX = 20 };
+enum { REAL_SECONDS_MAX = 20, TOLD_LINES_MAX = 60 };
 
 struct how {
     bool verbose;
@@ -97,12 +97,21 @@ static void play_apart(const struct script *script, const struct how *how, struc
     remove_directory(directory, script);
 }
 
+static void tell_transcript(const struct report *report)
+{
+    size_t from = report->size;
+    for (int lines = 0; from > 0; from--)
+        if (report->transcript[from - 1] == '\n' && ++lines > TOLD_LINES_MAX)
+            break;
+    printf("  the conversation so far%s:\n%.*s\n", report->cut || from > 0 ? " (its end)" : "",
+           (int)(report->size - from), report->transcript + from);
+}
+
 static void tell_failure(const struct script *script, const struct report *report)
 {
     printf("%s:%d: %s\n    %s\n  to prove: %s\n", script->path, report->line, report->step, report->failure,
            script->title);
-    printf("  the conversation so far%s:\n%.*s\n", report->cut ? " (its end)" : "", (int)report->size,
-           report->transcript);
+    tell_transcript(report);
 }
 
 /* The runner's own tests are talks that have to fail, there and for that reason. */
