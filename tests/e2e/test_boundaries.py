@@ -87,6 +87,10 @@ def as_one_message(octets):
     return octets[:vectors.end_of_data(octets)]
 
 
+def _single(octets):
+    return [octets[n:n + 1] for n in range(len(octets))]
+
+
 @pytest.mark.parametrize("name", vectors.MIDDLE)
 @pytest.mark.parametrize("cut", ["whole", "in octets"])
 def test_vector_in_the_middle(gate, server, name, cut):
@@ -95,7 +99,8 @@ def test_vector_in_the_middle(gate, server, name, cut):
     assert octets.endswith(b"smuggled\r\n.\r\n"), "a fault of the test: the vector ends the message by itself"
     pieces = None
     if cut == "in octets" and len(vector) < 20:
-        pieces = [HEAD + b"before"] + [vector[n:n + 1] for n in range(len(vector))] + [octets[len(HEAD) + 6 + len(vector):]]
+        before = HEAD + b"before"
+        pieces = [before] + _single(vector) + [octets[len(before) + len(vector):]]
     check(gate, server, octets, pieces)
 
 
@@ -106,7 +111,7 @@ def test_vector_first(gate, server, name, cut):
     octets = as_one_message(vector + vectors.SMUGGLED)
     pieces = None
     if cut == "in octets":
-        pieces = [vector[n:n + 1] for n in range(len(vector))] + [octets[len(vector):]]
+        pieces = _single(vector) + [octets[len(vector):]]
     check(gate, server, octets, pieces)
 
 
@@ -120,7 +125,7 @@ def test_control_cut_at_every_octet(gate, server, name):
 
 def test_control_in_single_octets(gate, server):
     octets = HEAD + b"text\r\n..\r\n.\r\n"
-    check(gate, server, octets, [octets[n:n + 1] for n in range(len(octets))])
+    check(gate, server, octets, _single(octets))
 
 
 @pytest.mark.parametrize("cut", [[b".\r\n"], [b".", b"\r\n"], [b".\r", b"\n"], [b".", b"\r", b"\n"]])

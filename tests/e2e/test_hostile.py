@@ -217,22 +217,26 @@ def test_too_many_recipients(gate, server):
     assert sum(c.startswith(b"RCPT") for c in server.commands) == 100
 
 
-@pytest.mark.parametrize("junk", [
-    b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\nMAIL FROM:<x@example.com>\r\n",
-    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)) * 2,
-    b"\0" * 4096,
-    b"\r\n" * 2000,
-    b"\n" * 5000,
-    b"\xff\xfb\x1f\xff\xfb\x20",
-    bytes(range(256)) * 300,
-    b"EHLO x.test\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<user@example.org>\r\nDATA\r\n" + CONTENT + b".\r\nQUIT\r\n",
-    b"PROXY TCP4 192.0.2.1 192.0.2.2 1 25\r\n",
-    b"XCLIENT ADDR=192.0.2.1\r\nEHLO x.test\r\n",
-])
-def test_junk_before_the_banner(gate, server, junk):
+JUNK = {
+    "HTTP": b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\nMAIL FROM:<x@example.com>\r\n",
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)) * 2,
+    "NUL": b"\0" * 4096,
+    "CRLF": b"\r\n" * 2000,
+    "LF": b"\n" * 5000,
+    "telnet": b"\xff\xfb\x1f\xff\xfb\x20",
+    "all octets": bytes(range(256)) * 300,
+    "a session": b"EHLO x.test\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<user@example.org>\r\nDATA\r\n" + CONTENT
+                 + b".\r\nQUIT\r\n",
+    "PROXY": b"PROXY TCP4 192.0.2.1 192.0.2.2 1 25\r\n",
+    "XCLIENT": b"XCLIENT ADDR=192.0.2.1\r\nEHLO x.test\r\n",
+}
+
+
+@pytest.mark.parametrize("name", JUNK)
+def test_junk_before_the_banner(gate, server, name):
     with Client(gate.address) as client:
         try:
-            client.send(junk)
+            client.send(JUNK[name])
             client.finish_sending()
         except OSError:
             pass
@@ -279,11 +283,6 @@ def test_many_who_come_and_go(gate):
 
 # -- inside
 
-def _steps_of(action):
-    """What the fault does at each step, where it differs."""
-    return {step: action for step in ("connect", "EHLO", "XCLIENT", "MAIL", "RCPT", "DATA", "body", "dot")}
-
-
 FAULTS = {
     "closes": close,
     "resets": reset,
@@ -300,6 +299,8 @@ FAULTS = {
     "NUL": b"250 2.0.0 o\0k\r\n",
 }
 
+AMBIGUOUS = ("long line", "endless reply", "bare LF", "NUL")  # it begins like a yes: taken or not, both are right
+
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("step", ["connect", "EHLO", "XCLIENT", "MAIL", "RCPT", "DATA", "body", "dot"])
@@ -307,8 +308,8 @@ def test_inside_fails(gate, server, step, fault):
     server.script[step] = FAULTS[fault]
     with Client(gate.address, timeout=40) as client:
         codes = converse(client)
-    assert not server.accepted or fault in ("bare LF", "NUL", "long line"), "inside did not accept: a fault of the test"
     _assert_no_false_yes(server, codes)
+    assert not server.accepted or codes.get("dot") == 250 or fault in AMBIGUOUS, f"a yes of inside got lost: {codes}"
     failed = [code for code in codes.values() if code >= 400]
     assert all(code < 500 for code in failed), f"inside's trouble is 4xx outside: {codes}"
 
