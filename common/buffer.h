@@ -21,13 +21,15 @@ struct buffer {
 void buffer_init(struct buffer *b, char *memory, size_t capacity);
 void buffer_clear(struct buffer *b);
 struct slice buffer_unread(const struct buffer *b);
-size_t buffer_room(const struct buffer *b); /* octets that buffer_put would take now */
+/* Octets that buffer_put would take now: it never moves what is unread, so slices of that stay good. */
+size_t buffer_room(const struct buffer *b);
 void buffer_consume(struct buffer *b, size_t count);
 void buffer_compact(struct buffer *b); /* moves what is unread to the front */
 
 bool buffer_put(struct buffer *b, struct slice octets);
 bool buffer_put_char(struct buffer *b, char c);
 bool buffer_put_text(struct buffer *b, const char *text);
+/* Needs room for the NUL of printf too, which is not counted. */
 bool buffer_print(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

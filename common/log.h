@@ -6,8 +6,12 @@
  * dropped and counted; the count is reported with the next line that gets through. A closed or replaced /dev/log is
  * opened again by itself. Nothing fails, nothing is returned. Each line is one write.
  *
- * A record is one key=value line. Every value is escaped: a value with blanks, quotes, '=', controls or octets over
- * 126 is put in double quotes with \" \\ and \xHH; no peer can forge a second line or field.
+ * After one that was dropped the next ones do not wait, until one gets through. A process that forks need not care: the
+ * child opens a socket of its own and leaves the inherited descriptor to whoever closes descriptors there.
+ *
+ * A record is one key=value line, event=.. first. Every value is escaped: a value with blanks, quotes, '=', '\', controls
+ * or octets over 126 is put in double quotes with \" \\ and \xHH; no peer can forge a second line or field. In the text
+ * of log_line, controls become '?'.
  */
 #ifndef POSTERN_COMMON_LOG_H
 #define POSTERN_COMMON_LOG_H

@@ -11,6 +11,8 @@
  * and use it for display or for hints that are bounded. No pids, pointers, lengths or indices are ever taken from it.
  * What a compromised worker can do with it: hide or feign idle workers (the master's own limits bound the forks that
  * follow), lie about its own slot, and spoil the remembered keywords (sessions then get 421 until inside is asked anew).
+ * A worker that runs an attacker's code reaches the pages behind its own as well, by growing its mapping: the sandbox
+ * refuses mremap and remap_file_pages. Nothing here relies on that.
  */
 #ifndef POSTERN_COMMON_SCOREBOARD_H
 #define POSTERN_COMMON_SCOREBOARD_H
@@ -57,6 +59,7 @@ struct heard {
     _Atomic uint64_t size_limit;
     _Atomic uint64_t previous_keywords;
     _Atomic uint64_t previous_size_limit;
+    _Atomic uint64_t distrust_until_ms; /* a keyword that was remembered was missing: ask at EHLO until then */
 };
 
 struct scoreboard {
@@ -70,8 +73,8 @@ struct scoreboard {
 
 /* Master. False with errno when memory or descriptors are missing. */
 bool scoreboard_create(struct scoreboard *board, int slot_count);
-void scoreboard_destroy(struct scoreboard *board);
-void scoreboard_clear_slot(struct scoreboard *board, int slot); /* before fork and after death: page zeroed, tag as given */
+void scoreboard_destroy(struct scoreboard *board); /* also of one that is all zero */
+void scoreboard_clear_slot(struct scoreboard *board, int slot); /* before fork and after death: page zeroed, TAG_NONE */
 void scoreboard_set_tag(struct scoreboard *board, int slot, uint32_t tag);
 
 /* In the child, once: keeps tags, heard and the own page; everything else becomes unreachable. */
@@ -86,7 +89,8 @@ struct tag_count scoreboard_count(const struct scoreboard *board, int first, int
 /* Own slot: change facts between the two. */
 struct slot_facts *slot_begin(struct scoreboard *board);
 void slot_end(struct scoreboard *board);
-/* Any reader with the master's view. False when it kept changing: bounded retries, show it as unreadable. */
+/* Any reader with the master's view. False when it kept changing: bounded retries, show it as unreadable. What comes out
+ * is in range: a known state, a family or none, a session id that ends and has no blanks or controls. */
 bool slot_read(const struct scoreboard *board, int slot, struct slot_facts *out);
 
 #endif

@@ -2,10 +2,13 @@
  *
  * stream - one socket with its buffers; the only unit that reads and writes the sockets of a session.
  *
- * Descriptors are non-blocking underneath, waits go through wait.h under one absolute deadline. Reading flushes writing
+ * Every call on the socket is non-blocking underneath, waits go through wait.h under one absolute deadline. Reading flushes writing
  * first whenever it has to ask the socket, so no reply is ever forgotten; nobody else needs to flush. The memory of both
- * buffers is the owner's and fixed. After anything but IO_OK or IO_TOO_LONG the stream is spent: `broken` keeps the
- * first cause and every later call gives it again.
+ * buffers is the owner's and fixed.
+ *
+ * The two directions end apart: a client that half-closed still hears its replies, and one that said nothing in time
+ * still hears why. IO_END and IO_LOST end reading for good; any failed write ends writing for good, since nobody knows
+ * how much of it went out. IO_LATE, IO_EARLY, IO_GONE and IO_TOO_LONG from a read leave what was read in the buffer.
  *
  * A change of TLS state is a new stream_open with fresh buffers: nothing read before it can be seen after it (L6).
  */
@@ -22,8 +25,10 @@ struct stream {
     struct wait *wait;
     struct buffer in;
     struct buffer out;
-    enum io broken;
-    int error; /* errno of IO_LOST */
+    enum io reading; /* IO_OK until it has ended */
+    enum io writing;
+    int error;   /* errno of IO_LOST */
+    bool greedy; /* the last read filled the buffer: more is likely there */
     uint64_t received_bytes;
     uint64_t sent_bytes;
 };
@@ -32,7 +37,7 @@ struct stream {
 enum input { INPUT_NONE, INPUT_SOME, INPUT_END, INPUT_LOST };
 
 void stream_init(struct stream *s, struct wait *wait, char *in, size_t in_size, char *out, size_t out_size);
-void stream_open(struct stream *s, int fd); /* takes fd, makes it non-blocking, forgets all that was buffered */
+void stream_open(struct stream *s, int fd); /* takes fd, need not be non-blocking; forgets all that was buffered */
 void stream_close(struct stream *s);        /* what is unwritten is dropped */
 void stream_abort(struct stream *s);        /* as close, but the peer sees a reset (no FIN that could end a message) */
 bool stream_is_open(const struct stream *s);

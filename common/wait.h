@@ -38,13 +38,16 @@ enum { WAIT_GUESTS_MAX = 4 };
 
 struct wait {
     struct wait_guest *guests[WAIT_GUESTS_MAX]; /* NULL: free */
+    int watchdog_s; /* SIGPROF ends a process that computes for so long without waiting; 0: never */
+    int64_t watchdog_armed_ms;
 };
 
 void wait_invite(struct wait *wait, struct wait_guest *guest);  /* twice is once */
 void wait_dismiss(struct wait *wait, struct wait_guest *guest); /* absent is fine */
 
 /* Until `fd` has one of `events` (or an error, which the following read or write will name), the deadline passes
- * (IO_LATE), or a guest ends it. fd = -1 waits for the deadline alone (IO_LATE is then the good end). */
+ * (IO_LATE), or a guest ends it. Who waits to read `fd` asks
+ * no guest on the same descriptor: the read will find out. fd = -1 waits for the deadline alone (IO_LATE is then the good end). */
 enum io wait_for(struct wait *wait, int fd, short events, int64_t deadline_ms) IO_MUST_USE;
 
 #endif

@@ -24,7 +24,9 @@ struct path {
 
 enum path_fault { PATH_FINE, PATH_MISSING, PATH_SYNTAX, PATH_TOO_LONG, PATH_BAD_DOMAIN, PATH_BAD_UTF8 };
 
-/* Takes the path off the front of *text ("<a@b> SIZE=1" leaves " SIZE=1"); `text` begins after "FROM:" or "TO:". */
+/* Takes the path off the front of *text ("<a@b> SIZE=1" leaves " SIZE=1"); `text` begins after "FROM:" or "TO:".
+ * On a fault *text stays and *out is empty. Only <postmaster> may lack its domain: any other would mean one mailbox to
+ * us and another to inside. */
 enum path_fault path_parse(struct slice *text, bool null_is_allowed, struct path *out);
 bool path_print(struct buffer *to, const struct path *path); /* "<local@domain>" */
 /* Quoted or not: does the local part hold %, ! or @ ? */
@@ -33,5 +35,9 @@ bool path_is_postmaster(const struct path *path); /* any case, with or without d
 /* Syntax of a host name: labels of letters, digits, - and _ (U-labels where 8bit), no empty label but a last dot. */
 bool domain_is_valid(struct slice domain);
 bool utf8_is_valid(struct slice octets); /* RFC 3629: no overlong forms, surrogates or beyond U+10FFFF */
+/* Nothing that a screen, a log or a splitter of lines could take for a control (C0, DEL, C1, U+2028, U+2029); not -1. */
+bool code_point_is_printable(int32_t point);
+/* Valid, and each code point printable. */
+bool utf8_is_printable(struct slice octets);
 
 #endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: ISC */
+#include "common/buffer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void buffer_init(struct buffer *b, char *memory, size_t capacity)
+{
+    *b = (struct buffer){.memory = memory, .capacity = capacity};
+}
+
+void buffer_clear(struct buffer *b)
+{
+    b->start = b->end = 0;
+    b->overflow = false;
+}
+
+struct slice buffer_unread(const struct buffer *b)
+{
+    if (b->end == b->start)
+        return slice_make(b->memory, 0);
+    return slice_make(b->memory + b->start, b->end - b->start);
+}
+
+size_t buffer_room(const struct buffer *b)
+{
+    return b->capacity - b->end;
+}
+
+void buffer_consume(struct buffer *b, size_t count)
+{
+    b->start += count < b->end - b->start ? count : b->end - b->start;
+    if (b->start == b->end)
+        b->start = b->end = 0;
+}
+
+void buffer_compact(struct buffer *b)
+{
+    if (b->start == 0)
+        return;
+    memmove(b->memory, b->memory + b->start, b->end - b->start);
+    b->end -= b->start;
+    b->start = 0;
+}
+
+static bool refuse(struct buffer *b)
+{
+    b->overflow = true;
+    return false;
+}
+
+bool buffer_put(struct buffer *b, struct slice octets)
+{
+    if (octets.size > buffer_room(b))
+        return refuse(b);
+    if (octets.size > 0) /* memcpy takes no null pointer */
+        memcpy(b->memory + b->end, octets.at, octets.size);
+    b->end += octets.size;
+    return true;
+}
+
+bool buffer_put_char(struct buffer *b, char c)
+{
+    return buffer_put(b, slice_make(&c, 1));
+}
+
+bool buffer_put_text(struct buffer *b, const char *text)
+{
+    return buffer_put(b, slice_of(text));
+}
+
+bool buffer_print(struct buffer *b, const char *format, ...)
+{
+    size_t room = buffer_room(b);
+    if (room == 0)
+        return refuse(b);
+    va_list arguments;
+    va_start(arguments, format);
+    int size = vsnprintf(b->memory + b->end, room, format, arguments);
+    va_end(arguments);
+    if (size < 0 || (size_t)size >= room)
+        return refuse(b);
+    b->end += (size_t)size;
+    return true;
+}

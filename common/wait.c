@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: ISC */
+#include <poll.h>
+#include <sys/time.h>
+
+#include "common/clock.h"
+#include "common/must.h"
+#include "common/wait.h"
+
+const char *io_name(enum io io)
+{
+    static const char *const names[] = {
+        [IO_OK] = "ok",         [IO_END] = "closed",          [IO_LOST] = "lost",         [IO_LATE] = "timeout",
+        [IO_TOO_LONG] = "long", [IO_GONE] = "client-hung-up", [IO_EARLY] = "early-reply",
+    };
+    return names[io];
+}
+
+void wait_invite(struct wait *wait, struct wait_guest *guest)
+{
+    wait_dismiss(wait, guest);
+    for (int i = 0; i < WAIT_GUESTS_MAX; i++) {
+        if (wait->guests[i] == NULL) {
+            wait->guests[i] = guest;
+            return;
+        }
+    }
+    must(!"room for another guest");
+}
+
+void wait_dismiss(struct wait *wait, struct wait_guest *guest)
+{
+    for (int i = 0; i < WAIT_GUESTS_MAX; i++) {
+        if (wait->guests[i] == guest)
+            wait->guests[i] = NULL;
+    }
+}
+
+/* Whoever is here was not computing: the timer that ends a worker gone mad starts anew. Once a second is enough, and
+ * spares a system call for each wait. */
+static void pet_watchdog(struct wait *wait)
+{
+    if (wait->watchdog_s == 0)
+        return;
+    int64_t now = clock_ms();
+    if (now - wait->watchdog_armed_ms < 1000)
+        return;
+    wait->watchdog_armed_ms = now;
+    struct itimerval timer = {.it_value = {.tv_sec = wait->watchdog_s}};
+    setitimer(ITIMER_PROF, &timer, NULL);
+}
+
+static int gather(const struct wait *wait, int fd, short events, struct pollfd *fds, struct wait_guest **whose)
+{
+    int count = 0;
+    fds[count] = (struct pollfd){.fd = fd, .events = events};
+    whose[count++] = NULL;
+    for (int i = 0; i < WAIT_GUESTS_MAX; i++) {
+        struct wait_guest *guest = wait->guests[i];
+        if (guest == NULL || guest->fd < 0 || (guest->fd == fd && (events & POLLIN) != 0))
+            continue;
+        fds[count] = (struct pollfd){.fd = guest->fd, .events = guest->events};
+        whose[count++] = guest;
+    }
+    return count;
+}
+
+enum io wait_for(struct wait *wait, int fd, short events, int64_t deadline_ms)
+{
+    pet_watchdog(wait);
+    for (;;) {
+        struct pollfd fds[1 + WAIT_GUESTS_MAX];
+        struct wait_guest *whose[1 + WAIT_GUESTS_MAX];
+        int count = gather(wait, fd, events, fds, whose);
+        int ready = clock_poll(fds, (nfds_t)count, deadline_ms);
+        if (ready < 0)
+            return IO_LOST;
+        if (ready == 0)
+            return IO_LATE;
+        for (int i = 1; i < count; i++) {
+            if (fds[i].revents == 0)
+                continue;
+            enum io said = whose[i]->woken(whose[i], fds[i].revents);
+            if (said != IO_OK)
+                return said;
+        }
+        if (fds[0].revents != 0)
+            return IO_OK;
+    }
+}

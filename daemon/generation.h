@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * generation - the workers that were forked from one configuration: a crew for each listener.
+ *
+ * A crew's lifeline is a pipe. A byte in it is one leave ticket, taken by whichever of its workers waits idle; closing the
+ * writing end tells them all to leave. One for each crew, not for the whole generation: a ticket must not be taken by
+ * another listener's worker. Listeners and slots belong to the master and outlive a generation.
+ */
+#ifndef POSTERN_DAEMON_GENERATION_H
+#define POSTERN_DAEMON_GENERATION_H
+
+#include "daemon/house.h"
+#include "daemon/listen.h"
+#include "daemon/pool.h"
+
+/* What the configuration says about a listener. */
+struct listener_plan {
+    const char *name;
+    const struct listen_options *listen;
+    const struct pool_options *pool;
+    const void *service; /* handed to the workers, not looked into */
+};
+
+struct crew {
+    const struct listener_plan *plan;
+    const struct listen_set *listeners;
+    int first_slot; /* its slots are [first_slot, first_slot + max_workers) */
+    int lifeline_read, lifeline_write;
+    struct pool_pace pace;
+    int64_t look_ms;
+    bool full; /* said so in the log */
+};
+
+struct generation {
+    uint32_t number;
+    struct crew *crews;
+    int count;
+    bool dismissed;
+};
+
+int generation_slots(const struct listener_plan *plans, int count);
+
+/* No worker yet: generation_look makes them. False with errno. */
+bool generation_open(struct generation *generation, uint32_t number, const struct listener_plan *plans,
+                     const struct listen_set *sets, int count);
+
+/* Forks who is missing and writes leave tickets for who is too many, each crew when its time has come; all of them now
+ * after a `wake`. Returns when to look again at the latest. */
+int64_t generation_look(struct generation *generation, struct house *house, bool wake, int64_t now_ms);
+
+void generation_dismiss(struct generation *generation); /* all leave, when idle */
+void generation_close(struct generation *generation);
+
+#endif

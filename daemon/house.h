@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * house - what the master owns for its workers, whatever their generation: scoreboard, roster, the wake pipe, and who
+ * they are.
+ */
+#ifndef POSTERN_DAEMON_HOUSE_H
+#define POSTERN_DAEMON_HOUSE_H
+
+#include "common/scoreboard.h"
+#include "common/worker_setup.h"
+
+#include "daemon/privilege.h"
+#include "daemon/roster.h"
+
+struct house {
+    struct scoreboard board;
+    struct roster roster;
+    /* A pipe: both its ends are non-blocking, and its reading end is the master's alone. Not an eventfd: all who hold one
+     * share its flags, and a worker that cleared O_NONBLOCK could make the master's read wait for ever. */
+    int wake_read, wake_write;
+    struct identity identity;
+    worker_function *worker;
+};
+
+/* Everything but identity and worker. False with errno, and nothing is open. */
+bool house_open(struct house *house, int slot_count);
+void house_close(struct house *house);
+void house_drain_wake(struct house *house); /* forgets who called; bounded, never waits */
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/listen.h"
+
+const struct option listen_option_rows[] = {
+    {.name = "address",
+     .type = OPTION_ENDPOINTS,
+     .offset = offsetof(struct listen_options, addresses),
+     .meaning = "Where connections are taken: 0.0.0.0:25, [::]:25 (IPv6 only), unix:/path; one or a list.",
+     .required = true},
+    {0},
+};
+
+static bool open_one(struct listen_set *set, const struct endpoint *at, char *why, size_t why_size)
+{
+    int fd = net_listen(at, LISTEN_BACKLOG);
+    if (fd < 0) {
+        char address[ENDPOINT_TEXT_MAX];
+        int error = errno;
+        endpoint_print(at, address);
+        snprintf(why, why_size, "cannot listen on %s: %s", address, strerror(error));
+        return false;
+    }
+    set->fds[set->count++] = fd;
+    return true;
+}
+
+bool listen_open(struct listen_set *set, const struct listen_options *options, char *why, size_t why_size)
+{
+    size_t count = options->addresses.count;
+    *set = (struct listen_set){.fds = calloc(count > 0 ? count : 1, sizeof(int))};
+    if (set->fds == NULL) {
+        snprintf(why, why_size, "cannot listen: %s", strerror(errno));
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!open_one(set, &options->addresses.items[i], why, why_size)) {
+            listen_close(set);
+            return false;
+        }
+    }
+    return true;
+}
+
+void listen_shutdown(const struct listen_set *set)
+{
+    for (int i = 0; i < set->count; i++)
+        shutdown(set->fds[i], SHUT_RDWR);
+}
+
+void listen_close(struct listen_set *set)
+{
+    for (int i = 0; i < set->count; i++)
+        close(set->fds[i]);
+    free(set->fds);
+    *set = (struct listen_set){0};
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * listen - the sockets of one listener, bound by the master and handed to its workers; nobody accepts here.
+ */
+#ifndef POSTERN_DAEMON_LISTEN_H
+#define POSTERN_DAEMON_LISTEN_H
+
+#include "common/config.h"
+
+enum { LISTEN_BACKLOG = 4096 };
+
+struct listen_options {
+    struct endpoint_list addresses;
+};
+
+extern const struct option listen_option_rows[]; /* fills struct listen_options */
+
+struct listen_set {
+    int *fds;
+    int count;
+};
+
+/* All addresses or none. On false `why` says which one failed and of what; `set` is then empty. */
+bool listen_open(struct listen_set *set, const struct listen_options *options, char *why, size_t why_size);
+
+/* No more connections, also where a worker still holds a copy: a new master can bind. Those that were waiting in the
+ * backlog are reset. */
+void listen_shutdown(const struct listen_set *set);
+
+void listen_close(struct listen_set *set);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * privilege - who the master is and who its workers become.
+ *
+ * Started as root, the master keeps uid 0 with five capabilities (SETUID, SETGID, NET_BIND_SERVICE, KILL,
+ * DAC_READ_SEARCH) and workers become the configured user, for ever. Started as anybody else, everything stays that user.
+ * Each reduction is checked by looking at what is left and by trying to get back.
+ */
+#ifndef POSTERN_DAEMON_PRIVILEGE_H
+#define POSTERN_DAEMON_PRIVILEGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+enum { PRIVILEGE_GROUPS_MAX = 32 };
+
+/* Who workers are. */
+struct identity {
+    bool change; /* false: started unprivileged, nothing is changed */
+    uid_t uid;
+    gid_t gid;
+    gid_t groups[PRIVILEGE_GROUPS_MAX]; /* with gid */
+    int group_count;
+};
+
+/* Asks the user data base: before anything is reduced, never in a worker. `group` NULL: the user's own and those that he
+ * is a member of; else that one alone. False with the reason in `why`; also when `user` is root. */
+bool privilege_resolve(const char *user, const char *group, struct identity *out, char *why, size_t why_size);
+
+/* The master: all but the five are gone, also for what it may execute. False with errno. */
+bool privilege_reduce(void);
+
+/* The child, for good: user, groups, capabilities; no cores, not dumpable, nothing gained by exec. False with errno. */
+bool privilege_drop(const struct identity *identity);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * process - the options of the process as a whole, at the top level of postern.conf; where its log goes.
+ */
+#ifndef POSTERN_DAEMON_PROCESS_H
+#define POSTERN_DAEMON_PROCESS_H
+
+#include "common/config.h"
+
+struct process_options {
+    const char *user;
+    const char *group;    /* NULL: the user's own */
+    const char *pid_file; /* NULL: none */
+    int64_t drain_timeout_ms;
+    int log;              /* enum process_log */
+    int log_facility;     /* position in the choices; process_open_log knows the numbers */
+    int log_level;        /* enum level */
+    const char *log_socket;
+};
+
+enum process_log { PROCESS_LOG_SYSLOG, PROCESS_LOG_STDERR };
+
+extern const struct option process_option_rows[]; /* fills struct process_options */
+
+#define PROCESS_IDENT "posternd"
+
+void process_open_log(const struct process_options *options);
+
+#endif

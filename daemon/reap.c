@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: ISC */
+#include <string.h>
+#include <sys/wait.h>
+
+#include "common/exit_status.h"
+#include "common/log.h"
+
+#include "daemon/reap.h"
+
+/* How a worker ended, for the log and for the pool. */
+struct ending {
+    const char *event;
+    enum level level;
+    enum pool_loss loss;
+};
+
+static const struct ending CRASHED = {"worker-crashed", LEVEL_ERROR, POOL_LOSS_CRASH};
+static const struct ending CUT = {"worker-cut", LEVEL_NOTICE, POOL_LOSS_NONE};
+static const struct ending DESERTED = {"worker-deserted", LEVEL_ERROR, POOL_LOSS_CRASH};
+
+struct exit_row {
+    enum worker_exit status;
+    struct ending ending;
+};
+
+static const struct exit_row EXITS[] = {
+    {WORKER_RETIRED, {"worker-retired", LEVEL_DEBUG, POOL_LOSS_NONE}},
+    {WORKER_ORPHANED, {"worker-left", LEVEL_DEBUG, POOL_LOSS_NONE}},
+    {WORKER_SHORT, {"worker-short", LEVEL_WARNING, POOL_LOSS_REFUSAL}},
+    {WORKER_BROKEN, {"worker-broken", LEVEL_ERROR, POOL_LOSS_REFUSAL}},
+};
+
+static struct ending judge(int status, const struct roster_entry *entry, bool dismissed)
+{
+    if (entry->told != 0)
+        return CUT;
+    if (!WIFEXITED(status))
+        return CRASHED;
+    if (WEXITSTATUS(status) == WORKER_ORPHANED && !dismissed)
+        return DESERTED; /* its lifeline was never cut */
+    for (size_t i = 0; i < sizeof(EXITS) / sizeof(EXITS[0]); i++)
+        if (WEXITSTATUS(status) == (int)EXITS[i].status)
+            return EXITS[i].ending;
+    return CRASHED;
+}
+
+static void print_status(struct record *r, int status)
+{
+    if (WIFSIGNALED(status)) {
+        record_string(r, "signal", sigabbrev_np(WTERMSIG(status)));
+        record_number(r, "number", (uint64_t)WTERMSIG(status));
+    } else {
+        record_number(r, "status", (uint64_t)WEXITSTATUS(status));
+    }
+}
+
+/* Rumour: what the worker's own page says, in range as slot_read leaves it and escaped as any value. */
+static void print_session(struct record *r, const struct scoreboard *board, int slot)
+{
+    struct slot_facts facts;
+    if (!slot_read(board, slot, &facts) || facts.state != SLOT_BUSY)
+        return;
+    record_string(r, "session", facts.session_id);
+    if (facts.client.family == 0)
+        return;
+    char client[IPADDR_TEXT_MAX];
+    ipaddr_print(&facts.client, client);
+    record_string(r, "client", client);
+}
+
+static void log_ending(const struct ending *ending, const struct roster_entry *entry, const char *listener, int status,
+                       const struct scoreboard *board, int slot)
+{
+    if (!log_wants(ending->level))
+        return;
+    struct record r;
+    record_begin(&r, ending->event);
+    record_string(&r, "listener", listener);
+    record_number(&r, "pid", (uint64_t)entry->pid);
+    record_number(&r, "slot", (uint64_t)slot);
+    print_status(&r, status);
+    print_session(&r, board, slot);
+    record_send(&r, ending->level);
+}
+
+static void log_backoff(const struct crew *crew, int64_t now_ms)
+{
+    struct record r;
+    record_begin(&r, "backing-off");
+    record_string(&r, "listener", crew->plan->name);
+    record_number(&r, "failures", (uint64_t)crew->pace.failures);
+    record_number(&r, "retry_ms", (uint64_t)(crew->pace.not_before_ms - now_ms));
+    record_string(&r, "why", "workers fail as soon as they are made; see the lines before");
+    record_send(&r, LEVEL_ERROR);
+}
+
+static void tell_pool(struct crew *crew, enum pool_loss loss, int64_t lived_ms, int64_t now_ms)
+{
+    int64_t before_ms = crew->pace.backoff_ms;
+    pool_lost(&crew->pace, loss, lived_ms, now_ms);
+    if (crew->pace.backoff_ms > before_ms || (before_ms > 0 && crew->pace.not_before_ms == now_ms + before_ms))
+        log_backoff(crew, now_ms);
+}
+
+static void bury(struct house *house, struct generation *generation, int slot, int status, int64_t now_ms)
+{
+    struct roster_entry entry = roster_remove(&house->roster, slot);
+    bool current = entry.generation == generation->number;
+    struct crew *crew = current ? &generation->crews[entry.crew] : NULL;
+    struct ending ending = judge(status, &entry, !current || generation->dismissed);
+    log_ending(&ending, &entry, current ? crew->plan->name : NULL, status, &house->board, slot);
+    scoreboard_clear_slot(&house->board, slot);
+    if (current && !generation->dismissed)
+        tell_pool(crew, ending.loss, now_ms - entry.started_ms, now_ms);
+}
+
+bool reap_workers(struct house *house, struct generation *generation, int64_t now_ms)
+{
+    bool any = false;
+    int status;
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+        int slot = roster_find(&house->roster, pid);
+        if (slot < 0)
+            continue; /* not a worker of ours: inherited from who executed us */
+        bury(house, generation, slot, status, now_ms);
+        any = true;
+    }
+    return any;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: ISC */
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/exit_status.h"
+#include "common/log.h"
+
+#include "daemon/spawn.h"
+
+/* Only what is ignored: nobody here installs handlers, but a sanitizer does. */
+static void reset_dispositions(void)
+{
+    for (int number = 1; number < NSIG; number++) {
+        struct sigaction action;
+        if (sigaction(number, NULL, &action) != 0 || action.sa_handler != SIG_IGN)
+            continue;
+        action.sa_handler = SIG_DFL;
+        sigaction(number, &action, NULL);
+    }
+}
+
+static void reset_signals(void)
+{
+    static const int ignored[] = {SIGINT, SIGHUP, SIGPIPE};
+    sigset_t none;
+    sigemptyset(&none);
+    reset_dispositions();
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+        sigaction(ignored[i], &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void lower_to(int *lowest, int fd, int from)
+{
+    if (fd >= from && fd < *lowest)
+        *lowest = fd;
+}
+
+/* The lowest descriptor from `from` on that the worker needs; INT_MAX when there is none. scoreboard_enter closes the
+ * scoreboard's. */
+static int next_kept(const struct worker_setup *setup, int from)
+{
+    const struct scoreboard *board = setup->board;
+    int lowest = INT_MAX;
+    for (int i = 0; i < setup->listener_count; i++)
+        lower_to(&lowest, setup->listeners[i], from);
+    lower_to(&lowest, setup->lifeline, from);
+    lower_to(&lowest, setup->wake, from);
+    lower_to(&lowest, board->tags_fd, from);
+    lower_to(&lowest, board->slots_fd, from);
+    lower_to(&lowest, board->slots_readonly_fd, from);
+    lower_to(&lowest, board->heard_fd, from);
+    return lowest;
+}
+
+/* By what is kept, not by what is known to be open: a descriptor that a library forgot is gone, too. */
+static bool close_others(const struct worker_setup *setup)
+{
+    int from = STDERR_FILENO + 1;
+    for (;;) {
+        int kept = next_kept(setup, from);
+        if (kept > from && close_range((unsigned int)from, (unsigned int)kept - 1, 0) != 0)
+            return false;
+        if (kept == INT_MAX)
+            return true;
+        from = kept + 1;
+    }
+}
+
+static _Noreturn void become_worker(const struct spawn *spawn)
+{
+    reset_signals();
+    if (!close_others(&spawn->setup)) {
+        log_line(LEVEL_ERROR, "cannot close the master's descriptors: %m");
+        _exit(WORKER_BROKEN);
+    }
+    if (!privilege_drop(spawn->identity)) {
+        log_line(LEVEL_ERROR, "cannot drop privileges: %m");
+        _exit(WORKER_BROKEN);
+    }
+    spawn->function(&spawn->setup);
+    log_line(LEVEL_ERROR, "the worker's function came back");
+    _exit(WORKER_BROKEN);
+}
+
+pid_t spawn_worker(const struct spawn *spawn)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        become_worker(spawn);
+    return pid;
+}

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * body: whatever comes in and however it is cut, what goes inside is in the language of L3, and only CRLF.CRLF (or
+ * .CRLF at the very start) ends the message. An oracle that sees the whole input says what must come out.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "workers/smtp/body.h"
+
+enum { OUT_MAX = 1 << 17 };
+
+struct result {
+    char runs[OUT_MAX]; /* put together */
+    size_t runs_size;
+    size_t run_count;
+    bool ended;
+    size_t taken; /* octets up to and with the final dot's CRLF */
+    uint64_t size;
+    enum body_fault fault;
+};
+
+/* Feeds one piece as a reader does. The piece lies in memory of its own, so that a sanitizer sees a step too far. */
+static void feed(struct body *body, struct slice piece, struct result *result)
+{
+    char *copy = malloc(piece.size + 1);
+    assert_non_null(copy);
+    memcpy(copy + 1, piece.at, piece.size); /* the end of the memory is the end of the piece */
+    struct slice input = slice_make(copy + 1, piece.size), run;
+    enum body_event event;
+    while ((event = body_next(body, &input, &run)) == BODY_RUN) {
+        assert_true(run.size > 0 && run.size <= OUT_MAX - result->runs_size);
+        memcpy(result->runs + result->runs_size, run.at, run.size);
+        result->runs_size += run.size;
+        result->run_count++;
+    }
+    result->ended = event == BODY_END;
+    result->taken += piece.size - input.size;
+    result->size = body->size;
+    result->fault = body->fault;
+    if (!result->ended)
+        assert_int_equal(input.size, 0);
+    free(copy);
+}
+
+static void reset(struct result *result)
+{
+    result->runs_size = result->run_count = result->taken = 0;
+    result->ended = false;
+    result->size = 0;
+    result->fault = BODY_FINE;
+}
+
+static void feed_in_steps(struct slice input, size_t step, struct result *result)
+{
+    struct body body = {0};
+    reset(result);
+    while (input.size > 0 && !result->ended) {
+        struct slice piece = slice_make(input.at, input.size < step ? input.size : step);
+        feed(&body, piece, result);
+        slice_drop(&input, piece.size);
+    }
+}
+
+static void feed_cut_once(struct slice input, size_t cut, struct result *result)
+{
+    struct body body = {0};
+    reset(result);
+    feed(&body, slice_make(input.at, cut), result);
+    if (!result->ended)
+        feed(&body, slice_make(input.at + cut, input.size - cut), result);
+}
+
+/* The same question answered from the definition, by one who sees everything at once and is in no hurry. */
+static void ask_oracle(struct slice input, struct result *result)
+{
+    const char *at = input.at;
+    reset(result);
+    bool at_line_start = true;
+    for (size_t i = 0; i < input.size;) {
+        size_t left = input.size - i;
+        if (at_line_start && left >= 3 && memcmp(at + i, ".\r\n", 3) == 0) {
+            result->ended = true;
+            result->taken = i + 3;
+            return;
+        }
+        /* What could still become the end, or a CRLF, is held. */
+        if ((at_line_start && at[i] == '.' && (left == 1 || (left == 2 && at[i + 1] == '\r'))) ||
+            (at[i] == '\r' && left == 1)) {
+            result->taken = input.size;
+            return;
+        }
+        bool is_crlf = left >= 2 && at[i] == '\r' && at[i + 1] == '\n';
+        bool is_first_dot = at_line_start && at[i] == '.';
+        bool is_dropped = is_first_dot && at[i + 1] != '.';
+        at_line_start = is_crlf;
+        if (result->fault == BODY_FINE && !is_crlf)
+            result->fault = at[i] == '\r'   ? BODY_BARE_CR
+                            : at[i] == '\n' ? BODY_BARE_LF
+                            : at[i] == '\0' ? BODY_NUL
+                                            : BODY_FINE;
+        size_t unit = is_crlf ? 2 : 1;
+        if (result->fault == BODY_FINE && !is_dropped) {
+            memcpy(result->runs + result->runs_size, at + i, unit);
+            result->runs_size += unit;
+        }
+        result->size += is_first_dot ? 0 : unit;
+        i += unit;
+    }
+    result->taken = input.size;
+}
+
+static void assert_same(const struct result *a, const struct result *b)
+{
+    assert_int_equal(a->ended, b->ended);
+    assert_int_equal(a->taken, b->taken);
+    assert_int_equal(a->size, b->size);
+    assert_int_equal(a->fault, b->fault);
+    assert_int_equal(a->runs_size, b->runs_size);
+    assert_memory_equal(a->runs, b->runs, a->runs_size);
+}
+
+/* L3, of a whole message or of the beginning of one. */
+static void assert_in_language(const struct result *result)
+{
+    struct slice rest = slice_make(result->runs, result->runs_size);
+    assert_false(slice_has(rest, '\0'));
+    while (rest.size > 0) {
+        const char *end = memmem(rest.at, rest.size, "\r\n", 2);
+        struct slice line = slice_make(rest.at, end ? (size_t)(end - rest.at) : rest.size);
+        assert_false(slice_has(line, '\r'));
+        assert_false(slice_has(line, '\n'));
+        if (line.size > 0 && *line.at == '.' && (end || line.size > 1))
+            assert_true(line.size >= 2 && line.at[1] == '.');
+        slice_drop(&rest, line.size + 2);
+        if (result->ended && result->fault == BODY_FINE)
+            assert_non_null(end);
+    }
+}
+
+static struct result whole, other;
+
+static void check_input(struct slice input, bool every_cut)
+{
+    feed_in_steps(input, input.size + 1, &whole);
+    ask_oracle(input, &other);
+    assert_same(&whole, &other);
+    assert_in_language(&whole);
+    feed_in_steps(input, 1, &other);
+    assert_same(&whole, &other);
+    for (size_t cut = 0; every_cut && cut <= input.size; cut++) {
+        feed_cut_once(input, cut, &other);
+        assert_same(&whole, &other);
+    }
+}
+
+/* The vectors that were published, and ours. Each comes in the middle of a message, and as the first octets of one. */
+static const struct {
+    const char *name;
+    struct slice vector;
+    enum body_fault fault;
+    bool ends;
+} vectors[] = {
+    /* clang-format off */
+    { "CRLF.CRLF",              SLICE("\r\n.\r\n"),         BODY_FINE,    true },
+    { "LF.LF",                  SLICE("\n.\n"),             BODY_BARE_LF, false },
+    { "LF.CR",                  SLICE("\n.\r"),             BODY_BARE_LF, false },
+    { "CR.LF",                  SLICE("\r.\n"),             BODY_BARE_CR, false },
+    { "CR.CR",                  SLICE("\r.\r"),             BODY_BARE_CR, false },
+    { "LF.CRLF",                SLICE("\n.\r\n"),           BODY_BARE_LF, false },
+    { "CR.CRLF",                SLICE("\r.\r\n"),           BODY_BARE_CR, false },
+    { "CRLF.LF",                SLICE("\r\n.\n"),           BODY_BARE_LF, false },
+    { "CRLF.CR",                SLICE("\r\n.\r"),           BODY_BARE_CR, false },
+    { "CRLF.CRCRLF",            SLICE("\r\n.\r\r\n"),       BODY_BARE_CR, false },
+    { "CRCRLF.CRCRLF",          SLICE("\r\r\n.\r\r\n"),     BODY_BARE_CR, false },
+    { "CRCRLF.CRLF",            SLICE("\r\r\n.\r\n"),       BODY_BARE_CR, true },
+    { "LFCR.LFCR",              SLICE("\n\r.\n\r"),         BODY_BARE_LF, false },
+    { "LFCR.CRLF",              SLICE("\n\r.\r\n"),         BODY_BARE_LF, false },
+    { "CRLFCR.CRLF",            SLICE("\r\n\r.\r\n"),       BODY_BARE_CR, false },
+    { "CRLFLF.CRLF",            SLICE("\r\n\n.\r\n"),       BODY_BARE_LF, false },
+    { "CRLF NUL.CRLF",          SLICE("\r\n\0.\r\n"),       BODY_NUL,     false },
+    { "CRLF.NUL CRLF",          SLICE("\r\n.\0\r\n"),       BODY_NUL,     false },
+    { "CR NUL LF.CR NUL LF",    SLICE("\r\0\n.\r\0\n"),     BODY_BARE_CR, false },
+    { "CRLF.CR NUL LF",         SLICE("\r\n.\r\0\n"),       BODY_BARE_CR, false },
+    { "CRLF.SP CRLF",           SLICE("\r\n. \r\n"),        BODY_FINE,    false },
+    { "CRLF.TAB CRLF",          SLICE("\r\n.\t\r\n"),       BODY_FINE,    false },
+    { "CRLF SP.CRLF",           SLICE("\r\n .\r\n"),        BODY_FINE,    false },
+    { "CRLF..CRLF",             SLICE("\r\n..\r\n"),        BODY_FINE,    false },
+    { "CRLF...CRLF",            SLICE("\r\n...\r\n"),       BODY_FINE,    false },
+    { "VT.VT",                  SLICE("\v.\v"),             BODY_FINE,    false },
+    { "FF.FF",                  SLICE("\f.\f"),             BODY_FINE,    false },
+    { "FS.FS",                  SLICE("\x1c.\x1c"),         BODY_FINE,    false },
+    { "NEL.NEL",                SLICE("\x85.\x85"),         BODY_FINE,    false },
+    { "U+0085",                 SLICE("\xc2\x85.\xc2\x85"), BODY_FINE,    false },
+    { "U+2028",                 SLICE("\xe2\x80\xa8.\xe2\x80\xa8"), BODY_FINE, false },
+    { "8-bit CRLF",             SLICE("\x8d\x8a.\x8d\x8a"), BODY_FINE,    false },
+    { "CRLF.0xAE CRLF",         SLICE("\r\n.\xae\r\n"),     BODY_FINE,    false },
+    { "CRLF.BS.CRLF",           SLICE("\r\n.\b.\r\n"),      BODY_FINE,    false },
+    { "U+FF0E",                 SLICE("\r\n\xef\xbc\x8e\r\n"), BODY_FINE, false },
+    { "^Z",                     SLICE("\r\n\x1a\r\n"),      BODY_FINE,    false },
+    { "CRLF.CRLF behind LF.LF", SLICE("\n.\nx\r\n.\r\n"),   BODY_BARE_LF, true },
+    { "LF.LF in CRLF lines",    SLICE("\r\nx\n.\nx\r\n"),   BODY_BARE_LF, false },
+    /* clang-format on */
+};
+
+static struct slice put_together(char *memory, size_t size, struct slice before, struct slice vector,
+                                 const char *behind)
+{
+    size_t behind_size = strlen(behind);
+    assert_true(before.size + vector.size + behind_size <= size);
+    memcpy(memory, before.at, before.size);
+    memcpy(memory + before.size, vector.at, vector.size);
+    memcpy(memory + before.size + vector.size, behind, behind_size);
+    return slice_make(memory, before.size + vector.size + behind_size);
+}
+
+static const char second[] = "MAIL FROM:<evil@example.org>\r\nDATA\r\nsecond\r\n.\r\nQUIT\r\n";
+
+static void vectors_end_nothing(void **unused)
+{
+    (void)unused;
+    static const struct slice before = SLICE("Subject: one\r\n\r\nfirst message");
+    char memory[512];
+    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
+        struct slice input = put_together(memory, sizeof memory, before, vectors[i].vector, second);
+        check_input(input, true);
+        size_t end = vectors[i].ends ? before.size + vectors[i].vector.size : input.size - strlen("QUIT\r\n");
+        if (!whole.ended || whole.fault != vectors[i].fault || whole.taken != end)
+            fail_msg("%s: ended %d fault %s after %zu", vectors[i].name, whole.ended, body_fault_name(whole.fault),
+                     whole.taken);
+    }
+}
+
+static void vectors_as_first_octets_end_nothing(void **unused)
+{
+    (void)unused;
+    char memory[512];
+    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
+        check_input(put_together(memory, sizeof memory, (struct slice){"", 0}, vectors[i].vector, second), true);
+        /* and without its first CRLF or LF, as the first line */
+        struct slice vector = vectors[i].vector;
+        while (vector.size > 0 && strchr("\r\n", *vector.at))
+            slice_drop(&vector, 1);
+        check_input(put_together(memory, sizeof memory, (struct slice){"", 0}, vector, second), true);
+    }
+}
+
+/* Parsers that split long lines find a dot where none is; ours looks at many octets at once: no place may matter. */
+static void vectors_behind_long_lines_end_nothing(void **unused)
+{
+    (void)unused;
+    static char line[300], memory[600];
+    memset(line, 'x', sizeof line);
+    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
+        for (size_t size = 0; size < 200; size++)
+            check_input(put_together(memory, sizeof memory, slice_make(line, size), vectors[i].vector, second), false);
+}
+
+static void every_short_input_is_as_the_oracle_says(void **unused)
+{
+    (void)unused;
+    static const char alphabet[] = {'\r', '\n', '.', 'x', '\0'};
+    enum { LENGTH = 7 };
+    char text[LENGTH];
+    size_t count = 1;
+    for (size_t i = 0; i < LENGTH; i++)
+        count *= sizeof alphabet;
+    for (size_t n = 0; n < count; n++) {
+        for (size_t i = 0, digits = n; i < LENGTH; i++, digits /= sizeof alphabet)
+            text[i] = alphabet[digits % sizeof alphabet];
+        check_input(slice_make(text, LENGTH), n % 16 == 0);
+    }
+}
+
+/* Random, but each time the same: long, so that blocks, their borders and what is behind them are all met. */
+static void long_inputs_are_as_the_oracle_says(void **unused)
+{
+    (void)unused;
+    static const char *const pieces[] = {
+        "\r\n", "\r\n..",   "\r\n.x",   "....",   "a",    "some words of a usual length",
+        "\r\n", "\r\n\r\n", "\xc3\xbc", "..\r\n", "\r\n", "\n",
+        "\r",   "\r\n.\r\n"};
+    enum { PIECES = sizeof pieces / sizeof *pieces, FINE = PIECES - 3, SIZE = 700 };
+    uint32_t random = 1;
+    for (int round = 0; round < 3000; round++) {
+        char text[SIZE];
+        size_t size = 0, kinds = round % 3 == 0 ? PIECES : FINE;
+        while (size < SIZE - 40) {
+            random = random * 1664525u + 1013904223u;
+            const char *piece = pieces[(random >> 16) % kinds];
+            memcpy(text + size, piece, strlen(piece));
+            size += strlen(piece);
+        }
+        struct slice input = slice_make(text, size);
+        check_input(input, round < 60);
+        for (size_t step = 2; step < 70; step += 7) {
+            feed_in_steps(input, step, &other);
+            assert_same(&whole, &other);
+        }
+    }
+}
+
+static const struct {
+    const char *name, *input, *runs;
+    uint64_t size;
+} dots[] = {
+    /* clang-format off */
+    { "empty message",        ".\r\n",                      "",                  0 },
+    { "one empty line",       "\r\n.\r\n",                  "\r\n",              2 },
+    { "stuffed stays",        "..\r\n...x\r\n.\r\n",        "..\r\n...x\r\n",    3 + 5 },
+    { "unstuffed is dropped", ".x\r\n. \r\n.\r\n",          "x\r\n \r\n",        3 + 3 },
+    { "a dot in a line",      "a.\r\nb.c\r\n.\r\n",         "a.\r\nb.c\r\n",     9 },
+    { "what follows is left", "a\r\n.\r\nQUIT\r\n",         "a\r\n",             3 },
+    /* clang-format on */
+};
+
+static void dots_and_size(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < sizeof dots / sizeof *dots; i++) {
+        check_input(slice_of(dots[i].input), true);
+        assert_true(whole.ended);
+        assert_int_equal(whole.size, dots[i].size);
+        assert_int_equal(whole.runs_size, strlen(dots[i].runs));
+        assert_memory_equal(whole.runs, dots[i].runs, whole.runs_size);
+    }
+}
+
+static void an_ordinary_message_is_one_run(void **unused)
+{
+    (void)unused;
+    static char text[65536 + 8];
+    size_t size = 0;
+    while (size < 65536 - 80) {
+        memcpy(text + size, "..stuffed\r\nan ordinary line\r\n\r\n", 31);
+        size += 31;
+    }
+    memcpy(text + size, ".\r\n", 3);
+    feed_in_steps(slice_make(text, size + 3), sizeof text, &whole);
+    assert_true(whole.ended);
+    assert_int_equal(whole.runs_size, size);
+    assert_int_equal(whole.run_count, 1);
+}
+
+static void runs_are_slices_of_the_input(void **unused)
+{
+    (void)unused;
+    struct body body = {0};
+    const char text[] = "one\r\ntwo\r";
+    struct slice input = slice_of(text), run;
+    assert_int_equal(body_next(&body, &input, &run), BODY_RUN);
+    assert_ptr_equal(run.at, text);
+    assert_int_equal(run.size, 8);
+    assert_int_equal(body_next(&body, &input, &run), BODY_MORE);
+    input = slice_of("\nx");
+    assert_int_equal(body_next(&body, &input, &run), BODY_RUN);
+    assert_true(slice_equal(run, slice_of("\r\n")));
+}
+
+static void the_end_is_said_again(void **unused)
+{
+    (void)unused;
+    struct body body = {0};
+    struct slice input = slice_of(".\r\nQUIT\r\n"), run;
+    assert_int_equal(body_next(&body, &input, &run), BODY_END);
+    assert_int_equal(body_next(&body, &input, &run), BODY_END);
+    assert_true(slice_equal(input, slice_of("QUIT\r\n")));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(vectors_end_nothing),
+        cmocka_unit_test(vectors_as_first_octets_end_nothing),
+        cmocka_unit_test(vectors_behind_long_lines_end_nothing),
+        cmocka_unit_test(every_short_input_is_as_the_oracle_says),
+        cmocka_unit_test(long_inputs_are_as_the_oracle_says),
+        cmocka_unit_test(dots_and_size),
+        cmocka_unit_test(an_ordinary_message_is_one_run),
+        cmocka_unit_test(runs_are_slices_of_the_input),
+        cmocka_unit_test(the_end_is_said_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * scoreboard: what it counts, what a worker can reach of it, and that a reader survives whatever is written there. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/scoreboard.h"
+
+enum { SLOTS = 8, SCRIBBLES = 100000 };
+
+static int set_up(void **state)
+{
+    struct scoreboard *board = calloc(1, sizeof(*board));
+    *state = board;
+    return board != NULL && scoreboard_create(board, SLOTS) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    scoreboard_destroy(*state);
+    free(*state);
+    return 0;
+}
+
+/* Runs `body` in a child; its wait status. A signal's default action is what counts, not a sanitizer's handler. */
+static int in_child(void (*body)(struct scoreboard *board), struct scoreboard *board)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        sigaction(SIGSEGV, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+        sigaction(SIGBUS, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+        body(board);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+static void sizes_out_of_range_are_refused(void **state)
+{
+    (void)state;
+    static const int wrong[] = {-1, 0, SCOREBOARD_SLOTS_MAX + 1};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct scoreboard board;
+        assert_false(scoreboard_create(&board, wrong[i]));
+        assert_int_equal(errno, EINVAL);
+    }
+}
+
+static void a_zero_one_can_be_destroyed(void **state)
+{
+    (void)state;
+    struct scoreboard board = {0};
+    scoreboard_destroy(&board);
+    assert_true(fcntl(STDIN_FILENO, F_GETFD) >= 0 || errno == EBADF);
+    assert_true(fcntl(STDOUT_FILENO, F_GETFD) >= 0);
+}
+
+static void tags_are_counted(void **state)
+{
+    struct scoreboard *board = *state;
+    static const uint32_t tags[SLOTS] = {TAG_IDLE, TAG_IDLE, TAG_STARTING, TAG_BUSY, 0xdeadbeef, TAG_NONE, 7, TAG_IDLE};
+    for (int i = 0; i < SLOTS; i++)
+        scoreboard_set_tag(board, i, tags[i]);
+    struct tag_count all = scoreboard_count(board, 0, SLOTS);
+    assert_int_equal(all.idle, 3);
+    assert_int_equal(all.starting, 1);
+    assert_int_equal(all.alive, 7);
+    struct tag_count some = scoreboard_count(board, 2, 3);
+    assert_int_equal(some.idle, 0);
+    assert_int_equal(some.starting, 1);
+    assert_int_equal(some.alive, 3);
+}
+
+static void no_region_can_be_resized(void **state)
+{
+    struct scoreboard *board = *state;
+    int fds[] = {board->tags_fd, board->slots_fd, board->heard_fd};
+    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+        assert_int_equal(ftruncate(fds[i], 0), -1);
+        assert_int_equal(errno, EPERM);
+        assert_int_equal(ftruncate(fds[i], SLOT_BYTES * SLOTS * 2), -1);
+        assert_int_equal(fcntl(fds[i], F_ADD_SEALS, F_SEAL_WRITE), -1);
+    }
+}
+
+static void the_masters_view_of_slots_is_read_only_for_ever(void **state)
+{
+    struct scoreboard *board = *state;
+    assert_int_equal(mprotect(board->slots, SLOT_BYTES, PROT_READ | PROT_WRITE), -1);
+    assert_int_equal(errno, EACCES);
+    assert_int_equal(write(board->slots_readonly_fd, "x", 1), -1);
+}
+
+/* -- workers */
+
+static void write_facts(struct scoreboard *board)
+{
+    if (!scoreboard_enter(board, 3))
+        _exit(1);
+    struct slot_facts *facts = slot_begin(board);
+    facts->state = SLOT_BUSY;
+    facts->serial = 42;
+    facts->client = (struct ipaddr){.family = 4, .bytes = {192, 0, 2, 1}};
+    memcpy(facts->session_id, "s1", 3);
+    slot_end(board);
+}
+
+static void what_a_worker_says_is_read(void **state)
+{
+    struct scoreboard *board = *state;
+    struct slot_facts facts;
+    assert_int_equal(in_child(write_facts, board), 0);
+    assert_true(slot_read(board, 3, &facts));
+    assert_int_equal(facts.state, SLOT_BUSY);
+    assert_int_equal(facts.serial, 42);
+    assert_string_equal(facts.session_id, "s1");
+    scoreboard_set_tag(board, 3, TAG_BUSY);
+    scoreboard_clear_slot(board, 3);
+    assert_true(slot_read(board, 3, &facts));
+    assert_int_equal(facts.serial, 0);
+    assert_int_equal(scoreboard_count(board, 0, SLOTS).alive, 0);
+}
+
+static bool fd_is_closed(int fd)
+{
+    return fd == -1;
+}
+
+static void look_around(struct scoreboard *board)
+{
+    int fds[] = {board->tags_fd, board->slots_fd, board->slots_readonly_fd, board->heard_fd};
+    unsigned char *slots = board->slots;
+    if (!scoreboard_enter(board, 3))
+        _exit(1);
+    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+        if (fcntl(fds[i], F_GETFD) != -1)
+            _exit(2);
+    if (!fd_is_closed(board->slots_fd) || board->slots != NULL)
+        _exit(3);
+    unsigned char resident;
+    for (int i = 0; i < SLOTS; i++)
+        if (mincore(slots + i * SLOT_BYTES, SLOT_BYTES, &resident) == 0 && (void *)(slots + i * SLOT_BYTES) != board->own)
+            _exit(4); /* something is still mapped there */
+}
+
+static void a_worker_keeps_no_way_to_the_other_slots(void **state)
+{
+    assert_int_equal(in_child(look_around, *state), 0);
+}
+
+static unsigned char *other_page;
+
+static void touch_the_old_view(struct scoreboard *board)
+{
+    other_page = board->slots + 5 * SLOT_BYTES;
+    if (!scoreboard_enter(board, 3))
+        _exit(1);
+    *(volatile unsigned char *)other_page = 1;
+}
+
+static void touch_behind_the_own_page(struct scoreboard *board)
+{
+    /* a place whose neighbours are known to be nobody's */
+    unsigned char *room = mmap(NULL, 3 * SLOT_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED || !scoreboard_enter(board, 3))
+        _exit(1);
+    void *moved = mremap(board->own, SLOT_BYTES, SLOT_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, room + SLOT_BYTES);
+    *(volatile unsigned char *)moved = 1; /* its own: fine */
+    *((volatile unsigned char *)moved + SLOT_BYTES) = 1;
+}
+
+static void a_worker_that_touches_anothers_page_dies(void **state)
+{
+    struct scoreboard *board = *state;
+    void (*const touches[])(struct scoreboard *) = {touch_the_old_view, touch_behind_the_own_page};
+    for (size_t i = 0; i < sizeof(touches) / sizeof(touches[0]); i++) {
+        int status = in_child(touches[i], board);
+        assert_true(WIFSIGNALED(status));
+        assert_int_equal(WTERMSIG(status), SIGSEGV);
+    }
+    for (int slot = 0; slot < SLOTS; slot++)
+        for (int i = 0; i < SLOT_BYTES && slot != 3; i++)
+            assert_int_equal(board->slots[slot * SLOT_BYTES + i], 0);
+}
+
+static void write_nonsense(struct scoreboard *board)
+{
+    if (!scoreboard_enter(board, 3))
+        _exit(1);
+    memset(&board->own->facts, 0xff, sizeof(board->own->facts));
+    memcpy(board->own->facts.session_id, "a\nb \"", 5);
+    atomic_store(&board->own->sequence, 2);
+}
+
+static void nonsense_comes_out_in_range(void **state)
+{
+    struct scoreboard *board = *state;
+    struct slot_facts facts;
+    assert_int_equal(in_child(write_nonsense, board), 0);
+    assert_true(slot_read(board, 3, &facts));
+    assert_int_equal(facts.state, SLOT_EMPTY);
+    assert_int_equal(facts.client.family, 0);
+    assert_int_equal(strlen(facts.session_id), SLOT_SESSION_ID_MAX - 1);
+    for (const char *c = facts.session_id; *c != '\0'; c++)
+        assert_true(*c > ' ' && *c <= '~');
+    assert_memory_equal(facts.session_id, "a?b?\"?", 6);
+}
+
+static void die_in_the_middle(struct scoreboard *board)
+{
+    if (!scoreboard_enter(board, 3))
+        _exit(1);
+    slot_begin(board)->state = SLOT_BUSY;
+}
+
+static void a_slot_left_half_written_is_unreadable_and_usable_again(void **state)
+{
+    struct scoreboard *board = *state;
+    struct slot_facts facts;
+    assert_int_equal(in_child(die_in_the_middle, board), 0);
+    assert_false(slot_read(board, 3, &facts));
+    assert_int_equal(facts.state, SLOT_EMPTY);
+    scoreboard_clear_slot(board, 3);
+    assert_int_equal(in_child(write_facts, board), 0);
+    assert_true(slot_read(board, 3, &facts));
+    assert_int_equal(facts.serial, 42);
+}
+
+static void scribble_for_ever(struct scoreboard *board)
+{
+    if (!scoreboard_enter(board, 3))
+        _exit(1);
+    srandom(1);
+    for (;;) {
+        ((volatile unsigned char *)board->own)[random() % (long)sizeof(struct slot)] = (unsigned char)random();
+        atomic_store(&board->tags[random() % SLOTS], (uint32_t)random());
+    }
+}
+
+static void a_reader_survives_a_scribbler(void **state)
+{
+    struct scoreboard *board = *state;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        scribble_for_ever(board);
+    for (int i = 0; i < SCRIBBLES; i++) {
+        struct slot_facts facts;
+        slot_read(board, 3, &facts);
+        assert_true(facts.state < SLOT_STATES);
+        assert_true(facts.session_id[SLOT_SESSION_ID_MAX - 1] == '\0');
+        struct tag_count found = scoreboard_count(board, 0, SLOTS);
+        assert_in_range(found.alive, 0, SLOTS);
+    }
+    kill(pid, SIGKILL);
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(WTERMSIG(status), SIGKILL); /* it did not die before */
+}
+
+#define WITH_BOARD(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sizes_out_of_range_are_refused),
+        cmocka_unit_test(a_zero_one_can_be_destroyed),
+        WITH_BOARD(tags_are_counted),
+        WITH_BOARD(no_region_can_be_resized),
+        WITH_BOARD(the_masters_view_of_slots_is_read_only_for_ever),
+        WITH_BOARD(what_a_worker_says_is_read),
+        WITH_BOARD(a_worker_keeps_no_way_to_the_other_slots),
+        WITH_BOARD(a_worker_that_touches_anothers_page_dies),
+        WITH_BOARD(nonsense_comes_out_in_range),
+        WITH_BOARD(a_slot_left_half_written_is_unreadable_and_usable_again),
+        WITH_BOARD(a_reader_survives_a_scribbler),
+    };
+    return cmocka_run_group_tests_name("scoreboard", tests, NULL, NULL);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: ISC */
+#include "workers/smtp/command.h"
+
+#include "workers/smtp/address.h"
+
+static const char *const verb_names[] = {
+    [VERB_HELO] = "HELO",         [VERB_EHLO] = "EHLO",       [VERB_MAIL] = "MAIL",         [VERB_RCPT] = "RCPT",
+    [VERB_DATA] = "DATA",         [VERB_BDAT] = "BDAT",       [VERB_RSET] = "RSET",         [VERB_NOOP] = "NOOP",
+    [VERB_QUIT] = "QUIT",         [VERB_VRFY] = "VRFY",       [VERB_EXPN] = "EXPN",         [VERB_HELP] = "HELP",
+    [VERB_STARTTLS] = "STARTTLS", [VERB_AUTH] = "AUTH",       [VERB_ETRN] = "ETRN",         [VERB_TURN] = "TURN",
+    [VERB_BURL] = "BURL",         [VERB_XCLIENT] = "XCLIENT", [VERB_XFORWARD] = "XFORWARD", [VERB_UNKNOWN] = "unknown",
+};
+
+const char *verb_name(enum verb verb)
+{
+    return verb_names[verb];
+}
+
+static enum verb find_verb(struct slice word)
+{
+    int verb = 0;
+    while (verb < VERB_UNKNOWN && !slice_is_word(word, verb_names[verb]))
+        verb++;
+    return (enum verb)verb;
+}
+
+static enum command_fault octet_fault(char c)
+{
+    switch (c) {
+    case '\r':
+        return COMMAND_BARE_CR;
+    case '\n':
+        return COMMAND_NO_CRLF;
+    case '\0':
+        return COMMAND_NUL;
+    case '\t':
+        return COMMAND_FINE;
+    default:
+        return (unsigned char)c < ' ' || c == 0x7F ? COMMAND_CONTROL : COMMAND_FINE;
+    }
+}
+
+/* Takes the CRLF off *line. */
+static enum command_fault check_octets(struct slice *line, bool *has_8bit_out)
+{
+    if (line->size < 2 || line->at[line->size - 1] != '\n' || line->at[line->size - 2] != '\r')
+        return COMMAND_NO_CRLF;
+    line->size -= 2;
+    enum command_fault fault = COMMAND_FINE;
+    for (size_t i = 0; fault == COMMAND_FINE && i < line->size; i++) {
+        fault = octet_fault(line->at[i]);
+        *has_8bit_out |= (unsigned char)line->at[i] >= 0x80;
+    }
+    return fault;
+}
+
+enum command_fault command_parse(struct slice line, struct command *out)
+{
+    *out = (struct command){.verb = VERB_UNKNOWN};
+    bool has_8bit = false;
+    enum command_fault fault = check_octets(&line, &has_8bit);
+    if (fault != COMMAND_FINE)
+        return fault;
+    out->has_8bit = has_8bit;
+    /* Not a sloppy client, but one that talks to a folding parser: a line that begins with a blank is no command. */
+    bool is_indented = line.size > 0 && (*line.at == ' ' || *line.at == '\t');
+    out->word = is_indented ? slice_make(line.at, 0) : slice_take_word(&line);
+    out->verb = find_verb(out->word);
+    out->argument = slice_trim(line);
+    return COMMAND_FINE;
+}
+
+bool helo_name_is_safe(struct slice name)
+{
+    return name.size > 0 && name.size <= HELO_NAME_MAX && !slice_has(name, ' ') && utf8_is_printable(name);
+}
