@@ -12,6 +12,7 @@ class Relay:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def stop(self):
+        self._listener.shutdown(socket.SHUT_RDWR)  # closing alone would not wake who accepts
         self._listener.close()
 
     def _accept(self):
