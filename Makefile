@@ -39,7 +39,8 @@ workers_o := $(call objects,workers/*.c workers/*/*.c)
 main_o := $(BUILD)/daemon/main.o
 daemon_o := $(filter-out $(main_o),$(call objects,daemon/*.c))
 sink_o := $(call objects,tests/sink/*.c)
-talk_o := $(call objects,tests/talk/*.c tests/lib/*.c)
+talk_o := $(filter-out %/subject_session.o %/subject_toy.o,$(call objects,tests/talk/*.c tests/lib/*.c))
+talks := $(patsubst tests/talk/subject_%.c,$(BUILD)/talk-%,$(wildcard tests/talk/subject_*.c))
 unit_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*_test.c))
 programs := $(BUILD)/posternd $(BUILD)/sink
 libraries := $(BUILD)/libdaemon.a $(BUILD)/libworkers.a $(BUILD)/libcommon.a
@@ -96,9 +97,11 @@ sink: $(BUILD)/sink
 $(BUILD)/sink: $(sink_o)
 	$(call say,LINK)$(LINK) -o $@ $^
 
-# The test's own objects go first: the clock in tests/lib takes the place of common/clock.
-tests: $(unit_tests) $(if $(wildcard tests/talk/*.c),$(BUILD)/talk)
-$(BUILD)/talk: $(talk_o) $(BUILD)/libworkers.a $(BUILD)/libcommon.a
+tests: $(unit_tests) $(talks)
+
+# A runner for each subject, with which talks are held: talk-session, talk-toy. Their own objects go first, so that the
+# clock in tests/lib takes the place of common/clock.
+$(talks): $(BUILD)/talk-%: $(BUILD)/tests/talk/subject_%.o $(talk_o) $(BUILD)/libworkers.a $(BUILD)/libcommon.a
 	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
 $(unit_tests): $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(libraries) | deps
 	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs) $(cmocka_libs)

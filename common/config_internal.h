@@ -107,6 +107,12 @@ bool config_include(struct config_reader *reader, const struct config_file *from
                     const char *pattern);
 void config_end_line(struct config_reader *reader, struct config_place next);
 
+/* The word at the front of *rest, bare or in quotes: taken off, and unquoted into *out. NULL, or what is wrong with it;
+ * a
+ * `{` ends a name but not a value. */
+const char *config_word_take(struct config_arena *arena, struct slice *rest, bool is_value, const char **out);
+bool config_word_begins(char c);
+
 bool config_parse(struct config *config, const struct config_text *text);
 bool config_override(struct config *config, const char *override);
 bool config_fill(struct config *config);

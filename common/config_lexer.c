@@ -123,93 +123,11 @@ static void put_word(struct lexer *l, const char *word)
     fputs("' ", to);
 }
 
-/* ---- words ---- */
-
-static bool ends_word(char c)
+static bool take_word(struct lexer *l, const char **out)
 {
-    return memchr(" \t\n{}=,#\"'", c, sizeof " \t\n{}=,#\"'") != NULL; /* NUL, the end of the text, too */
-}
-
-static bool is_quote(char c)
-{
-    return c == '"' || c == '\'';
-}
-
-static bool refuse_expansion(struct lexer *l)
-{
-    return refuse(l, l->place, l->name,
-                  "\"${\" looks like a variable of the environment, and those are not expanded; in texts write "
-                  "%%{name}, or put it in single quotes to mean it as it stands");
-}
-
-static bool take_bare(struct lexer *l, const char **out)
-{
-    size_t size = 0;
-
-    while (!ends_word(peek(l, size)) && peek(l, size) != ';')
-        size++;
-    if (peek(l, size) == ';')
-        return refuse(l, l->place, l->name,
-                      "\";\" ends nothing here: leave it out, or put a value that holds one in quotes");
-    if (size > 0 && l->rest.at[size - 1] == '$' && peek(l, size) == '{')
-        return refuse_expansion(l);
-    if (is_quote(peek(l, size)))
-        return refuse(l, l->place, l->name, "a quote inside a word; put the whole value in quotes");
-    if (peek(l, size) == '{' && (l->expect == EXPECT_VALUE || l->expect == EXPECT_ITEM))
-        return refuse(l, l->place, l->name, "a { inside a word; put the whole value in quotes");
-    *out = config_copy(&l->reader->config->arena, slice_make(l->rest.at, size));
-    slice_drop(&l->rest, size);
-    return true;
-}
-
-/* What one character, or one escape, of a quoted text stands for; its size, or 0 where it is wrong. In single quotes a
- * backslash is itself but before ' and \. */
-static size_t unquote(const struct lexer *l, size_t at, char quote, char *out)
-{
-    char c = peek(l, at), next = peek(l, at + 1);
-
-    *out = c;
-    if (c != '\\')
-        return 1;
-    if (next == quote || next == '\\') {
-        *out = next;
-        return 2;
-    }
-    return quote == '\'' ? 1 : 0;
-}
-
-static bool take_quoted(struct lexer *l, const char **out)
-{
-    char quote = peek(l, 0);
-    const char *end = memchr(l->rest.at, '\n', l->rest.size);
-    size_t line_size = end != NULL ? (size_t)(end - l->rest.at) : l->rest.size;
-    char *text = config_alloc(&l->reader->config->arena, line_size + 1);
-    size_t at = 1, size = 0;
-
-    while (at < line_size && peek(l, at) != quote) {
-        size_t used = unquote(l, at, quote, &text[size++]);
-        if (used == 0)
-            return refuse(l, l->place, l->name,
-                          "a backslash in double quotes goes before \" or \\ only; write \\\\ or use single quotes");
-        if (quote == '"' && peek(l, at) == '$' && peek(l, at + 1) == '{')
-            return refuse_expansion(l);
-        at += used;
-    }
-    if (at >= line_size)
-        return refuse(l, l->place, l->name, "the text that %c begins does not end on its line; a closing %c is missing",
-                      quote, quote);
-    slice_drop(&l->rest, at + 1);
-    if (!ends_word(peek(l, 0)) || is_quote(peek(l, 0)))
-        return refuse(l, l->place, l->name,
-                      "something stands right behind a closing quote; put the whole value in quotes");
-    text[size] = '\0';
-    *out = text;
-    return true;
-}
-
-static bool take_any_word(struct lexer *l, const char **out)
-{
-    return is_quote(peek(l, 0)) ? take_quoted(l, out) : take_bare(l, out);
+    bool is_value = l->expect == EXPECT_VALUE || l->expect == EXPECT_ITEM;
+    const char *wrong = config_word_take(&l->reader->config->arena, &l->rest, is_value, out);
+    return wrong == NULL || refuse(l, l->place, l->name, "%s", wrong);
 }
 
 /* ---- what a word is where it stands ---- */
@@ -227,7 +145,7 @@ static bool include(struct lexer *l)
 
     skip_blanks(l);
     l->name = "include";
-    if ((!ends_word(peek(l, 0)) || is_quote(peek(l, 0))) && !take_any_word(l, &pattern))
+    if ((config_word_begins(peek(l, 0))) && !take_word(l, &pattern))
         return false;
     if (pattern[0] == '\0')
         return refuse(l, at, "include", "no file; write include \"file\" or include \"directory/*.conf\"");
@@ -257,10 +175,10 @@ static bool missing_comma(struct lexer *l, const char *word)
 
 static bool word(struct lexer *l)
 {
-    bool quoted = is_quote(peek(l, 0));
+    bool quoted = peek(l, 0) == '"' || peek(l, 0) == '\'';
     const char *text;
 
-    if (!take_any_word(l, &text))
+    if (!take_word(l, &text))
         return false;
     if (l->expect == EXPECT_COMMA)
         return missing_comma(l, text);
@@ -338,7 +256,7 @@ static bool token(struct lexer *l)
         return skip_line_comment(l);
     if (c == '/' && peek(l, 1) == '*')
         return skip_comment(l);
-    if (!ends_word(c) || is_quote(c))
+    if (config_word_begins(c))
         return word(l);
     slice_drop(&l->rest, 1);
     if (c == '{')

@@ -10,7 +10,7 @@
 #include "common/must.h"
 #include "common/scoreboard.h"
 #include "workers/service.h"
-#include "workers/session.h"
+#include "workers/serve.h"
 
 #include "tests/talk/subject.h"
 
@@ -123,7 +123,7 @@ void subject_serve(int outside_fd, const char *client)
     struct endpoint peer, local;
     const char *why;
     must(endpoint_parse(slice_of(client), &peer, &why) && endpoint_parse(slice_of(own), &local, &why));
-    session_serve(&memory, &setup, outside_fd, &peer, &local);
+    serve_session(&memory, &setup, outside_fd, &peer, &local);
 }
 
 void subject_clear(void)

@@ -89,9 +89,7 @@ static void files_that_are_refused(void **state)
     expect_error(&sample_block, "include\n",
                  "c:1: include: no file; write include \"file\" or include "
                  "\"directory/*.conf\"");
-    expect_error(&sample_block, "include \"a\n",
-                 "c:1: include: the text that \" begins does not end on its line; a "
-                 "closing \" is missing");
+    expect_error(&sample_block, "include \"a\n", "c:1: include: the quote that begins here does not end on its line");
 }
 
 static void files_that_others_may_write_are_refused(void **state)

@@ -8,7 +8,6 @@
 #include "workers/session.h"
 
 static const struct reply REPLY_RELAY = REPLY(554, "5.7.1", "Relay access denied");
-static const struct reply REPLY_ROUTED = REPLY(554, "5.7.1", "Relay access denied: no routing in the address");
 
 struct recipient_options {
     struct check_options common;
@@ -18,19 +17,30 @@ struct recipient_options {
 /* clang-format off */
 static const struct option rows[] = {
     {"mode", OPTION_CHOICE, offsetof(struct recipient_options, common.mode), "enforce", MODE_CHOICES,
-     "Whether a recipient elsewhere is refused, or only named in the log. With pass_client = none it must be enforce."},
+     "Off or watch only as long as relay_domains is not set."},
     {"relay_domains", OPTION_TEXTS, offsetof(struct recipient_options, relay_domains), NULL, NULL,
-     "The domains that mail is taken for; .example.org stands for all below it, * for every domain. Not set: inside "
-     "alone decides."},
+     "The domains that mail is taken for; .example.org stands for all below it, * for every domain. Enforced wherever "
+     "it is set, whatever the policy's mode. Not set: inside alone decides."},
     {0},
 };
 /* clang-format on */
+static bool check_options(struct config *config, const void *filled)
+{
+    const struct recipient_options *options = filled;
+    if (options->relay_domains.count == 0 || options->common.mode == MODE_ENFORCE)
+        return true;
+    return config_refuse(
+        config, filled, "mode",
+        "relay_domains is enforced wherever it is set; say mode = enforce, or leave relay_domains out");
+}
+
 static const struct option_group groups[] = {{rows, 0}, {NULL, 0}};
 static const struct block block = {
     .name = "recipient",
     .meaning = "Which recipients are taken.",
     .size = sizeof(struct recipient_options),
     .groups = groups,
+    .check = check_options,
 };
 
 static bool domain_matches(struct slice domain, struct slice pattern)
@@ -53,30 +63,21 @@ static bool is_relayed(const struct recipient_options *options, struct slice dom
     return false;
 }
 
-static struct verdict reject(struct check_call *call, const struct reply *reply, const char *reason)
-{
-    note(call, "%s: %.*s@%.*s", reason, SLICE_ARGS(call->recipient->local), SLICE_ARGS(call->recipient->domain));
-    return (struct verdict){.action = ACTION_REJECT, .reply = *reply, .reason = reason};
-}
-
 static struct verdict judge_rcpt(struct check_call *call)
 {
     const struct recipient_options *options = call->options;
     const struct path *to = call->recipient;
-    const struct backend *backend = call->session->options->backend;
-    if (backend->pass_client == PASS_CLIENT_NONE && (to->has_route || path_local_has_routing(to)))
-        return reject(call, &REPLY_ROUTED, "routing in the address");
-    if (options->relay_domains.count == 0 || to->domain.size == 0)
+    bool is_open = options->relay_domains.count == 0;
+    if (is_open || to->domain.size == 0 || is_relayed(options, to->domain))
         return VERDICT_NONE;
-    if (!is_relayed(options, to->domain))
-        return reject(call, &REPLY_RELAY, "not in relay_domains");
-    return VERDICT_NONE;
+    note(call, "%.*s is not in relay_domains", SLICE_ARGS(to->domain));
+    return (struct verdict){.action = ACTION_REJECT, .reply = REPLY_RELAY, .reason = "not in relay_domains"};
 }
 
 static bool stops_relaying(const void *options)
 {
     const struct recipient_options *recipient = options;
-    return recipient->common.mode == MODE_ENFORCE && recipient->relay_domains.count > 0;
+    return recipient->relay_domains.count > 0;
 }
 
 extern const struct check check_recipient;
