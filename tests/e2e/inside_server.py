@@ -193,8 +193,7 @@ class Inside:
 
     def stop(self):
         """Nobody is accepted any more, and who is here is cut off."""
-        self._listener.shutdown(socket.SHUT_RDWR)  # closing alone would not wake who accepts
-        self._listener.close()
+        stop_listening(self._listener)
         for session in self.sessions:
             try:
                 session.connection.shutdown(socket.SHUT_RDWR)
@@ -227,6 +226,15 @@ def _end_of_data(octets, begun):
         return 3
     at = octets.find(b"\r\n.\r\n", max(0, begun - 4))
     return None if at < 0 else at + 5
+
+
+def stop_listening(listener):
+    """Also where a thread is in accept(): closing alone would not wake it, and the port would stay open."""
+    try:
+        listener.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it was stopped before
+    listener.close()
 
 
 # -- actions for scripts
