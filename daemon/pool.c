@@ -7,12 +7,13 @@
 
 #define POOL_OPTION(name, fallback, allowed, meaning)                                                                  \
     {                                                                                                                  \
-        #name, OPTION_COUNT, offsetof(struct pool_options, name), fallback, allowed, meaning, false, NULL              \
+#name, OPTION_COUNT, offsetof(struct pool_options, name), fallback, allowed, meaning, false, NULL              \
     }
 
 const struct option pool_option_rows[] = {
-    POOL_OPTION(min_spare, "5", "1..1000",
-                "Workers kept waiting for connections at least: a burst of so many clients is answered without a fork."),
+    POOL_OPTION(
+        min_spare, "5", "1..1000",
+        "Workers kept waiting for connections at least: a burst of so many clients is answered without a fork."),
     POOL_OPTION(max_spare, "20", "1..10000", "Idle workers beyond this leave, a quarter of the surplus each second."),
     POOL_OPTION(max_workers, "200", "1..10000", "Sessions that this listener holds at the same time, at most."),
     {0},
@@ -50,7 +51,7 @@ static struct pool_view clamped(const struct pool_view *view)
 static bool has_settled(const struct pool_pace *pace, int64_t now_ms)
 {
     if (pace->trial_ms > 0)
-        return now_ms - pace->trial_ms >= POOL_YOUNG_MS; /* the worker on trial lives */
+        return now_ms - pace->trial_ms >= POOL_YOUNG_MS;        /* the worker on trial lives */
     return now_ms - pace->not_before_ms >= POOL_BACKOFF_MAX_MS; /* nobody was needed for long: old grudges end */
 }
 
