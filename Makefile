@@ -1,21 +1,137 @@
 # SPDX-License-Identifier: ISC
-CC ?= gcc
-BUILD := build
-CPPFLAGS += -I. -D_GNU_SOURCE
-WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wswitch-enum -Werror
-CFLAGS ?= -O2 -g
-ALLCFLAGS = -std=c11 $(WARN) $(CFLAGS) -fPIE -MMD -MP
-LIBS = -lconfuse
-common_o := $(patsubst %.c,$(BUILD)/%.o,$(wildcard common/*.c))
-workers_o := $(patsubst %.c,$(BUILD)/%.o,$(wildcard workers/*.c workers/*/*.c))
-$(BUILD)/%.o: %.c
+#
+# `make help` says what there is. One Makefile for everything; what it builds lies in build/plain, and with SANITIZE=1
+# in build/sanitize, side by side.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+SANITIZE ?= 0
+V ?= 0
+
+CC := gcc
+BUILD := build/$(if $(filter 1,$(SANITIZE)),sanitize,plain)
+
+# What Debian 12 must have. `all` needs the first line only.
+BUILD_PACKAGES := gcc libc6-dev pkg-config libconfuse-dev
+TEST_PACKAGES := libcmocka-dev python3 python3-pytest postfix mandoc git
+
+# The libraries, by their pkg-config names. Asked for at the first use and then remembered: not before `deps` was there.
+LIBRARIES := libconfuse
+library_cflags = $(eval library_cflags := $$(shell pkg-config --cflags $(LIBRARIES)))$(library_cflags)
+library_libs = $(eval library_libs := $$(shell pkg-config --libs $(LIBRARIES)))$(library_libs)
+cmocka_libs = $(eval cmocka_libs := $$(shell pkg-config --libs cmocka))$(cmocka_libs)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wswitch-enum \
+            -Wno-missing-field-initializers -Werror
+X86_HARDENING := $(if $(filter x86_64 i686,$(shell uname -m)),-fcf-protection)
+ifeq ($(SANITIZE),1)
+FLAVOUR := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+else
+FLAVOUR := -O2 -g -fstack-protector-strong -fstack-clash-protection $(X86_HARDENING) -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+endif
+# CPPFLAGS, CFLAGS and LDFLAGS are left to whoever builds a package.
+COMPILE = $(CC) -std=c11 -I. -D_GNU_SOURCE $(WARNINGS) $(FLAVOUR) -fPIE -MMD -MP $(library_cflags) $(CPPFLAGS) $(CFLAGS)
+LINK = $(CC) $(FLAVOUR) -pie -Wl,-z,relro,-z,now $(CFLAGS) $(LDFLAGS)
+
+objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)))
+common_o := $(call objects,common/*.c)
+workers_o := $(call objects,workers/*.c workers/*/*.c)
+main_o := $(BUILD)/daemon/main.o
+daemon_o := $(filter-out $(main_o),$(call objects,daemon/*.c))
+sink_o := $(call objects,tests/sink/*.c)
+talk_o := $(filter-out %/subject_session.o %/subject_toy.o,$(call objects,tests/talk/*.c tests/lib/*.c))
+talks := $(patsubst tests/talk/subject_%.c,$(BUILD)/talk-%,$(wildcard tests/talk/subject_*.c))
+unit_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*_test.c))
+programs := $(BUILD)/posternd $(BUILD)/sink
+libraries := $(BUILD)/libdaemon.a $(BUILD)/libworkers.a $(BUILD)/libcommon.a
+
+# As many jobs as there are processors, unless somebody said how many.
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
+MAKEFLAGS += -j$(shell nproc) --output-sync=target
+endif
+say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $@;)
+
+.PHONY: all run test tests sink arch install uninstall deps build-deps clean help
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(programs)
+
+help:
+	@echo 'make            build the daemon (and the sink, a test server): $(BUILD)/posternd'
+	@echo 'make run        build, start it before a small inside server, send one message through, stay (ONCE=1: end)'
+	@echo 'make test       everything that must stay true, plain and sanitized; as root'
+	@echo 'make tests      build the unit tests and the talk runner only'
+	@echo 'make sink       build the sink only: $(BUILD)/sink'
+	@echo 'make arch       layers, sizes, banned functions, symbols of the master, the map of files in README'
+	@echo 'make install    to $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX); configuration to $$(DESTDIR)/etc/postern'
+	@echo 'make uninstall  take that away again; the configuration stays'
+	@echo 'make deps       install what is missing for building and testing (Debian; root)'
+	@echo 'make clean      remove build/'
+	@echo
+	@echo 'SANITIZE=1      with address and undefined behaviour sanitizers, in build/sanitize'
+	@echo 'V=1             show the commands'
+	@echo 'One file:       make $(BUILD)/common/slice.o     One unit test: make $(BUILD)/tests/unit/slice_test'
+
+deps:
+	@tests/deps $(BUILD_PACKAGES) $(TEST_PACKAGES)
+build-deps:
+	@tests/deps $(BUILD_PACKAGES)
+
+# Behind the bar: it must have run, but it makes nothing old.
+$(BUILD)/%.o: %.c Makefile | build-deps
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALLCFLAGS) -c -o $@ $<
+	$(call say,CC)$(COMPILE) -c -o $@ $<
+
 $(BUILD)/libcommon.a: $(common_o)
-	@rm -f $@; ar rcs $@ $^
 $(BUILD)/libworkers.a: $(workers_o)
-	@rm -f $@; ar rcs $@ $^
-$(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(BUILD)/libworkers.a $(BUILD)/libcommon.a
-	$(CC) -pie -o $@ $^ $(LIBS) -lcmocka
-.PRECIOUS: $(BUILD)/%.o
+$(BUILD)/libdaemon.a: $(daemon_o)
+%.a:
+	@mkdir -p $(@D)
+	$(call say,AR)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/posternd: $(main_o) $(libraries)
+	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
+
+sink: $(BUILD)/sink
+$(BUILD)/sink: $(sink_o)
+	$(call say,LINK)$(LINK) -o $@ $^
+
+tests: $(unit_tests) $(talks)
+
+# A runner for each subject, with which talks are held: talk-session, talk-toy. Their own objects go first, so that the
+# clock in tests/lib takes the place of common/clock.
+$(talks): $(BUILD)/talk-%: $(BUILD)/tests/talk/subject_%.o $(talk_o) $(BUILD)/libworkers.a $(BUILD)/libcommon.a
+	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
+$(unit_tests): $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(libraries) | deps
+	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs) $(cmocka_libs)
+$(patsubst %,%.o,$(unit_tests)): | deps
+
+run: deps all
+	@tests/run
+
+test: deps
+	@tests/all
+
+arch: deps $(libraries)
+	@tests/arch $(BUILD)
+
+sbin := $(DESTDIR)$(PREFIX)/sbin
+man := $(DESTDIR)$(PREFIX)/share/man
+conf := $(DESTDIR)/etc/postern
+
+install: $(BUILD)/posternd
+	install -D -m 755 $(BUILD)/posternd $(sbin)/posternd
+	install -D -m 644 daemon/posternd.8 $(man)/man8/posternd.8
+	install -D -m 644 conf/postern.conf.5 $(man)/man5/postern.conf.5
+	@if [ -e $(conf)/postern.conf ]; then new=.new; echo '$(conf)/postern.conf is there and stays'; fi; set -x; \
+	install -D -m 644 conf/postern.conf $(conf)/postern.conf$$new
+
+uninstall:
+	rm -f $(sbin)/posternd $(man)/man8/posternd.8 $(man)/man5/postern.conf.5 $(conf)/postern.conf.new
+	@[ ! -e $(conf)/postern.conf ] || echo '$(conf)/postern.conf stays'
+
+clean:
+	rm -rf build
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

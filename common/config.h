@@ -9,7 +9,13 @@
  * The first error ends the load; it names file, line, option, what was found and what is allowed. Nothing is guessed:
  * unknown and doubled options, missing units and unknown references are errors.
  *
- * Not re-entrant (libconfuse is not): one load at a time in a process.
+ * The file: `name = value`, `name = { a, b }`, `block { .. }` and `block title { .. }`; line feeds are blanks, but a
+ * value begins on the line of its =. A value with blanks or any of {}=,;#"' stands in quotes, on one line: in "..." a
+ * \ goes before " and \ only, in '...' it may. Comments: #, and // or slash-star where a word could begin. `include
+ * "file"`, or a glob pattern (sorted; may match nothing), is relative to the file that it stands in; each file closes
+ * the blocks that it opens, is plain text, and must not be writable by group or others.
+ *
+ * Not re-entrant (libconfuse is not): one load at a time in a process. Out of memory ends the process.
  */
 #ifndef POSTERN_COMMON_CONFIG_H
 #define POSTERN_COMMON_CONFIG_H
@@ -20,20 +26,21 @@
 #include "common/slice.h"
 
 enum option_type {
-    OPTION_END = 0,   /* closes a table */
-    OPTION_TEXT,      /* const char *: printable text, NULL when there is no fallback and it is not set */
-    OPTION_HOSTNAME,  /* const char *: a fully qualified host name */
-    OPTION_PATH,      /* const char *: an absolute path */
-    OPTION_COUNT,     /* int64_t: decimal digits; allowed = "1..5000" */
-    OPTION_SIZE,      /* int64_t, bytes: 512, 64K, 25M, 2G (powers of 1024); allowed = "1K..2G" */
-    OPTION_TIME,      /* int64_t, milliseconds: 500ms 5s 2m 1h 7d, the unit is obligatory; allowed = "1s..1h" */
-    OPTION_FLAG,      /* bool: yes | no */
-    OPTION_CHOICE,    /* int: the position in allowed = "none|xclient" */
+    OPTION_END = 0,  /* closes a table */
+    OPTION_TEXT,     /* const char *: printable text, NULL when there is no fallback and it is not set */
+    OPTION_HOSTNAME, /* const char *: a fully qualified host name */
+    OPTION_PATH,     /* const char *: an absolute path */
+    OPTION_COUNT,  /* int64_t: decimal digits; allowed = "1..5000", either end may be left out; also for the next two */
+    OPTION_SIZE,   /* int64_t, bytes: 512, 64K, 25M, 2G (powers of 1024); allowed = "1K..2G" */
+    OPTION_TIME,   /* int64_t, milliseconds: 500ms 5s 2m 1h 7d, 1h30m, the unit is obligatory; allowed = "1s..1h" */
+    OPTION_FLAG,   /* bool: yes | no */
+    OPTION_CHOICE, /* int: the position in allowed = "none|xclient" */
     OPTION_ENDPOINT,  /* struct endpoint */
     OPTION_ENDPOINTS, /* struct endpoint_list */
     OPTION_TEXTS,     /* struct text_list */
     OPTION_NETWORKS,  /* struct network_list */
-    OPTION_REFERENCE, /* const void *: the filled struct of the block that has this title; allowed = the block's name */
+    OPTION_REFERENCE, /* const void *: the filled struct of the block that has this title; allowed = the name of a
+                         titled block beside this one or beside a block around it; NULL where it is not set */
     OPTION_BLOCK,     /* .block: a struct inside (single), or struct block_list (.titled) */
     OPTION_BLOCK_AT   /* .block, single: const void * to a struct of its own */
 };
@@ -85,16 +92,18 @@ struct block {
     bool needed;                       /* titled: at least one must be there */
     const struct option_group *groups; /* ends with rows == NULL */
     size_t title_offset;               /* titled: const char * */
-    /* After all is filled and references are resolved. False after config_refuse. May be NULL. */
+    /* After all is filled and references are resolved, inner blocks before outer ones; not of a single block that is
+     * not there and has its defaults. False after config_refuse. May be NULL. */
     bool (*check)(struct config *config, const void *filled);
 };
 
 /* NULL after an error, which is then in `why` as "file:line: option: text". The root block is single and unnamed. */
 struct config *config_load(const char *path, const struct block *root, char *why, size_t why_size);
 /* One more option over the file's, `block.option=value` or `block.title.option=value`, for tests/stand and one-off
- * runs: to be given before loading as a list. */
-struct config *config_load_with(const char *path, const struct block *root, const struct text_list *overrides, char *why,
-                                size_t why_size);
+ * runs: to be given before loading as a list. Without a title it goes for all blocks of that name. It replaces the
+ * file's value, is taken as it stands (a list's is split at commas), and makes a single block that is not there. */
+struct config *config_load_with(const char *path, const struct block *root, const struct text_list *overrides,
+                                char *why, size_t why_size);
 const void *config_root(const struct config *config);
 void config_free(struct config **config);
 

@@ -52,7 +52,8 @@ struct root_options {
 static bool check_listener(struct config *config, const void *filled)
 {
     const struct listener_block *listener = filled;
-    return pool_check_options(config, filled, &listener->pool);
+    return pool_check_options(config, filled, &listener->pool) &&
+           service_check(config, filled, &listener->session);
 }
 
 static const struct option_group LISTENER_GROUPS[] = {
@@ -127,6 +128,7 @@ struct assignment {
 
 static bool assign(struct assignment *all, const struct root_options *root)
 {
+    backend_number_servers(&root->backends);
     size_t count = root->listeners.count;
     *all = (struct assignment){calloc(count, sizeof(*all->plans)), calloc(count, sizeof(*all->services)), (int)count};
     if (all->plans == NULL || all->services == NULL)

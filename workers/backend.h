@@ -25,6 +25,9 @@ struct backend {
         final_timeout_ms;
 };
 
+/* Gives every server its place in the scoreboard; how many there are. Before any process is forked. */
+int backend_number_servers(const struct block_list *backends);
+
 extern const struct block backend_block; /* titled; fills struct backend */
 
 #endif

@@ -27,7 +27,7 @@ enum { CHECKS_MAX = 24, NOTES_MAX = 32, NOTE_TEXT_MAX = 160, CHECK_MEMORY_MAX = 
 enum outcome_kind { OUTCOME_RECIPIENT, OUTCOME_MESSAGE, OUTCOME_SESSION };
 struct outcome {
     enum outcome_kind kind;
-    const struct reply *reply; /* what the outside heard; NULL for the session's end */
+    const struct reply *reply; /* what the outside heard; NULL when it hung up, and for the session's end */
     bool delivered;            /* OUTCOME_MESSAGE: inside accepted it */
 };
 
@@ -60,6 +60,7 @@ struct check {
     const char *name;
     bool always;                 /* holds for everyone: neither an allow nor the policy's mode ends it */
     const struct block *options; /* a block of this name in `policy`; its struct begins with struct check_options */
+    bool (*stops_relaying)(const void *options); /* with these, foreign recipients are refused here (L11); NULL: never */
     size_t session_bytes;
     size_t transaction_bytes;
     void (*ask[STAGES])(struct check_call *call);

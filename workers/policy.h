@@ -7,11 +7,18 @@
 
 #include "workers/check.h"
 
+enum on_unsure { ON_UNSURE_PASS, ON_UNSURE_DEFER };
+#define ON_UNSURE_CHOICES "pass|defer"
+
 struct policy {
     const char *name;
     int mode;                              /* enum mode: caps the mode of every check but those that always hold */
+    int on_unsure;                         /* enum on_unsure */
     const void *check_options[CHECKS_MAX]; /* as in check_table; each begins with struct check_options */
 };
+
+/* Does one of its checks refuse foreign recipients, whatever inside says (L11)? */
+bool policy_stops_relaying(const struct policy *policy);
 
 /* Titled; fills struct policy. Put together from check_table at the first call. */
 const struct block *policy_block(void);

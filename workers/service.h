@@ -32,6 +32,10 @@ struct service {
     const struct session_options *session;
 };
 
+/* L11: refuses a listener whose inside server would take all the world for its own hosts. For a listener block's check;
+ * `listener` is the filled block. */
+bool service_check(struct config *config, const void *listener, const struct session_options *options);
+
 extern const struct option session_option_rows[]; /* fills struct session_options */
 
 #endif

@@ -51,13 +51,16 @@ bool utf8_is_valid(struct slice octets)
     return true;
 }
 
+bool code_point_is_printable(int32_t point)
+{
+    return point >= 0x20 && !(point >= 0x7F && point <= 0x9F) && point != 0x2028 && point != 0x2029;
+}
+
 bool utf8_is_printable(struct slice octets)
 {
-    while (octets.size > 0) {
-        int32_t point = take_code_point(&octets);
-        if (point < 0x20 || (point >= 0x7F && point <= 0x9F) || point == 0x2028 || point == 0x2029)
+    while (octets.size > 0)
+        if (!code_point_is_printable(take_code_point(&octets)))
             return false;
-    }
     return true;
 }
 

@@ -35,7 +35,9 @@ bool path_is_postmaster(const struct path *path); /* any case, with or without d
 /* Syntax of a host name: labels of letters, digits, - and _ (U-labels where 8bit), no empty label but a last dot. */
 bool domain_is_valid(struct slice domain);
 bool utf8_is_valid(struct slice octets); /* RFC 3629: no overlong forms, surrogates or beyond U+10FFFF */
-/* Valid, and nothing in it that a screen, a log or a splitter of lines could take for a control: C0, DEL, C1, U+2028/9. */
+/* Nothing that a screen, a log or a splitter of lines could take for a control (C0, DEL, C1, U+2028, U+2029); not -1. */
+bool code_point_is_printable(int32_t point);
+/* Valid, and each code point printable. */
 bool utf8_is_printable(struct slice octets);
 
 #endif

@@ -3,8 +3,6 @@
 
 #include "workers/smtp/address.h"
 
-enum { HELO_NAME_MAX = 255 };
-
 static const char *const verb_names[] = {
     [VERB_HELO] = "HELO",         [VERB_EHLO] = "EHLO",       [VERB_MAIL] = "MAIL",         [VERB_RCPT] = "RCPT",
     [VERB_DATA] = "DATA",         [VERB_BDAT] = "BDAT",       [VERB_RSET] = "RSET",         [VERB_NOOP] = "NOOP",

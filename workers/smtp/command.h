@@ -12,7 +12,8 @@
 
 enum {
     COMMAND_LINE_MAX = 4096, /* with CRLF; RFC 5321's 512 is a minimum (L5) */
-    COMMAND_AUTH_LINE_MAX = 12288
+    COMMAND_AUTH_LINE_MAX = 12288,
+    HELO_NAME_MAX = 255
 };
 
 enum verb {

@@ -4,7 +4,8 @@
  * runs that go inside. Pure, bounded, cut anywhere.
  *
  * The input is what body_next gives: lines still dot-stuffed. The section ends with an empty line, or with the first
- * line that is neither a field nor a continuation.
+ * line that is neither a field nor a continuation. In the Message-ID what is not printable ASCII becomes '?': it is for
+ * the log.
  */
 #ifndef POSTERN_WORKERS_SMTP_HEADER_H
 #define POSTERN_WORKERS_SMTP_HEADER_H
@@ -18,11 +19,11 @@ struct header {
     unsigned received_count;         /* Received: fields */
     char message_id[MESSAGE_ID_MAX]; /* of the first Message-ID field, with <>, blanks dropped; "" when none or too long */
     /* private to header.c */
-    enum { HEADER_LINE_START, HEADER_NAME, HEADER_VALUE, HEADER_CR } state;
+    enum { HEADER_LINE_START, HEADER_NAME, HEADER_NAME_BLANK, HEADER_VALUE, HEADER_CR } state;
     char name[HEADER_NAME_MAX];
     size_t name_size;
     size_t message_id_size;
-    bool in_message_id, line_is_empty;
+    bool has_field, in_message_id;
 };
 
 /* All of `run`, or up to the end of the header section. True when the section has ended (then or before). */

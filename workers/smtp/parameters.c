@@ -125,16 +125,21 @@ static int32_t take_embedded_point(struct slice *rest)
     return point;
 }
 
-/* RFC 6533 writes what is not ASCII as "\x{HEX}": a second way to hide a control character. */
-static bool embedded_points_are_harmless(struct slice text)
+/* RFC 6533 writes what is not ASCII as "\x{HEX}" inside the xtext: a second way to hide a control character. */
+static bool utf8_address_is_harmless(struct slice text)
 {
-    while (slice_has(text, '\\')) {
-        slice_take_until(&text, '\\');
-        if (text.size == 0 || *text.at != 'x')
+    char memory[ORCPT_MAX];
+    struct buffer decoded;
+    buffer_init(&decoded, memory, sizeof memory);
+    if (!xtext_decode(&decoded, text) || !utf8_is_printable(buffer_unread(&decoded)))
+        return false;
+    struct slice rest = buffer_unread(&decoded);
+    while (slice_has(rest, '\\')) {
+        slice_take_until(&rest, '\\');
+        if (rest.size == 0 || *rest.at != 'x')
             return false;
-        slice_drop(&text, 1);
-        int32_t point = take_embedded_point(&text);
-        if (point < 0x20 || (point >= 0x7F && point <= 0x9F) || point == 0x2028 || point == 0x2029)
+        slice_drop(&rest, 1);
+        if (!code_point_is_printable(take_embedded_point(&rest)))
             return false;
     }
     return true;
@@ -158,7 +163,7 @@ static bool parse_orcpt(struct slice value, void *out)
     struct slice type = slice_take_until(&value, ';');
     bool is_utf8 = slice_is_word(type, "utf-8");
     return type_is_valid(type) && value.size > 0 && xtext_is_valid(value, is_utf8) &&
-           (!is_utf8 || embedded_points_are_harmless(value));
+           (!is_utf8 || utf8_address_is_harmless(value));
 }
 
 static const struct parameter rcpt_table[] = {

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: ISC
+"""Fixtures: postfix (a private one), inside (a scripted server), postern (posternd in front of either)."""
+import os
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+import inside_server
+import postern as postern_program
+import postfix_rig
+import stories
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        report.sections.append(("who said what", stories.tell()))
+
+
+@pytest.fixture(autouse=True)
+def fresh_stories():
+    stories.forget()
+    yield
+
+
+@pytest.fixture(scope="session")
+def running_postfix():
+    directory = tempfile.mkdtemp(prefix="postfix-")
+    os.chmod(directory, 0o755)  # Postfix's own user has to get in
+    rig = postfix_rig.Postfix(directory, ipv6=os.path.exists("/proc/net/if_inet6"))
+    try:
+        rig.start()
+        yield rig
+    finally:
+        rig.stop()
+        postfix_rig.remove(rig)
+
+
+@pytest.fixture
+def postfix(running_postfix):
+    stories.add(running_postfix)
+    return running_postfix
+
+
+@pytest.fixture
+def inside():
+    """A function: inside(script, keywords) starts a scripted server, which ends with the test."""
+    started = []
+
+    def start(script=None, **kwargs):
+        started.append(inside_server.Inside(script, **kwargs))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture
+def postern():
+    """A function: postern(inside_address, "block.option=value", ..) starts posternd; it must end well with the test."""
+    started = []
+
+    def start(inside, *options, **kwargs):
+        started.append(postern_program.Postern(inside, *options, **kwargs))
+        return started[-1]
+
+    yield start
+    faults = []
+    for program in started:
+        try:
+            program.stop()
+            program.check_log()
+        except AssertionError as fault:
+            faults.append(str(fault))
+    assert not faults, "\n".join(faults)

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: ISC
+"""Ports, waiting and /proc: what every other file here needs."""
+import os
+import random
+import socket
+import time
+
+LISTEN = "0A"  # of the column "st" in /proc/net/tcp
+
+
+def free_port(host="127.0.0.1"):
+    """A port that nobody holds now, from below the range that the kernel gives to outgoing connections."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for _ in range(200):
+        port = random.randint(10000, 32000)
+        with socket.socket(family) as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind((host, port))
+                return port
+            except OSError:
+                continue
+    raise AssertionError("no free port")
+
+
+def wait_until(question, seconds, complaint, story=None):
+    """Asks until the answer is true, and returns it. The bound is generous: it ends hangs, it measures nothing."""
+    end = time.monotonic() + seconds
+    while True:
+        answer = question()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise AssertionError(complaint + ("\n" + story() if story else ""))
+        time.sleep(0.02)
+
+
+def is_listening(address):
+    return address[1] in listening_ports()
+
+
+def listening_ports():
+    """Of TCP, IPv4 and IPv6."""
+    ports = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        if os.path.exists(table):
+            with open(table) as f:
+                ports |= {_port(line.split()[1]) for line in f.readlines()[1:] if line.split()[3] == LISTEN}
+    return ports
+
+
+def children(pid):
+    """The pids whose parent is pid, now."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit() and _parent(int(name)) == pid:
+            found.append(int(name))
+    return sorted(found)
+
+
+def descendants(pid):
+    found = children(pid)
+    for child in list(found):
+        found += descendants(child)
+    return found
+
+
+def is_alive(pid):
+    """A zombie has ended."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def command_name(pid):
+    try:
+        with open(f"/proc/{pid}/comm") as f:
+            return f.read().strip()
+    except OSError:
+        return ""
+
+
+def effective_uid(pid):
+    return int(status_field(pid, "Uid").split()[1])
+
+
+def status_field(pid, name):
+    with open(f"/proc/{pid}/status") as f:
+        for line in f:
+            if line.startswith(name + ":"):
+                return line.split(":", 1)[1].strip()
+    return ""
+
+
+def descriptors(pid):
+    """What each descriptor of a process points at."""
+    found = []
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found.append(os.readlink(f"/proc/{pid}/fd/{name}"))
+        except OSError:
+            pass
+    return sorted(found)
+
+
+def rollup_kib(pid, field):
+    """Rss, Pss, .. in KiB."""
+    with open(f"/proc/{pid}/smaps_rollup") as f:
+        for line in f:
+            if line.startswith(field + ":"):
+                return int(line.split()[1])
+    raise KeyError(field)
+
+
+def holder_of(local_port, remote_port, pids):
+    """Who of pids holds the established IPv4 connection with these two ports, seen from its side; or None."""
+    inode = _inode(local_port, remote_port)
+    for pid in pids:
+        try:
+            if inode and f"socket:[{inode}]" in descriptors(pid):
+                return pid
+        except OSError:
+            continue
+    return None
+
+
+def _inode(local_port, remote_port):
+    with open("/proc/net/tcp") as f:
+        for line in f.readlines()[1:]:
+            words = line.split()
+            if (_port(words[1]), _port(words[2])) == (local_port, remote_port) and words[9] != "0":
+                return words[9]
+    return None
+
+
+def _port(end):
+    return int(end.rsplit(":", 1)[1], 16)
+
+
+def _parent(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return int(f.read().rsplit(")", 1)[1].split()[1])
+    except (OSError, ValueError):
+        return None

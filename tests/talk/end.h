@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * end - the runner's end of one connection of the session: what was heard from it and what is still to be said to it.
+ *
+ * All are Unix stream sockets in one process, so everything is there at once and in order: nothing ever has to be
+ * waited for. What they cannot show is TCP's: a reset that overtakes data, delayed acknowledgements.
+ */
+#ifndef POSTERN_TESTS_TALK_END_H
+#define POSTERN_TESTS_TALK_END_H
+
+#include "tests/talk/report.h"
+
+struct octets {
+    char *at;
+    size_t size, capacity;
+};
+
+struct end {
+    int fd;     /* -1: none, or closed by the talk */
+    int server; /* inside: whose connection, from 1 */
+    const char *hears_mark, *says_mark;
+    bool ended; /* the session has closed or reset it */
+    bool half_closed;
+    bool deaf;
+    struct octets heard;
+    size_t taken; /* of heard: what steps have dealt with */
+    struct octets unsaid;
+    size_t cut; /* as many octets as leave at a time; 0: all */
+};
+
+void end_open(struct end *end, int fd, const char *hears_mark, const char *says_mark);
+void end_clear(struct end *end);
+
+void end_say(struct end *end, struct slice octets);
+void end_say_all(struct end *end, struct report *report); /* what is unsaid leaves uncut, as far as it can */
+/* As much as can be written and read now; true when anything moved. */
+bool end_move(struct end *end, struct report *report);
+
+struct slice end_unheard(const struct end *end); /* heard from the session, but dealt with by no step */
+void end_take(struct end *end, size_t size);
+
+void end_close(struct end *end);
+void end_half_close(struct end *end);
+/* `session_fd` is the session's own descriptor of this connection, in this same process: Linux resets a Unix socket
+ * whose peer goes with unread octets, so one is put there for nobody to read. */
+void end_reset(struct end *end, int session_fd);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * script - a talk's text file as a list of steps.
+ *
+ * README in this directory describes the language. A mistake in the file is told with its line; nothing is guessed.
+ */
+#ifndef POSTERN_TESTS_TALK_SCRIPT_H
+#define POSTERN_TESTS_TALK_SCRIPT_H
+
+#include "common/slice.h"
+
+enum { SCRIPT_SERVERS_MAX = 4, SCRIPT_SETTINGS_MAX = 32 };
+
+enum side { SIDE_NONE, SIDE_OUTSIDE, SIDE_INSIDE };
+
+enum step_kind {
+    STEP_SAY,     /* text: octets to write */
+    STEP_REPLY,   /* outside hears one whole reply */
+    STEP_LINE,    /* inside hears one line */
+    STEP_OCTETS,  /* exactly these come next */
+    STEP_FIELD,   /* inside hears one header field with its folded lines; text = "Name" or "Name words in it" */
+    STEP_NOTHING, /* nothing unheard is there, and no new connection */
+    STEP_CONNECT, /* outside: the next session begins; inside: server `number` accepts */
+    STEP_CLOSE,
+    STEP_HALF_CLOSE,
+    STEP_RESET,
+    STEP_CLOSED,     /* the session has ended this connection, and all that came was heard */
+    STEP_BROKEN_OFF, /* inside: as closed, but what is unheard does not matter as long as no final dot is in it */
+    STEP_LEAVES,     /* inside: as closed, perhaps after a QUIT, which is answered */
+    STEP_DEAF,       /* stops reading */
+    STEP_LISTEN,     /* reads again */
+    STEP_TIME,       /* `number` milliseconds pass */
+    STEP_LOG,        /* a log line with all these words */
+    STEP_LATE_LOG,   /* the same, written when the outside had heard all that was dealt with so far */
+    STEP_NO_LOG,     /* none with all these words since the last L: */
+    STEP_END         /* the rest does not matter, but must come to an end */
+};
+
+enum match {
+    MATCH_CONTAINS, /* a reply: the code, and the text in one of its lines */
+    MATCH_LINES,    /* a reply: these lines, '\n' between them; the first one first, the others in any order */
+    MATCH_EXACT,
+    MATCH_PREFIX,
+    MATCH_REGEX /* POSIX extended */
+};
+
+struct step {
+    enum step_kind kind;
+    enum side side;
+    enum match match;
+    bool joined; /* the next step follows before the session goes on */
+    int line;
+    int64_t number;
+    char *text; /* escapes undone, NUL behind it */
+    size_t size;
+    char *source; /* as written */
+};
+
+struct script {
+    const char *path;
+    char *title;
+    char *client;                        /* NULL: the default */
+    char *settings[SCRIPT_SETTINGS_MAX]; /* "option=value" */
+    size_t setting_count;
+    bool uncut; /* it depends on what arrives together */
+    int server_count;
+    bool refuses[SCRIPT_SERVERS_MAX];
+    /* the runner's own tests: this talk is right when it fails there, with this text in the message */
+    int must_fail_at;
+    char *must_fail_text;
+    struct step *steps;
+    size_t step_count;
+};
+
+/* False after a mistake, which is then in `why`. Free in both cases. */
+bool script_load(const char *path, struct script *out, char *why, size_t why_size);
+void script_free(struct script *script);
+
+#endif

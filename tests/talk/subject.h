@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * subject - what the talks are held with: the real session (subject_session.c), or a toy that the runner's own tests
+ * use (subject_toy.c). Each is linked into a runner of its own.
+ */
+#ifndef POSTERN_TESTS_TALK_SUBJECT_H
+#define POSTERN_TESTS_TALK_SUBJECT_H
+
+#include "tests/talk/script.h"
+
+/* Configuration with the talk's settings; server N listens at the Unix socket `directory`/N. */
+bool subject_prepare(const struct script *script, const char *directory, char *why, size_t why_size);
+/* Where the session's log lines go. */
+void subject_log_to(void (*sink)(const char *line));
+/* One session from greeting to end; takes the descriptor. `client` is "address:port". */
+void subject_serve(int outside_fd, const char *client);
+void subject_clear(void);
+
+#endif

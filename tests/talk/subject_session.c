@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The real session, as a worker would call it, with a configuration put together as daemon/main.c does it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/config.h"
+#include "common/log.h"
+#include "common/must.h"
+#include "common/scoreboard.h"
+#include "workers/service.h"
+#include "workers/serve.h"
+
+#include "tests/talk/subject.h"
+
+struct listener {
+    const char *name;
+    struct session_options session;
+};
+
+struct root {
+    const char *hostname;
+    struct block_list listeners, backends, policies;
+};
+
+static const struct option_group listener_groups[] = {{session_option_rows, offsetof(struct listener, session)}, {0}};
+
+static const struct block listener_block = {.name = "listener",
+                                            .size = sizeof(struct listener),
+                                            .titled = true,
+                                            .needed = true,
+                                            .groups = listener_groups,
+                                            .title_offset = offsetof(struct listener, name)};
+
+static struct option root_rows[] = {
+    {.name = "hostname", .type = OPTION_HOSTNAME, .offset = offsetof(struct root, hostname), .required = true},
+    {.name = "listener", .type = OPTION_BLOCK, .offset = offsetof(struct root, listeners), .block = &listener_block},
+    {.name = "backend", .type = OPTION_BLOCK, .offset = offsetof(struct root, backends), .block = &backend_block},
+    {.name = "policy", .type = OPTION_BLOCK, .offset = offsetof(struct root, policies)},
+    {0}};
+
+static const struct option_group root_groups[] = {{root_rows, 0}, {0}};
+static const struct block root_block = {.size = sizeof(struct root), .groups = root_groups};
+
+static struct config *config;
+static struct service service;
+static struct scoreboard board;
+static struct wait waits;
+static struct session memory; /* of one worker: session after session */
+static void (*log_sink)(const char *line);
+
+static const char base[] = "hostname = mx.test\n"
+                           "listener mx { backend = inside policy = inbound received = no }\n"
+                           "policy inbound { recipient { relay_domains = { \"*\" } } }\n";
+
+static bool write_configuration(const struct script *script, const char *directory, const char *path)
+{
+    FILE *file = fopen(path, "we");
+    if (!file)
+        return false;
+    fprintf(file, "%sbackend inside {\n    pass_client = none\n", base);
+    for (int server = 1; server <= script->server_count; server++)
+        fprintf(file, "    server s%d { address = unix:%s/%d }\n", server, directory, server);
+    fprintf(file, "}\n");
+    return fclose(file) == 0;
+}
+
+bool subject_prepare(const struct script *script, const char *directory, char *why, size_t why_size)
+{
+    char path[200];
+    struct text_list overrides = {(const char *const *)script->settings, script->setting_count};
+    snprintf(path, sizeof path, "%s/postern.conf", directory);
+    root_rows[3].block = policy_block();
+    if (!write_configuration(script, directory, path)) {
+        snprintf(why, why_size, "cannot write %s", path);
+        return false;
+    }
+    config = config_load_with(path, &root_block, &overrides, why, why_size);
+    if (!config)
+        return false;
+    const struct root *root = config_root(config);
+    const struct listener *listener = block_at(&root->listeners, 0);
+    service = (struct service){.hostname = root->hostname, .listener = listener->name, .session = &listener->session};
+    backend_number_servers(&root->backends);
+    must(scoreboard_create(&board, 1) && scoreboard_enter(&board, 0));
+    return true;
+}
+
+static void take_line(enum level level, const char *line)
+{
+    (void)level;
+    log_sink(line);
+}
+
+void subject_log_to(void (*sink)(const char *line))
+{
+    log_sink = sink;
+    log_set_level(LEVEL_DEBUG);
+    log_to_function(take_line);
+}
+
+void subject_serve(int outside_fd, const char *client)
+{
+    static const char own[] = "192.0.2.25:25";
+    struct session_setup setup = {.service = &service, .board = &board, .wait = &waits, .slot = 0};
+    struct endpoint peer, local;
+    const char *why;
+    must(endpoint_parse(slice_of(client), &peer, &why) && endpoint_parse(slice_of(own), &local, &why));
+    serve_session(&memory, &setup, outside_fd, &peer, &local);
+}
+
+void subject_clear(void)
+{
+    scoreboard_destroy(&board);
+    config_free(&config);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: ISC */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "workers/smtp/header.h"
+
+static const struct {
+    const char *name, *text;
+    bool ends;
+    unsigned received_count;
+    const char *message_id;
+} sections[] = {
+    /* clang-format off */
+    { "nothing",          "",                                                       false, 0, "" },
+    { "empty line first", "\r\nReceived: body\r\n",                                 true,  0, "" },
+    { "usual",            "Received: a\r\n\tby b\r\nMessage-ID: <1@a>\r\n\r\nReceived: body\r\n", true, 1, "<1@a>" },
+    { "any case",         "RECEIVED: a\r\nreceived:\r\nmessage-id:<1@a>\r\n\r\n",   true,  2, "<1@a>" },
+    { "blank before :",   "Received : a\r\nMessage-ID\t: <1@a>\r\n\r\n",            true,  1, "<1@a>" },
+    { "folded id",        "Message-ID:\r\n <1@\r\n\ta>\r\nTo: b\r\n\r\n",           true,  0, "<1@a>" },
+    { "the first id",     "Message-ID: <1@a>\r\nMessage-ID: <2@a>\r\n\r\n",         true,  0, "<1@a>" },
+    { "names alike",      "X-Received: a\r\nReceived-SPF: a\r\nReceive: a\r\nMessage-IDs: <1@a>\r\n\r\n", true, 0, "" },
+    { "no field",         "Received: a\r\nhello\r\nReceived: b\r\n",                true,  1, "" },
+    { "no name",          ": a\r\nReceived: b\r\n",                                 true,  0, "" },
+    { "blank in a name",  "Received by: a\r\nReceived: b\r\n",                      true,  0, "" },
+    { "8-bit name",       "Receiv\xe9" "d: a\r\nReceived: b\r\n",                   true,  0, "" },
+    { "continues nothing", " Received: a\r\nReceived: b\r\n",                       true,  0, "" },
+    { "in a value",       "Subject: Received: a\r\n Received: b\r\n\r\n",           true,  0, "" },
+    { "a line of blanks", "Subject: a\r\n \r\nReceived: b\r\n\r\n",                 true,  1, "" },
+    { "stuffed",          "Subject: a\r\n..Received: b\r\n\r\n",                    true,  0, "" },
+    { "not ended",        "Received: a\r\nReceived: b\r\n",                         false, 2, "" },
+    { "for the log",      "Message-ID: <\x1b[m\xff@a>\r\n\r\n",                     true,  0, "<?[m?@a>" },
+    /* clang-format on */
+};
+
+static void check(const struct header *header, size_t i, bool ended)
+{
+    if (ended != sections[i].ends || header->ended != ended || header->received_count != sections[i].received_count ||
+        strcmp(header->message_id, sections[i].message_id) != 0)
+        fail_msg("%s: ended %d, %u received, id \"%s\"", sections[i].name, ended, header->received_count,
+                 header->message_id);
+}
+
+static void sections_are_read_however_they_are_cut(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
+        size_t size = strlen(sections[i].text);
+        for (size_t cut = 0; cut <= size; cut++) {
+            struct header header = {0};
+            header_feed(&header, slice_make(sections[i].text, cut));
+            check(&header, i, header_feed(&header, slice_make(sections[i].text + cut, size - cut)));
+        }
+        struct header header = {0};
+        bool ended = false;
+        for (size_t at = 0; at < size; at++)
+            ended = header_feed(&header, slice_make(sections[i].text + at, 1));
+        check(&header, i, ended);
+    }
+}
+
+static void feed_text(struct header *header, const char *text)
+{
+    header_feed(header, slice_of(text));
+}
+
+static void long_ones_are_bounded(void **unused)
+{
+    (void)unused;
+    char id[MESSAGE_ID_MAX + 1];
+    memset(id, 'x', sizeof id);
+    for (size_t size = MESSAGE_ID_MAX - 2; size <= MESSAGE_ID_MAX + 1; size++) {
+        struct header header = {0};
+        feed_text(&header, "Message-ID: ");
+        header_feed(&header, slice_make(id, size));
+        feed_text(&header, "\r\nMessage-ID: <second@a>\r\n\r\n");
+        assert_int_equal(strlen(header.message_id), size < MESSAGE_ID_MAX ? size : 0);
+    }
+    struct header header = {0};
+    for (int i = 0; i < 100; i++)
+        header_feed(&header, slice_make(id, sizeof id));
+    feed_text(&header, ": a\r\nReceived: b\r\n\r\n");
+    assert_true(header.ended);
+    assert_int_equal(header.received_count, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sections_are_read_however_they_are_cut),
+        cmocka_unit_test(long_ones_are_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

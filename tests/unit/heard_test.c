@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * heard: the keywords of a backend are what all its servers offered in the last hour, and poison does not last.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/clock.h"
+#include "common/scoreboard.h"
+#include "workers/heard.h"
+
+static struct heard region[SCOREBOARD_SERVERS_MAX];
+static struct scoreboard board = {.heard = region};
+static struct server servers[2] = {{.name = "one", .heard_slot = 0}, {.name = "two", .heard_slot = 1}};
+static const struct backend backend = {.servers = {servers, 2, sizeof(servers[0])}};
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(region, 0, sizeof(region));
+    return 0;
+}
+
+static void remember(int server, uint32_t keywords, uint64_t size_limit)
+{
+    struct extensions offers = {.keywords = keywords, .size_limit = size_limit};
+    heard_remember(&board, &servers[server], &offers);
+}
+
+static void nothing_is_known_at_first(void **state)
+{
+    struct extensions offers;
+    (void)state;
+    assert_false(heard_recall(&board, &backend, &offers));
+    assert_false(heard_recall(NULL, &backend, &offers));
+}
+
+static void one_server_is_enough_to_know(void **state)
+{
+    struct extensions offers;
+    (void)state;
+    remember(0, KEYWORD_8BITMIME | KEYWORD_DSN | KEYWORD_XCLIENT | KEYWORD_SIZE, 1000);
+    assert_true(heard_recall(&board, &backend, &offers));
+    assert_int_equal(offers.keywords, KEYWORD_8BITMIME | KEYWORD_DSN | KEYWORD_SIZE);
+    assert_int_equal(offers.size_limit, 1000);
+}
+
+static void what_all_offer_counts(void **state)
+{
+    struct extensions offers;
+    (void)state;
+    remember(0, KEYWORD_8BITMIME | KEYWORD_DSN, 0);
+    remember(1, KEYWORD_8BITMIME | KEYWORD_SMTPUTF8, 500);
+    assert_true(heard_recall(&board, &backend, &offers));
+    assert_int_equal(offers.keywords, KEYWORD_8BITMIME);
+    assert_int_equal(offers.size_limit, 500);
+    remember(1, KEYWORD_8BITMIME, 400); /* of one server, too, the least that it offered */
+    remember(1, KEYWORD_SMTPUTF8, 600);
+    assert_true(heard_recall(&board, &backend, &offers));
+    assert_int_equal(offers.keywords, 0);
+    assert_int_equal(offers.size_limit, 400);
+}
+
+static void an_old_word_is_forgotten(void **state)
+{
+    struct extensions offers;
+    (void)state;
+    remember(0, KEYWORD_8BITMIME, 0);
+    uint64_t word = atomic_load(&region[0].keywords);
+    atomic_store(&region[0].keywords, word - (UINT64_C(1) << 32)); /* half an hour ago */
+    assert_true(heard_recall(&board, &backend, &offers));
+    atomic_store(&region[0].keywords, word - (UINT64_C(3) << 32));
+    assert_false(heard_recall(&board, &backend, &offers));
+    atomic_store(&region[0].keywords, word + (UINT64_C(1) << 32)); /* from the future: damage */
+    assert_false(heard_recall(&board, &backend, &offers));
+}
+
+static void distrust_asks_inside_again(void **state)
+{
+    struct extensions offers;
+    (void)state;
+    remember(0, KEYWORD_8BITMIME, 0);
+    heard_distrust(&board, &backend);
+    assert_false(heard_recall(&board, &backend, &offers));
+    atomic_store(&region[0].distrust_until_ms, UINT64_MAX); /* damage heals */
+    atomic_store(&region[1].distrust_until_ms, 0);
+    assert_true(heard_recall(&board, &backend, &offers));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(nothing_is_known_at_first, set_up),
+        cmocka_unit_test_setup(one_server_is_enough_to_know, set_up),
+        cmocka_unit_test_setup(what_all_offer_counts, set_up),
+        cmocka_unit_test_setup(an_old_word_is_forgotten, set_up),
+        cmocka_unit_test_setup(distrust_asks_inside_again, set_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

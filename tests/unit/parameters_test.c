@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: ISC */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "workers/smtp/extensions.h"
+#include "workers/smtp/parameters.h"
+
+enum { ALL = KEYWORD_SIZE | KEYWORD_8BITMIME | KEYWORD_SMTPUTF8 | KEYWORD_DSN };
+
+static const struct {
+    const char *text;
+    uint32_t keywords;
+    enum parameter_fault fault;
+    const char *result; /* what is printed, or the culprit */
+} mails[] = {
+    /* clang-format off */
+    { "",                                     ALL, PARAMETER_FINE,      "" },
+    { " \t ",                                 ALL, PARAMETER_FINE,      "" },
+    { " size=1000 body=8bitmime smtputf8",    ALL, PARAMETER_FINE,      " SIZE=1000 BODY=8BITMIME SMTPUTF8" },
+    { " SIZE=0",                              ALL, PARAMETER_FINE,      " SIZE=0" },
+    { " SIZE=18446744073709551615",           ALL, PARAMETER_FINE,      " SIZE=18446744073709551615" },
+    { " BODY=7bit\tRET=hdrs ENVID=QQ+2B314=159", ALL, PARAMETER_FINE,   " BODY=7BIT RET=HDRS ENVID=QQ+2B314=159" },
+    { " RET=FULL",                            ALL, PARAMETER_FINE,      " RET=FULL" },
+    { " SIZE=18446744073709551616",           ALL, PARAMETER_BAD_VALUE, "SIZE=18446744073709551616" },
+    { " SIZE=000000000000000000001",          ALL, PARAMETER_BAD_VALUE, "SIZE=000000000000000000001" },
+    { " SIZE=",                               ALL, PARAMETER_BAD_VALUE, "SIZE=" },
+    { " SIZE",                                ALL, PARAMETER_BAD_VALUE, "SIZE" },
+    { " SIZE=-1",                             ALL, PARAMETER_BAD_VALUE, "SIZE=-1" },
+    { " SIZE=1k",                             ALL, PARAMETER_BAD_VALUE, "SIZE=1k" },
+    { " SIZE = 1",                            ALL, PARAMETER_BAD_VALUE, "SIZE" },
+    { " SIZE=1 SIZE=1",                       ALL, PARAMETER_DOUBLED,   "SIZE=1" },
+    { " SIZE=1 size=2",                       ALL, PARAMETER_DOUBLED,   "size=2" },
+    { " SMTPUTF8 SMTPUTF8",                   ALL, PARAMETER_DOUBLED,   "SMTPUTF8" },
+    { " SMTPUTF8=yes",                        ALL, PARAMETER_BAD_VALUE, "SMTPUTF8=yes" },
+    { " SMTPUTF8=",                           ALL, PARAMETER_BAD_VALUE, "SMTPUTF8=" },
+    { " BODY=BINARYMIME",                     ALL, PARAMETER_BAD_VALUE, "BODY=BINARYMIME" },
+    { " BODY",                                ALL, PARAMETER_BAD_VALUE, "BODY" },
+    { " RET=BOTH",                            ALL, PARAMETER_BAD_VALUE, "RET=BOTH" },
+    { " ENVID=",                              ALL, PARAMETER_BAD_VALUE, "ENVID=" },
+    { " ENVID=a+0Db",                         ALL, PARAMETER_BAD_VALUE, "ENVID=a+0Db" },
+    { " ENVID=a+",                            ALL, PARAMETER_BAD_VALUE, "ENVID=a+" },
+    { " ENVID=\xc3\xbc",                      ALL, PARAMETER_BAD_VALUE, "ENVID=\xc3\xbc" },
+    { " AUTH=<>",                             ALL, PARAMETER_UNKNOWN,   "AUTH=<>" },
+    { " X",                                   ALL, PARAMETER_UNKNOWN,   "X" },
+    { " =",                                   ALL, PARAMETER_UNKNOWN,   "=" },
+    { " =SIZE",                               ALL, PARAMETER_UNKNOWN,   "=SIZE" },
+    { " NOTIFY=NEVER",                        ALL, PARAMETER_UNKNOWN,   "NOTIFY=NEVER" },
+    { " SIZE=1 BODY=7BIT",          KEYWORD_SIZE, PARAMETER_UNKNOWN,   "BODY=7BIT" },
+    { " RET=FULL",               ALL & ~KEYWORD_DSN, PARAMETER_UNKNOWN, "RET=FULL" },
+    { " SIZE=1",                              0,   PARAMETER_UNKNOWN,   "SIZE=1" },
+    /* clang-format on */
+};
+
+static void mail_parameters(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < sizeof mails / sizeof *mails; i++) {
+        char memory[256];
+        struct buffer to;
+        struct mail_parameters mail;
+        struct slice result = {0};
+        enum parameter_fault fault = mail_parameters_parse(slice_of(mails[i].text), mails[i].keywords, &mail, &result);
+        buffer_init(&to, memory, sizeof memory);
+        if (fault == PARAMETER_FINE) {
+            assert_true(mail_parameters_print(&to, &mail, ALL));
+            result = buffer_unread(&to);
+        }
+        if (fault != mails[i].fault || !slice_equal(result, slice_of(mails[i].result)))
+            fail_msg("\"%s\": %d \"%.*s\"", mails[i].text, (int)fault, SLICE_ARGS(result));
+    }
+}
+
+static const struct {
+    const char *text;
+    enum parameter_fault fault;
+    const char *result;
+} rcpts[] = {
+    /* clang-format off */
+    { "",                                     PARAMETER_FINE,      "" },
+    { " notify=never",                        PARAMETER_FINE,      " NOTIFY=NEVER" },
+    { " NOTIFY=DELAY,success,FAILURE",        PARAMETER_FINE,      " NOTIFY=SUCCESS,FAILURE,DELAY" },
+    { " NOTIFY=DELAY,DELAY",                  PARAMETER_FINE,      " NOTIFY=DELAY" },
+    { " ORCPT=rfc822;a+2Bb@c NOTIFY=NEVER",   PARAMETER_FINE,      " NOTIFY=NEVER ORCPT=rfc822;a+2Bb@c" },
+    { " ORCPT=x-400;C=de;A=b",                PARAMETER_FINE,      " ORCPT=x-400;C=de;A=b" },
+    { " ORCPT=utf-8;\xc3\xbc@b",              PARAMETER_FINE,      " ORCPT=utf-8;\xc3\xbc@b" },
+    { " ORCPT=UTF-8;\\x{FC}@b\\x{20AC}",      PARAMETER_FINE,      " ORCPT=UTF-8;\\x{FC}@b\\x{20AC}" },
+    { " NOTIFY=NEVER,DELAY",                  PARAMETER_BAD_VALUE, "NOTIFY=NEVER,DELAY" },
+    { " NOTIFY=DELAY,NEVER",                  PARAMETER_BAD_VALUE, "NOTIFY=DELAY,NEVER" },
+    { " NOTIFY=DELAY,",                       PARAMETER_BAD_VALUE, "NOTIFY=DELAY," },
+    { " NOTIFY=,DELAY",                       PARAMETER_BAD_VALUE, "NOTIFY=,DELAY" },
+    { " NOTIFY=,",                            PARAMETER_BAD_VALUE, "NOTIFY=," },
+    { " NOTIFY=",                             PARAMETER_BAD_VALUE, "NOTIFY=" },
+    { " NOTIFY",                              PARAMETER_BAD_VALUE, "NOTIFY" },
+    { " NOTIFY=ALWAYS",                       PARAMETER_BAD_VALUE, "NOTIFY=ALWAYS" },
+    { " NOTIFY=DELAY NOTIFY=DELAY",           PARAMETER_DOUBLED,   "NOTIFY=DELAY" },
+    { " ORCPT=a@b",                           PARAMETER_BAD_VALUE, "ORCPT=a@b" },
+    { " ORCPT=;a@b",                          PARAMETER_BAD_VALUE, "ORCPT=;a@b" },
+    { " ORCPT=rfc822;",                       PARAMETER_BAD_VALUE, "ORCPT=rfc822;" },
+    { " ORCPT=rfc.822;a@b",                   PARAMETER_BAD_VALUE, "ORCPT=rfc.822;a@b" },
+    { " ORCPT=rfc822;a+0D+0Ab",               PARAMETER_BAD_VALUE, "ORCPT=rfc822;a+0D+0Ab" },
+    { " ORCPT=rfc822;a+b",                    PARAMETER_BAD_VALUE, "ORCPT=rfc822;a+b" },
+    { " ORCPT=rfc822;\xc3\xbc@b",             PARAMETER_BAD_VALUE, "ORCPT=rfc822;\xc3\xbc@b" },
+    { " ORCPT=utf-8;\xc3@b",                  PARAMETER_BAD_VALUE, "ORCPT=utf-8;\xc3@b" },
+    { " ORCPT=utf-8;a\\x{0D}b",               PARAMETER_BAD_VALUE, "ORCPT=utf-8;a\\x{0D}b" },
+    { " ORCPT=utf-8;a+5Cx{0A}b",              PARAMETER_BAD_VALUE, "ORCPT=utf-8;a+5Cx{0A}b" },
+    { " ORCPT=utf-8;a\\x{2028}",              PARAMETER_BAD_VALUE, "ORCPT=utf-8;a\\x{2028}" },
+    { " ORCPT=utf-8;a\\x{}",                  PARAMETER_BAD_VALUE, "ORCPT=utf-8;a\\x{}" },
+    { " ORCPT=utf-8;a\\x{41",                 PARAMETER_BAD_VALUE, "ORCPT=utf-8;a\\x{41" },
+    { " ORCPT=utf-8;a\\",                     PARAMETER_BAD_VALUE, "ORCPT=utf-8;a\\" },
+    { " SIZE=1",                              PARAMETER_UNKNOWN,   "SIZE=1" },
+    /* clang-format on */
+};
+
+static void rcpt_parameters(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < sizeof rcpts / sizeof *rcpts; i++) {
+        char memory[256];
+        struct buffer to;
+        struct rcpt_parameters rcpt;
+        struct slice result = {0};
+        enum parameter_fault fault = rcpt_parameters_parse(slice_of(rcpts[i].text), ALL, &rcpt, &result);
+        buffer_init(&to, memory, sizeof memory);
+        if (fault == PARAMETER_FINE) {
+            assert_true(rcpt_parameters_print(&to, &rcpt));
+            result = buffer_unread(&to);
+        }
+        if (fault != rcpts[i].fault || !slice_equal(result, slice_of(rcpts[i].result)))
+            fail_msg("\"%s\": %d \"%.*s\"", rcpts[i].text, (int)fault, SLICE_ARGS(result));
+    }
+}
+
+static void long_values_are_refused(void **unused)
+{
+    (void)unused;
+    char text[1200];
+    struct mail_parameters mail;
+    struct rcpt_parameters rcpt;
+    struct slice culprit;
+    memset(text, 'x', sizeof text);
+    memcpy(text, "ENVID=", 6);
+    assert_int_equal(mail_parameters_parse(slice_make(text, 6 + 256), ALL, &mail, &culprit), PARAMETER_FINE);
+    assert_int_equal(mail_parameters_parse(slice_make(text, 6 + 257), ALL, &mail, &culprit), PARAMETER_BAD_VALUE);
+    memcpy(text, "ORCPT=utf-8;", 12);
+    assert_int_equal(rcpt_parameters_parse(slice_make(text, 6 + 1024), ALL, &rcpt, &culprit), PARAMETER_FINE);
+    assert_int_equal(rcpt_parameters_parse(slice_make(text, 6 + 1025), ALL, &rcpt, &culprit), PARAMETER_BAD_VALUE);
+}
+
+static void what_inside_lacks(void **unused)
+{
+    (void)unused;
+    char memory[64];
+    struct buffer to;
+    struct slice culprit;
+    struct mail_parameters mail;
+    struct rcpt_parameters rcpt;
+    mail_parameters_parse(slice_of("SIZE=1 BODY=7BIT"), ALL, &mail, &culprit);
+    assert_int_equal(mail_parameters_need(&mail), 0);
+    buffer_init(&to, memory, sizeof memory);
+    assert_true(mail_parameters_print(&to, &mail, 0));
+    assert_int_equal(buffer_unread(&to).size, 0);
+    mail_parameters_parse(slice_of("BODY=8BITMIME SMTPUTF8 ENVID=x"), ALL, &mail, &culprit);
+    assert_int_equal(mail_parameters_need(&mail), KEYWORD_8BITMIME | KEYWORD_SMTPUTF8 | KEYWORD_DSN);
+    buffer_init(&to, memory, 20);
+    assert_false(mail_parameters_print(&to, &mail, ALL));
+    rcpt_parameters_parse(slice_of("NOTIFY=NEVER"), ALL, &rcpt, &culprit);
+    assert_int_equal(rcpt_parameters_need(&rcpt), KEYWORD_DSN);
+    rcpt_parameters_parse(slice_of("ORCPT=utf-8;\xc3\xbc"), ALL, &rcpt, &culprit);
+    assert_int_equal(rcpt_parameters_need(&rcpt), KEYWORD_DSN | KEYWORD_SMTPUTF8);
+    rcpt_parameters_parse(slice_of(""), ALL, &rcpt, &culprit);
+    assert_int_equal(rcpt_parameters_need(&rcpt), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mail_parameters),
+        cmocka_unit_test(rcpt_parameters),
+        cmocka_unit_test(long_values_are_refused),
+        cmocka_unit_test(what_inside_lacks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

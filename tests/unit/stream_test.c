@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * stream: lines under limits and deadlines, both directions ending apart, nothing read away by looking.
+ */
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/clock.h"
+#include "common/stream.h"
+
+struct pair {
+    struct wait wait;
+    struct stream s;
+    int peer;
+    char in[64], out[32];
+};
+
+static void set_up(struct pair *p)
+{
+    int fds[2];
+    memset(p, 0, sizeof(*p));
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    stream_init(&p->s, &p->wait, p->in, sizeof(p->in), p->out, sizeof(p->out));
+    stream_open(&p->s, fds[0]);
+    p->peer = fds[1];
+}
+
+static void tear_down(struct pair *p)
+{
+    stream_close(&p->s);
+    if (p->peer >= 0)
+        close(p->peer);
+}
+
+static void say(struct pair *p, const char *text)
+{
+    assert_int_equal(write(p->peer, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+static void expect_line(struct pair *p, const char *text)
+{
+    struct slice line;
+    assert_int_equal(stream_read_line(&p->s, 40, clock_deadline(1000), &line), IO_OK);
+    assert_int_equal(line.size, strlen(text));
+    assert_memory_equal(line.at, text, line.size);
+}
+
+static void lines_come_one_by_one(void **state)
+{
+    struct pair p;
+    struct slice line;
+    (void)state;
+    set_up(&p);
+    say(&p, "EHLO a\r\nMAIL\nhalf");
+    expect_line(&p, "EHLO a\r\n");
+    expect_line(&p, "MAIL\n");
+    assert_int_equal(stream_read_line(&p.s, 40, clock_deadline(10), &line), IO_LATE);
+    say(&p, " a line\r\n"); /* what had come before the deadline is not lost */
+    expect_line(&p, "half a line\r\n");
+    tear_down(&p);
+}
+
+static void a_long_line_is_thrown_away_whole(void **state)
+{
+    struct pair p;
+    struct slice line;
+    (void)state;
+    set_up(&p);
+    for (int i = 0; i < 10; i++)
+        say(&p, "0123456789");
+    say(&p, "\r\nNOOP\r\n");
+    assert_int_equal(stream_read_line(&p.s, 40, clock_deadline(1000), &line), IO_TOO_LONG);
+    expect_line(&p, "NOOP\r\n");
+    say(&p, "0123456789012345678901234567890123456\r\n"); /* 39 octets */
+    expect_line(&p, "0123456789012345678901234567890123456\r\n");
+    say(&p, "012345678901234567890123456789012345678\r\n"); /* 41 */
+    assert_int_equal(stream_read_line(&p.s, 40, clock_deadline(1000), &line), IO_TOO_LONG);
+    tear_down(&p);
+}
+
+static void looking_reads_nothing_away(void **state)
+{
+    struct pair p;
+    (void)state;
+    set_up(&p);
+    assert_int_equal(stream_input(&p.s), INPUT_NONE);
+    say(&p, "QUIT\r\n");
+    assert_int_equal(stream_input(&p.s), INPUT_SOME);
+    expect_line(&p, "QUIT\r\n");
+    assert_int_equal(stream_input(&p.s), INPUT_NONE);
+    shutdown(p.peer, SHUT_WR);
+    assert_int_equal(stream_input(&p.s), INPUT_END);
+    tear_down(&p);
+}
+
+static void reading_flushes_writing(void **state)
+{
+    struct pair p;
+    struct slice line;
+    char heard[16];
+    (void)state;
+    set_up(&p);
+    assert_int_equal(stream_put(&p.s, slice_of("220 hi\r\n"), clock_deadline(1000)), IO_OK);
+    assert_int_equal(recv(p.peer, heard, sizeof(heard), MSG_DONTWAIT), -1);
+    assert_int_equal(stream_read_line(&p.s, 40, clock_deadline(5), &line), IO_LATE);
+    assert_int_equal(recv(p.peer, heard, sizeof(heard), MSG_DONTWAIT), 8);
+    tear_down(&p);
+}
+
+static void a_half_closed_peer_still_hears(void **state)
+{
+    struct pair p;
+    struct slice line;
+    char heard[16];
+    (void)state;
+    set_up(&p);
+    say(&p, "QUIT\r\n");
+    shutdown(p.peer, SHUT_WR);
+    expect_line(&p, "QUIT\r\n");
+    assert_int_equal(stream_read_line(&p.s, 40, clock_deadline(1000), &line), IO_END);
+    assert_int_equal(stream_put(&p.s, slice_of("221 bye\r\n"), clock_deadline(1000)), IO_OK);
+    assert_int_equal(stream_flush(&p.s, clock_deadline(1000)), IO_OK);
+    assert_int_equal(recv(p.peer, heard, sizeof(heard), MSG_DONTWAIT), 9);
+    tear_down(&p);
+}
+
+static void a_failed_write_ends_writing_for_good(void **state)
+{
+    struct pair p;
+    (void)state;
+    set_up(&p);
+    close(p.peer);
+    p.peer = -1;
+    assert_int_equal(stream_put(&p.s, slice_of("250 ok\r\n"), clock_deadline(1000)), IO_OK);
+    assert_int_equal(stream_flush(&p.s, clock_deadline(1000)), IO_LOST);
+    assert_int_equal(stream_put(&p.s, slice_of("250 ok\r\n"), clock_deadline(1000)), IO_LOST);
+    tear_down(&p);
+}
+
+static void pieces_leave_in_order_and_whole(void **state)
+{
+    struct pair p;
+    char heard[64];
+    struct iovec pieces[] = {{"DATA", 4}, {NULL, 0}, {" and", 4}, {" the dot\r\n.\r\n", 13}};
+    (void)state;
+    set_up(&p);
+    assert_int_equal(stream_put(&p.s, slice_of("> "), clock_deadline(1000)), IO_OK);
+    assert_int_equal(stream_write(&p.s, pieces, 4, clock_deadline(1000)), IO_OK);
+    assert_int_equal(recv(p.peer, heard, sizeof(heard), MSG_DONTWAIT), 23);
+    assert_memory_equal(heard, "> DATA and the dot\r\n.\r\n", 23);
+    assert_int_equal(p.s.sent_bytes, 23);
+    tear_down(&p);
+}
+
+static void a_peer_that_does_not_read_is_late(void **state)
+{
+    struct pair p;
+    static char much[1 << 20];
+    struct iovec piece = {much, sizeof(much)};
+    (void)state;
+    set_up(&p);
+    assert_int_equal(stream_write(&p.s, &piece, 1, clock_deadline(20)), IO_LATE);
+    assert_int_equal(stream_flush(&p.s, clock_deadline(20)), IO_OK); /* nothing is left to flush .. */
+    assert_int_equal(stream_put(&p.s, slice_of("x"), clock_deadline(20)), IO_LATE); /* .. and nothing may follow */
+    tear_down(&p);
+}
+
+static enum io says_gone(struct wait_guest *guest, short revents)
+{
+    (void)guest;
+    (void)revents;
+    return IO_GONE;
+}
+
+static void a_guest_ends_the_wait(void **state)
+{
+    struct pair p;
+    struct slice line;
+    int other[2];
+    (void)state;
+    set_up(&p);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, other), 0);
+    struct wait_guest guest = {.fd = other[0], .events = POLLRDHUP, .woken = says_gone};
+    wait_invite(&p.wait, &guest);
+    assert_int_equal(stream_read_line(&p.s, 40, clock_deadline(5), &line), IO_LATE);
+    close(other[1]);
+    assert_int_equal(stream_read_line(&p.s, 40, clock_deadline(1000), &line), IO_GONE);
+    wait_dismiss(&p.wait, &guest);
+    assert_int_equal(stream_read_line(&p.s, 40, clock_deadline(5), &line), IO_LATE);
+    close(other[0]);
+    tear_down(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines_come_one_by_one),
+        cmocka_unit_test(a_long_line_is_thrown_away_whole),
+        cmocka_unit_test(looking_reads_nothing_away),
+        cmocka_unit_test(reading_flushes_writing),
+        cmocka_unit_test(a_half_closed_peer_still_hears),
+        cmocka_unit_test(a_failed_write_ends_writing_for_good),
+        cmocka_unit_test(pieces_leave_in_order_and_whole),
+        cmocka_unit_test(a_peer_that_does_not_read_is_late),
+        cmocka_unit_test(a_guest_ends_the_wait),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: ISC */
+#include <stddef.h>
+
+#include "common/scoreboard.h"
+#include "workers/backend.h"
+
+/* clang-format off */
+static const struct option server_rows[] = {
+    {"address", OPTION_ENDPOINT, offsetof(struct server, address), NULL, NULL,
+     "Where the inside server listens.", .required = true},
+    {0},
+};
+static const struct option_group server_groups[] = {{server_rows, 0}, {NULL, 0}};
+static const struct block server_block = {
+    .name = "server",
+    .meaning = "One inside server. They are tried in the order of the file.",
+    .size = sizeof(struct server),
+    .titled = true,
+    .needed = true,
+    .groups = server_groups,
+    .title_offset = offsetof(struct server, name),
+};
+
+static const struct option backend_rows[] = {
+    {"pass_client", OPTION_CHOICE, offsetof(struct backend, pass_client), "xclient", "xclient|none",
+     "How inside hears who the client is. xclient: by Postfix's XCLIENT command (main.cf there: "
+     "smtpd_authorized_xclient_hosts). none: not at all; then the policy must say recipient { relay_domains }."},
+    {"connect", OPTION_CHOICE, offsetof(struct backend, connect), "mail", "mail|greeting",
+     "When the inside session is opened. mail: at the first MAIL, EHLO is answered with the keywords that inside was "
+     "heard to offer lately. greeting: before the banner, as a classic synchronous proxy does."},
+    {"connect_timeout", OPTION_TIME, offsetof(struct backend, connect_timeout_ms), "10s", "100ms..5m",
+     "How long a connection to a server may take; then the next one is tried."},
+    {"greeting_timeout", OPTION_TIME, offsetof(struct backend, greeting_timeout_ms), "5m", "100ms..1h",
+     "How long a server may take to greet (RFC 5321 section 4.5.3.2.1)."},
+    {"command_timeout", OPTION_TIME, offsetof(struct backend, command_timeout_ms), "5m", "100ms..1h",
+     "How long a server may take to answer EHLO, XCLIENT, MAIL, RCPT or RSET."},
+    {"data_timeout", OPTION_TIME, offsetof(struct backend, data_timeout_ms), "2m", "100ms..1h",
+     "How long a server may take to answer DATA."},
+    {"block_timeout", OPTION_TIME, offsetof(struct backend, block_timeout_ms), "3m", "100ms..1h",
+     "How long a server may refuse to read a piece of a message."},
+    {"final_timeout", OPTION_TIME, offsetof(struct backend, final_timeout_ms), "10m", "100ms..2h",
+     "How long a server may take to answer the end of a message. Less than 10m risks messages that arrive twice "
+     "(RFC 1047)."},
+    {"server", OPTION_BLOCK, offsetof(struct backend, servers), .block = &server_block},
+    {0},
+};
+/* clang-format on */
+static const struct option_group backend_groups[] = {{backend_rows, 0}, {NULL, 0}};
+
+const struct block backend_block = {
+    .name = "backend",
+    .meaning = "A named group of inside servers.",
+    .size = sizeof(struct backend),
+    .titled = true,
+    .needed = true,
+    .groups = backend_groups,
+    .title_offset = offsetof(struct backend, name),
+};
+
+int backend_number_servers(const struct block_list *backends)
+{
+    int next = 0;
+    for (size_t i = 0; i < backends->count; i++) {
+        const struct backend *backend = block_at(backends, i);
+        for (size_t j = 0; j < backend->servers.count; j++, next++) {
+            /* The structs are ours until the workers are forked. */
+            struct server *server = (struct server *)(uintptr_t)block_at(&backend->servers, j);
+            server->heard_slot = next < SCOREBOARD_SERVERS_MAX ? next : -1;
+        }
+    }
+    return next;
+}

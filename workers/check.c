@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/must.h"
+#include "workers/session.h"
+
+static const struct reply REPLY_UNSURE = REPLY(451, "4.3.0", "This cannot be checked now, try again later");
+
+int check_count(void)
+{
+    int count = 0;
+    while (check_table[count] != NULL)
+        count++;
+    return count;
+}
+
+const char *stage_name(enum stage stage)
+{
+    static const char *const names[STAGES] = {"connect", "helo", "mail", "rcpt", "data", "header", "message"};
+    return names[stage];
+}
+
+void note(struct check_call *call, const char *format, ...)
+{
+    va_list args;
+    if (call->notes->count == NOTES_MAX)
+        return;
+    struct note *next = &call->notes->items[call->notes->count++];
+    next->check = call->check->name;
+    va_start(args, format);
+    vsnprintf(next->text, sizeof(next->text), format, args);
+    va_end(args);
+}
+
+/* Memory of the checks lies one behind the other, in the order of the table. */
+static size_t rounded(size_t size)
+{
+    return (size + 15) & ~(size_t)15;
+}
+
+static struct check_call call_of(struct session *s, int index, const struct path *recipient)
+{
+    size_t session_at = 0, transaction_at = 0;
+    for (int i = 0; i < index; i++) {
+        session_at += rounded(check_table[i]->session_bytes);
+        transaction_at += rounded(check_table[i]->transaction_bytes);
+    }
+    const struct check *check = check_table[index];
+    must(session_at + check->session_bytes <= CHECK_MEMORY_MAX);
+    must(transaction_at + check->transaction_bytes <= CHECK_MEMORY_MAX);
+    return (struct check_call){
+        .check = check,
+        .options = s->options->policy->check_options[index],
+        .session = s,
+        .recipient = recipient,
+        .session_memory = s->check_session + session_at,
+        .transaction_memory = s->check_transaction + transaction_at,
+        .notes = &s->notes,
+    };
+}
+
+static enum mode mode_of(const struct session *s, const struct check_call *call)
+{
+    const struct check_options *options = call->options;
+    int cap = s->options->policy->mode;
+    if (call->check->always || options->mode <= cap)
+        return (enum mode)options->mode;
+    return (enum mode)cap;
+}
+
+/* Who could not find out says so; what follows from it is decided here and nowhere else. */
+static void settle(const struct session *s, struct verdict *verdict)
+{
+    if (!verdict->unsure || s->options->policy->on_unsure == ON_UNSURE_PASS)
+        return;
+    verdict->action = ACTION_DEFER;
+    verdict->reply = REPLY_UNSURE;
+    if (verdict->reason == NULL)
+        verdict->reason = "unsure";
+}
+
+static void tell_watched(const struct session *s, const struct check_call *call, enum stage stage,
+                         const struct verdict *verdict)
+{
+    struct record r;
+    if (verdict->action == ACTION_NONE)
+        return;
+    record_begin(&r, "watched");
+    record_string(&r, "session", s->id);
+    record_string(&r, "client", s->client_text);
+    record_string(&r, "check", call->check->name);
+    record_string(&r, "stage", stage_name(stage));
+    record_string(&r, "would", action_name(verdict->action));
+    record_string(&r, "reason", verdict->reason);
+    record_send(&r, LEVEL_INFO);
+}
+
+/* Not asked: switched off, without an opinion at this stage, or ended by an allow. */
+static bool is_asked(const struct session *s, const struct check_call *call, enum stage stage, bool allowed)
+{
+    return mode_of(s, call) != MODE_OFF && call->check->judge[stage] != NULL && (!allowed || call->check->always);
+}
+
+static void ask_all(struct session *s, enum stage stage, const struct path *recipient)
+{
+    for (int i = 0; check_table[i] != NULL; i++) {
+        struct check_call call = call_of(s, i, recipient);
+        if (call.check->ask[stage] != NULL && mode_of(s, &call) != MODE_OFF)
+            call.check->ask[stage](&call);
+    }
+}
+
+struct verdict check_stage(struct session *s, enum stage stage, const struct path *recipient)
+{
+    struct verdict all = VERDICT_NONE;
+    bool allowed = s->allowed;
+    ask_all(s, stage, recipient);
+    for (int i = 0; check_table[i] != NULL; i++) {
+        struct check_call call = call_of(s, i, recipient);
+        if (!is_asked(s, &call, stage, allowed))
+            continue;
+        struct verdict one = call.check->judge[stage](&call);
+        settle(s, &one);
+        if (mode_of(s, &call) == MODE_WATCH) {
+            tell_watched(s, &call, stage, &one);
+            continue;
+        }
+        allowed = allowed || one.allow;
+        all = verdict_combine(&all, &one);
+    }
+    s->score += all.score;
+    if (stage < STAGE_RCPT)
+        s->allowed = allowed;
+    return all;
+}
+
+void check_learn(struct session *s, const struct outcome *outcome, const struct path *recipient)
+{
+    for (int i = 0; check_table[i] != NULL; i++) {
+        struct check_call call = call_of(s, i, recipient);
+        if (call.check->learn != NULL && mode_of(s, &call) != MODE_OFF)
+            call.check->learn(&call, outcome);
+    }
+}
+
+void check_begin_session(struct session *s)
+{
+    memset(s->check_session, 0, sizeof(s->check_session));
+    check_begin_transaction(s);
+}
+
+void check_begin_transaction(struct session *s)
+{
+    memset(s->check_transaction, 0, sizeof(s->check_transaction));
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: ISC */
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "workers/dialog.h"
+#include "workers/heard.h"
+#include "workers/envelope.h"
+
+static const struct reply REPLY_OK = REPLY(250, "2.0.0", "Ok");
+static const struct reply REPLY_BYE = REPLY(221, "2.0.0", "Bye");
+static const struct reply REPLY_VRFY = REPLY(252, "2.1.5", "Send it a message and see");
+static const struct reply REPLY_NO_EXPN = REPLY(502, "5.5.1", "EXPN is not provided");
+static const struct reply REPLY_HELP =
+    REPLY(214, "2.0.0", "Commands: HELO EHLO MAIL RCPT DATA RSET NOOP QUIT VRFY HELP; see RFC 5321");
+static const struct reply REPLY_UNKNOWN = REPLY(500, "5.5.1", "Command not recognized");
+static const struct reply REPLY_NOT_PROVIDED = REPLY(502, "5.5.1", "Command not provided here");
+static const struct reply REPLY_HELLO_FIRST = REPLY(503, "5.5.1", "Say EHLO or HELO first");
+static const struct reply REPLY_MAIL_FIRST = REPLY(503, "5.5.1", "Say MAIL first");
+static const struct reply REPLY_NESTED = REPLY(503, "5.5.1", "A transaction is under way; RSET ends it");
+static const struct reply REPLY_NO_RECIPIENTS = REPLY(554, "5.5.1", "No valid recipients");
+static const struct reply REPLY_NO_ARGUMENT = REPLY(501, "5.5.4", "This command takes no argument");
+static const struct reply REPLY_ARGUMENT = REPLY(501, "5.5.4", "This command needs an argument");
+static const struct reply REPLY_BAD_NAME = REPLY(501, "5.5.4", "That is no name: a host name or an address literal is");
+static const struct reply REPLY_LONG = REPLY(500, "5.5.2", "Line too long");
+static const struct reply REPLY_LINE_END =
+    REPLY(500, "5.5.2", "A line ends with CR LF, and neither stands alone in it");
+static const struct reply REPLY_CONTROL = REPLY(500, "5.5.2", "Control characters in a command");
+static const struct reply REPLY_TIMEOUT = REPLY(421, "4.4.2", "Timeout, closing the connection");
+static const struct reply REPLY_TOO_MANY_COMMANDS = REPLY(421, "4.7.0", "Too many commands without a message");
+
+/* -- HELO and EHLO -- */
+
+/* What Postern provides itself, and what of inside's passes the allow-list (L4). */
+static struct extensions offer(const struct session *s, const struct extensions *inside)
+{
+    struct extensions offered = {.keywords = KEYWORD_PIPELINING | KEYWORD_ENHANCEDSTATUSCODES | KEYWORD_SIZE};
+    offered.keywords |= inside->keywords & (KEYWORD_8BITMIME | KEYWORD_DSN);
+    if ((inside->keywords & KEYWORD_8BITMIME) != 0)
+        offered.keywords |= inside->keywords & KEYWORD_SMTPUTF8;
+    uint64_t own = (uint64_t)s->options->message_size_limit;
+    offered.size_limit = own;
+    if (inside->size_limit != 0 && (own == 0 || inside->size_limit < own))
+        offered.size_limit = inside->size_limit;
+    return offered;
+}
+
+/* From the open connection, from memory, or by asking inside now. A refusal of this client is left to MAIL. */
+static enum asked find_offers(struct session *s, struct slice name, struct extensions *offers_out, struct reply *reply)
+{
+    const struct backend *backend = s->options->backend;
+    *offers_out = (struct extensions){0};
+    if (s->inside.state == INSIDE_CLOSED && backend->connect == CONNECT_AT_MAIL &&
+        heard_recall(s->setup->board, backend, offers_out))
+        return ASKED_ANSWERED;
+    if (s->inside.state != INSIDE_READY) {
+        enum asked asked = inside_open(&s->inside, name, reply);
+        if (asked != ASKED_ANSWERED)
+            return asked;
+    }
+    if (s->inside.state == INSIDE_READY) {
+        *offers_out = s->inside.offers;
+        heard_remember(s->setup->board, s->inside.server, offers_out);
+    }
+    return ASKED_ANSWERED;
+}
+
+/* A second EHLO is a RSET inside; another name means another inside connection (L6). */
+static void leave_old_name(struct session *s, struct slice name)
+{
+    envelope_drop(s, "EHLO");
+    session_move(s, PHASE_GREETING); /* until the new one is accepted */
+    if (s->inside.state == INSIDE_READY && !slice_equal(slice_of(s->inside.name), name))
+        inside_quit(&s->inside);
+}
+
+static bool accept_name(struct session *s, const struct command *command, struct reply *reply_out)
+{
+    if (!helo_name_is_safe(command->argument)) {
+        *reply_out = session_blame(s, &REPLY_BAD_NAME);
+        return false;
+    }
+    leave_old_name(s, command->argument);
+    snprintf(s->name, sizeof(s->name), "%.*s", SLICE_ARGS(command->argument));
+    s->esmtp = command->verb == VERB_EHLO;
+    struct verdict verdict = check_stage(s, STAGE_HELO, NULL);
+    if (!verdict_refuses(&verdict))
+        return true;
+    *reply_out = verdict.reply;
+    if (verdict.action == ACTION_DROP)
+        session_end(s, verdict.reason);
+    return false;
+}
+
+static struct reply answer_ehlo(struct session *s, const struct command *command)
+{
+    struct reply reply;
+    struct extensions inside;
+    if (!accept_name(s, command, &reply))
+        return reply;
+    switch (find_offers(s, command->argument, &inside, &reply)) {
+    case ASKED_ANSWERED:
+        break;
+    case ASKED_LOST:
+        return reply;
+    case ASKED_GONE:
+        session_end(s, "client hung up");
+        return REPLY_INSIDE_LOST;
+    }
+    s->offered = offer(s, &inside);
+    buffer_init(&s->said, s->said_text, sizeof(s->said_text));
+    extensions_print(&s->said, slice_of(s->service->hostname), &s->offered);
+    return (struct reply){250, "", buffer_unread(&s->said)};
+}
+
+static struct reply answer_helo(struct session *s, const struct command *command)
+{
+    struct reply reply;
+    struct extensions inside = {0};
+    if (!accept_name(s, command, &reply))
+        return reply;
+    heard_recall(s->setup->board, s->options->backend, &inside);
+    s->offered = offer(s, &inside);
+    return (struct reply){250, "", slice_of(s->service->hostname)};
+}
+
+static struct reply answer_quit(struct session *s, const struct command *command)
+{
+    (void)command;
+    session_end(s, "QUIT");
+    return REPLY_BYE;
+}
+
+/* -- the table -- */
+
+#define IN(phase)      (1u << (phase))
+#define IN_ANY         (IN(PHASE_GREETING) | IN_GREETED)
+#define IN_GREETED     (IN(PHASE_HELLO) | IN(PHASE_LOST) | IN_TRANSACTION)
+#define IN_TRANSACTION (IN(PHASE_MAIL) | IN(PHASE_RCPT))
+
+enum argument { ARGUMENT_NONE, ARGUMENT_MAY, ARGUMENT_MUST };
+enum fault { FINE, FAULT }; /* a fault counts towards max_errors */
+
+struct row {
+    enum verb verb;
+    unsigned phases;
+    enum argument argument;
+    enum fault fault;
+    const struct reply *say; /* or: */
+    struct reply (*find)(struct session *s, const struct command *command);
+    enum phase next; /* on 2yz; PHASES: where it is */
+};
+
+/* The first row that fits is taken; the last one fits everything. */
+/* clang-format off */
+static const struct row rows[] = {
+    {VERB_EHLO, IN_ANY,              ARGUMENT_MUST, FINE,  NULL,                 answer_ehlo,      PHASE_HELLO},
+    {VERB_HELO, IN_ANY,              ARGUMENT_MUST, FINE,  NULL,                 answer_helo,      PHASE_HELLO},
+    {VERB_MAIL, IN(PHASE_GREETING),  ARGUMENT_MAY,  FAULT, &REPLY_HELLO_FIRST,   NULL,             PHASES},
+    {VERB_MAIL, IN_TRANSACTION,      ARGUMENT_MAY,  FAULT, &REPLY_NESTED,        NULL,             PHASES},
+    {VERB_MAIL, IN_GREETED,          ARGUMENT_MUST, FINE,  NULL,                 envelope_mail, PHASE_MAIL},
+    {VERB_RCPT, IN_TRANSACTION,      ARGUMENT_MUST, FINE,  NULL,                 envelope_rcpt, PHASE_RCPT},
+    {VERB_RCPT, IN(PHASE_LOST),      ARGUMENT_MAY,  FINE,  &REPLY_INSIDE_LOST,   NULL,             PHASES},
+    {VERB_RCPT, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_MAIL_FIRST,    NULL,             PHASES},
+    {VERB_DATA, IN(PHASE_RCPT),      ARGUMENT_NONE, FINE,  NULL,                 envelope_data, PHASES},
+    {VERB_DATA, IN(PHASE_MAIL),      ARGUMENT_NONE, FINE,  &REPLY_NO_RECIPIENTS, NULL,             PHASES},
+    {VERB_DATA, IN(PHASE_LOST),      ARGUMENT_NONE, FINE,  &REPLY_INSIDE_LOST,   NULL,             PHASES},
+    {VERB_DATA, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_MAIL_FIRST,    NULL,             PHASES},
+    {VERB_RSET, IN(PHASE_GREETING),  ARGUMENT_NONE, FINE,  &REPLY_OK,            NULL,             PHASES},
+    {VERB_RSET, IN_ANY,              ARGUMENT_NONE, FINE,  NULL,                 envelope_rset, PHASE_HELLO},
+    {VERB_NOOP, IN_ANY,              ARGUMENT_MAY,  FINE,  &REPLY_OK,            NULL,             PHASES},
+    {VERB_VRFY, IN_ANY,              ARGUMENT_MUST, FINE,  &REPLY_VRFY,          NULL,             PHASES},
+    {VERB_EXPN, IN_ANY,              ARGUMENT_MAY,  FINE,  &REPLY_NO_EXPN,       NULL,             PHASES},
+    {VERB_HELP, IN_ANY,              ARGUMENT_MAY,  FINE,  &REPLY_HELP,          NULL,             PHASES},
+    {VERB_QUIT, IN_ANY,              ARGUMENT_NONE, FINE,  NULL,                 answer_quit,      PHASES},
+    {VERB_BDAT, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
+    {VERB_STARTTLS, IN_ANY,          ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
+    {VERB_AUTH, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
+    {VERB_ETRN, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
+    {VERB_TURN, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
+    {VERB_BURL, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
+    {VERB_XCLIENT, IN_ANY,           ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
+    {VERB_XFORWARD, IN_ANY,          ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
+    {VERB_UNKNOWN, IN_ANY,           ARGUMENT_MAY,  FAULT, &REPLY_UNKNOWN,       NULL,             PHASES},
+};
+/* clang-format on */
+
+static const struct row *row_of(enum verb verb, enum phase phase)
+{
+    const struct row *row = rows;
+    while (row->verb != VERB_UNKNOWN && (row->verb != verb || (row->phases & IN(phase)) == 0))
+        row++;
+    return row;
+}
+
+/* RFC 2920 section 3.1: what ends a group. Nothing may lie behind it before its reply (L6). */
+static bool ends_a_group(enum verb verb)
+{
+    return verb == VERB_EHLO || verb == VERB_HELO || verb == VERB_DATA || verb == VERB_STARTTLS || verb == VERB_AUTH;
+}
+
+static bool brings_mail_forward(enum verb verb)
+{
+    return verb == VERB_MAIL || verb == VERB_RCPT || verb == VERB_DATA || verb == VERB_QUIT;
+}
+
+static const struct reply *argument_fault(const struct row *row, const struct command *command)
+{
+    if (row->argument == ARGUMENT_NONE && command->argument.size > 0)
+        return &REPLY_NO_ARGUMENT;
+    if (row->argument == ARGUMENT_MUST && command->argument.size == 0)
+        return &REPLY_ARGUMENT;
+    return NULL;
+}
+
+static struct reply answer(struct session *s, const struct command *command)
+{
+    const struct row *row = row_of(command->verb, s->phase);
+    const struct reply *fault = argument_fault(row, command);
+    if (fault != NULL)
+        return session_blame(s, fault);
+    if (row->fault == FAULT)
+        return session_blame(s, row->say);
+    struct reply reply = row->say != NULL ? *row->say : row->find(s, command);
+    if (row->next != PHASES && reply_class(&reply) == 2)
+        session_move(s, row->next);
+    return reply;
+}
+
+static void obey(struct session *s, const struct command *command)
+{
+    bool alone = ends_a_group(command->verb);
+    if (alone && session_spoke_early(s))
+        return;
+    if (!brings_mail_forward(command->verb) && ++s->idle_commands > s->options->max_commands) {
+        session_end(s, "too many commands");
+        session_reply(s, &REPLY_TOO_MANY_COMMANDS);
+        return;
+    }
+    struct reply reply = answer(s, command);
+    if (reply.code == 0 || (alone && s->phase != PHASE_CLOSED && session_spoke_early(s)))
+        return;
+    session_reply(s, &reply);
+}
+
+static const struct reply *const FAULT_REPLIES[] = {
+    [COMMAND_NO_CRLF] = &REPLY_LINE_END,
+    [COMMAND_BARE_CR] = &REPLY_LINE_END,
+    [COMMAND_NUL] = &REPLY_CONTROL,
+    [COMMAND_CONTROL] = &REPLY_CONTROL,
+};
+
+static void blame_line(struct session *s, const struct reply *fault)
+{
+    struct reply reply = session_blame(s, fault);
+    session_reply(s, &reply);
+}
+
+void dialog_step(struct session *s)
+{
+    struct slice line;
+    struct command command;
+    int64_t deadline = clock_deadline(s->options->command_timeout_ms);
+    s->outside_watch.fd = s->outside.fd;
+    s->outside_watch.events = POLLRDHUP;
+    enum io io = stream_read_line(&s->outside, COMMAND_LINE_MAX, deadline, &line);
+    if (io == IO_LATE) {
+        session_end(s, "timeout");
+        session_reply(s, &REPLY_TIMEOUT);
+        return;
+    }
+    if (io == IO_TOO_LONG) {
+        blame_line(s, &REPLY_LONG);
+        return;
+    }
+    if (io != IO_OK) {
+        session_end(s, "client hung up");
+        return;
+    }
+    enum command_fault fault = command_parse(line, &command);
+    if (fault != COMMAND_FINE)
+        blame_line(s, FAULT_REPLIES[fault]);
+    else
+        obey(s, &command);
+}

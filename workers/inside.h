@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * inside - one connection to an inside server, as a client of SMTP (RFC 5321), from connect to QUIT.
+ *
+ * One command goes out, its reply comes in; nothing is ever pipelined. Before each command the buffer and the socket
+ * must be empty (L1). After a time-out, garbage or a reply of a class that nobody asked for the connection is dead: it
+ * is closed and never spoken to again. All failures become replies: own trouble is 451; what exactly happened is logged
+ * here, once, and kept in `trouble` for the line of the message.
+ *
+ * Opening goes through the servers of the backend in order, as long as nothing was said for the transaction.
+ */
+#ifndef POSTERN_WORKERS_INSIDE_H
+#define POSTERN_WORKERS_INSIDE_H
+
+#include "common/stream.h"
+#include "workers/backend.h"
+#include "workers/smtp/extensions.h"
+
+struct scoreboard;
+
+enum {
+    INSIDE_IN_BYTES = 8192,
+    INSIDE_OUT_BYTES = 8192,
+    INSIDE_NAME_MAX = 256,
+    INSIDE_TROUBLE_MAX = 200
+};
+
+enum inside_state {
+    INSIDE_CLOSED,
+    INSIDE_REACHED, /* 220 heard, and the client was passed on; no EHLO with the client's name yet */
+    INSIDE_READY    /* EHLO answered */
+};
+
+/* Whom inside is to hear of. */
+struct inside_client {
+    const struct endpoint *client;
+    const struct endpoint *local;
+    const char *hostname; /* ours */
+    const char *session_id;
+};
+
+struct inside {
+    struct stream stream;
+    enum inside_state state;
+    const struct backend *backend;
+    const struct inside_client *who;
+    const struct server *server; /* of this connection, or the last one */
+    bool passed;                 /* the client was passed on: refusals are for it */
+    struct extensions offers;
+    char name[INSIDE_NAME_MAX];  /* that EHLO said inside */
+    char trouble[INSIDE_TROUBLE_MAX];
+    struct reply_reader reader;
+    char in[INSIDE_IN_BYTES];
+    char out[INSIDE_OUT_BYTES];
+};
+
+/* How asking ended. */
+enum asked {
+    ASKED_ANSWERED, /* *reply_out is inside's, of a class that was asked for */
+    ASKED_LOST,     /* the connection is gone; *reply_out is our 451 */
+    ASKED_GONE      /* the outside hung up meanwhile; the connection is closed */
+};
+
+/* Classes of replies, as bits: what may answer a command. 4yz and 5yz may answer any. */
+enum expect { EXPECT_2 = 1, EXPECT_354 = 2, EXPECT_ANY = 7 };
+
+extern const struct reply REPLY_INSIDE_LOST;  /* 451 4.4.2 */
+extern const struct reply REPLY_INSIDE_AWAY;  /* 451 4.4.1 */
+extern const struct reply REPLY_NOT_PASSED;   /* 451 4.3.5 */
+
+/* `who` is kept: it must live as long as the session. */
+void inside_init(struct inside *in, struct wait *wait, const struct backend *backend, const struct inside_client *who);
+
+/* Connects, hears 220 and passes the client on; the next server where that fails. */
+enum asked inside_reach(struct inside *in, struct reply *reply_out);
+/* inside_reach where it is needed, then EHLO with the client's own name (HELO where inside knows no EHLO). A reply of
+ * 4yz or 5yz with ASKED_ANSWERED is inside's refusal of this client. */
+enum asked inside_open(struct inside *in, struct slice name, struct reply *reply_out);
+
+/* What lies in stream.out (put together by inside_line) goes out, a reply comes in. 421 closes. */
+enum asked inside_ask(struct inside *in, enum expect expect, int64_t timeout_ms, struct reply *reply_out);
+/* Only the second half: hears a reply that is due, or that came early. */
+enum asked inside_hear(struct inside *in, enum expect expect, int64_t deadline_ms, struct reply *reply_out);
+/* A command line begins: checks that nothing unasked is there. False: the connection is lost or was never there. */
+bool inside_line(struct inside *in);
+
+void inside_quit(struct inside *in);                     /* QUIT, a short wait, close */
+void inside_break_off(struct inside *in, const char *why); /* a reset: no end of data, no further word */
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: ISC */
+#include <stddef.h>
+
+#include "common/must.h"
+#include "workers/policy.h"
+
+/* clang-format off */
+static const struct option own_rows[] = {
+    {"mode", OPTION_CHOICE, offsetof(struct policy, mode), "enforce", MODE_CHOICES,
+     "watch: every check only says in the log what it would do; off: none is asked. What holds for everyone (hops, "
+     "recipient) goes by its own mode."},
+    {"on_unsure", OPTION_CHOICE, offsetof(struct policy, on_unsure), "pass", ON_UNSURE_CHOICES,
+     "What happens when a check cannot find out (a service does not answer)."},
+    {0},
+};
+/* clang-format on */
+
+const struct block *policy_block(void)
+{
+    static struct option check_rows[CHECKS_MAX + 1]; /* written once, before any process is forked */
+    static const struct option_group groups[] = {{own_rows, 0}, {check_rows, 0}, {NULL, 0}};
+    static const struct block block = {
+        .name = "policy",
+        .meaning = "A set of checks that the sessions of a listener pass.",
+        .size = sizeof(struct policy),
+        .titled = true,
+        .needed = true,
+        .groups = groups,
+        .title_offset = offsetof(struct policy, name),
+    };
+    must(check_count() <= CHECKS_MAX);
+    for (int i = 0; i < check_count(); i++) {
+        check_rows[i] = (struct option){
+            .name = check_table[i]->options->name,
+            .type = OPTION_BLOCK_AT,
+            .offset = offsetof(struct policy, check_options) + (size_t)i * sizeof(void *),
+            .meaning = check_table[i]->options->meaning,
+            .block = check_table[i]->options,
+        };
+    }
+    return &block;
+}
+
+bool policy_stops_relaying(const struct policy *policy)
+{
+    for (int i = 0; check_table[i] != NULL; i++) {
+        if (check_table[i]->stops_relaying != NULL && check_table[i]->stops_relaying(policy->check_options[i]))
+            return true;
+    }
+    return false;
+}

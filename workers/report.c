@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: ISC */
+#include "common/clock.h"
+#include "common/log.h"
+#include "workers/report.h"
+
+/* -- the queue id -- */
+
+static bool is_id_octet(char c)
+{
+    return ascii_is_alnum(c) || c == '-' || c == '_' || c == '.';
+}
+
+static struct slice take_id(struct slice text)
+{
+    size_t size = 0;
+    while (size < text.size && is_id_octet(text.at[size]))
+        size++;
+    return slice_make(text.at, size);
+}
+
+static bool find_after(struct slice text, const char *mark, struct slice *rest_out)
+{
+    for (; text.size > 0; slice_drop(&text, 1)) {
+        if (slice_starts_nocase(text, mark)) {
+            slice_drop(&text, slice_of(mark).size);
+            *rest_out = text;
+            return true;
+        }
+    }
+    return false;
+}
+
+struct slice report_queue_id(struct slice text)
+{
+    struct slice rest = slice_make(text.at, 0);
+    if (find_after(text, "queued as ", &rest) || find_after(text, "id=", &rest))
+        return take_id(rest);
+    rest = text;
+    struct slice first = slice_take_word(&rest);
+    if (slice_starts_nocase(slice_trim(rest), "Message accepted"))
+        return take_id(first);
+    return slice_make(text.at, 0);
+}
+
+/* -- the lines -- */
+
+static void begin(struct record *r, const struct session *s, const char *event)
+{
+    record_begin(r, event);
+    record_string(r, "session", s->id);
+    record_string(r, "listener", s->service->listener);
+    record_string(r, "client", s->client_text);
+    record_string(r, "helo", s->name);
+}
+
+static void record_sender(struct record *r, const struct path *sender)
+{
+    char text[PATH_MAX_OCTETS + 8];
+    struct buffer printed;
+    buffer_init(&printed, text, sizeof(text));
+    path_print(&printed, sender);
+    record_text(r, "from", buffer_unread(&printed));
+}
+
+/* Full lists are cut at a whole address, and say so by the counts. */
+static void record_recipients(struct record *r, const struct transaction *t)
+{
+    record_text(r, "to", buffer_unread(&t->recipients));
+    record_number(r, "recipients", (uint64_t)t->accepted_recipients);
+    if (t->refused_recipients > 0) {
+        record_text(r, "refused", buffer_unread(&t->refused));
+        record_number(r, "refused_recipients", (uint64_t)t->refused_recipients);
+    }
+}
+
+static void record_notes(struct record *r, const struct notes *notes)
+{
+    for (int i = 0; i < notes->count; i++)
+        record_string(r, notes->items[i].check, notes->items[i].text);
+}
+
+void report_transaction(const struct session *s)
+{
+    struct record r;
+    const struct transaction *t = &s->transaction;
+    begin(&r, s, "message");
+    record_sender(&r, &t->sender);
+    record_recipients(&r, t);
+    record_string(&r, "message_id", t->header.message_id);
+    record_number(&r, "size", t->body.size);
+    record_number(&r, "ms", (uint64_t)(clock_ms() - t->began_ms));
+    record_string(&r, "verdict", t->verdict);
+    record_string(&r, "reason", t->reason);
+    if (s->inside.server != NULL)
+        record_string(&r, "server", s->inside.server->name);
+    record_text(&r, "reply", buffer_unread(&t->reply));
+    record_string(&r, "queue_id", t->queue_id);
+    record_send(&r, LEVEL_INFO);
+}
+
+void report_session(const struct session *s)
+{
+    struct record r;
+    begin(&r, s, "session");
+    record_number(&r, "port", s->client.port);
+    record_number(&r, "ms", (uint64_t)(clock_ms() - s->began_ms));
+    record_number(&r, "messages", (uint64_t)s->messages);
+    record_number(&r, "refused_messages", (uint64_t)s->refused_messages);
+    record_number(&r, "errors", (uint64_t)s->errors);
+    record_number(&r, "bytes_in", s->outside.received_bytes);
+    record_string(&r, "ended", s->ending);
+    record_notes(&r, &s->notes);
+    record_send(&r, LEVEL_INFO);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: ISC */
+#include "common/clock.h"
+#include "common/log.h"
+#include "workers/session.h"
+
+static const struct reply REPLY_EARLY = REPLY(554, "5.5.0", "Wait for the reply before you send more");
+static const struct reply REPLY_TOO_MANY_ERRORS = REPLY(421, "4.7.0", "Too many errors, closing the connection");
+
+const char *phase_name(enum phase phase)
+{
+    static const char *const names[PHASES] = {
+        [PHASE_GREETING] = "greeting", [PHASE_HELLO] = "hello", [PHASE_MAIL] = "mail",
+        [PHASE_RCPT] = "rcpt",         [PHASE_LOST] = "lost",   [PHASE_CLOSED] = "closed",
+    };
+    return names[phase];
+}
+
+void session_move(struct session *s, enum phase to)
+{
+    if (s->phase == to || s->phase == PHASE_CLOSED)
+        return;
+    log_line(LEVEL_DEBUG, "session=%s phase=%s from=%s", s->id, phase_name(to), phase_name(s->phase));
+    s->phase = to;
+    if (s->setup->board == NULL)
+        return;
+    slot_begin(s->setup->board)->phase = (uint32_t)to;
+    slot_end(s->setup->board);
+}
+
+void session_end(struct session *s, const char *why)
+{
+    if (s->ending == NULL)
+        s->ending = why;
+    session_move(s, PHASE_CLOSED);
+}
+
+enum io session_flush(struct session *s)
+{
+    enum io io = stream_flush(&s->outside, clock_deadline(s->options->command_timeout_ms));
+    if (io != IO_OK)
+        session_end(s, io == IO_LATE ? "client reads too slowly" : "client hung up");
+    return io;
+}
+
+void session_reply(struct session *s, const struct reply *reply)
+{
+    if (s->outside.writing != IO_OK) {
+        session_end(s, "client hung up");
+        return;
+    }
+    if (!reply_print(&s->outside.out, reply)) {
+        if (session_flush(s) != IO_OK)
+            return;
+        buffer_clear(&s->outside.out);
+        reply_print(&s->outside.out, reply);
+    }
+    if (reply->code == 421)
+        session_end(s, "inside said 421");
+}
+
+bool session_spoke_early(struct session *s)
+{
+    if (stream_input(&s->outside) != INPUT_SOME)
+        return false;
+    session_reply(s, &REPLY_EARLY);
+    session_end(s, "input before the reply");
+    return true;
+}
+
+struct reply session_blame(struct session *s, const struct reply *reply)
+{
+    if (++s->errors < s->options->max_errors)
+        return *reply;
+    session_end(s, "too many errors");
+    return REPLY_TOO_MANY_ERRORS;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * session - one outside connection and its inside session: its memory, and what every unit of it does with it.
+ *
+ * The phase moves in session_move alone; replies leave through session_reply alone. A check sees all of this as const.
+ */
+#ifndef POSTERN_WORKERS_SESSION_H
+#define POSTERN_WORKERS_SESSION_H
+
+#include "common/scoreboard.h"
+#include "workers/check.h"
+#include "workers/inside.h"
+#include "workers/service.h"
+#include "workers/smtp/address.h"
+#include "workers/smtp/body.h"
+#include "workers/smtp/command.h"
+#include "workers/smtp/header.h"
+#include "workers/smtp/parameters.h"
+
+struct scoreboard;
+
+enum phase {
+    PHASE_GREETING, /* nothing but the banner was said */
+    PHASE_HELLO,    /* HELO or EHLO accepted */
+    PHASE_MAIL,     /* MAIL accepted, no recipient yet */
+    PHASE_RCPT,     /* at least one recipient accepted */
+    PHASE_LOST,     /* inside was lost in the transaction: 451 until RSET or MAIL (L1) */
+    PHASE_CLOSED,
+    PHASES
+};
+
+enum {
+    SESSION_ID_MAX = SLOT_SESSION_ID_MAX,
+    OUTSIDE_IN_BYTES = 65536,
+    OUTSIDE_OUT_BYTES = 16384,
+    RECIPIENTS_LOGGED_MAX = 1024,
+    REPLY_LOGGED_MAX = 256,
+    SAID_MAX = 1536,
+    QUEUE_ID_MAX = 64
+};
+
+/* RFC 5321's: MAIL to end of data; dies with RSET. */
+struct transaction {
+    bool begun;                 /* a well-formed MAIL: there is something to log */
+    bool open_inside;           /* inside accepted it: RSET is needed there */
+    int64_t began_ms;
+    struct path sender;         /* slices of sender_text */
+    char sender_text[PATH_MAX_OCTETS + 8];
+    struct mail_parameters parameters;
+    int accepted_recipients;
+    int refused_recipients;
+    struct buffer recipients;   /* for the log: accepted, separated by commas */
+    struct buffer refused;      /* and refused */
+    char recipients_text[RECIPIENTS_LOGGED_MAX];
+    char refused_text[RECIPIENTS_LOGGED_MAX];
+    struct body body;
+    struct header header;
+    /* how it ended, for the log */
+    char queue_id[QUEUE_ID_MAX]; /* inside's, when it accepted the message and named one */
+    const char *verdict;
+    const char *reason;
+    struct buffer reply; /* the last one that decided */
+    char reply_text[REPLY_LOGGED_MAX];
+};
+
+/* What a worker gives to each of its sessions. */
+struct session_setup {
+    const struct service *service;
+    struct scoreboard *board; /* NULL in tests */
+    struct wait *wait;
+    int slot;
+};
+
+struct session {
+    const struct session_setup *setup;
+    const struct service *service;
+    const struct session_options *options;
+    enum phase phase;
+    char id[SESSION_ID_MAX];
+    int64_t began_ms;
+    struct endpoint client, local;
+    char client_text[ENDPOINT_TEXT_MAX]; /* the address alone */
+
+    bool esmtp;                   /* EHLO, not HELO */
+    char name[HELO_NAME_MAX + 1]; /* that the client gave itself; "" before */
+    struct extensions offered;    /* by our EHLO */
+    struct buffer said;           /* the text of a reply that was put together here */
+    char said_text[SAID_MAX];
+
+    int errors;                   /* malformed and misplaced commands */
+    int idle_commands;            /* since the last message that was accepted */
+    int messages, refused_messages;
+    int score;
+    bool allowed;                 /* by a check before RCPT: policy has ended for this client */
+    const char *ending;           /* why the session ended; NULL: still on */
+
+    struct transaction transaction;
+    struct notes notes;
+    _Alignas(16) unsigned char check_session[CHECK_MEMORY_MAX];
+    _Alignas(16) unsigned char check_transaction[CHECK_MEMORY_MAX];
+
+    struct inside_client who;
+    struct wait_guest outside_watch; /* asked while inside works */
+    struct stream outside;
+    /* From here on nothing is cleared between sessions: all of it is behind buffers that start empty. */
+    struct inside inside;
+    char outside_in[OUTSIDE_IN_BYTES];
+    char outside_out[OUTSIDE_OUT_BYTES];
+};
+
+void session_move(struct session *s, enum phase to);
+void session_end(struct session *s, const char *why); /* the first why counts; phase becomes PHASE_CLOSED */
+/* A reply goes into the outside's buffer. A 421 ends the session, as does a failing outside. */
+void session_reply(struct session *s, const struct reply *reply);
+enum io session_flush(struct session *s);
+/* Something is there that should not be before our reply (L6): says 554, ends the session. */
+bool session_spoke_early(struct session *s);
+/* A command that is malformed or misplaced, to be answered with `reply`: counted, and 421 in its place when it was one
+ * too many. */
+struct reply session_blame(struct session *s, const struct reply *reply);
+const char *phase_name(enum phase phase);
+
+#endif

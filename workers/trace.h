@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * trace - the header lines that Postern adds (RFC 5321 section 4.4). Pure but for the time.
+ */
+#ifndef POSTERN_WORKERS_TRACE_H
+#define POSTERN_WORKERS_TRACE_H
+
+#include "workers/session.h"
+
+enum { RECEIVED_MAX = 1024 };
+
+/* "Received: from .. by .. with ESMTP id SESSION; date" CRLF, folded, in L3's language. What the client said of itself
+ * only where it is a host name or an address literal. */
+bool trace_received(struct buffer *to, const struct session *s, time_t now);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+#include <string.h>
+
+#include "workers/report.h"
+#include "workers/transaction.h"
+
+void transaction_begin(struct session *s)
+{
+    struct transaction *t = &s->transaction;
+    memset(t, 0, sizeof(*t));
+    buffer_init(&t->recipients, t->recipients_text, sizeof(t->recipients_text));
+    buffer_init(&t->refused, t->refused_text, sizeof(t->refused_text));
+    buffer_init(&t->reply, t->reply_text, sizeof(t->reply_text));
+    check_begin_transaction(s);
+}
+
+void transaction_note_reply(struct session *s, const struct reply *reply, const char *reason)
+{
+    struct transaction *t = &s->transaction;
+    buffer_clear(&t->reply);
+    buffer_print(&t->reply, "%d %s%s", reply->code, reply->enhanced, reply->enhanced[0] != '\0' ? " " : "");
+    struct slice text = reply->text;
+    if (text.size > buffer_room(&t->reply))
+        text.size = buffer_room(&t->reply);
+    buffer_put(&t->reply, text);
+    if (reason != NULL)
+        t->reason = reason;
+}
+
+void transaction_close(struct session *s, const char *verdict)
+{
+    if (!s->transaction.begun)
+        return;
+    s->transaction.verdict = verdict;
+    report_transaction(s);
+    transaction_begin(s);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * transaction - the life of a transaction's memory: begun with MAIL, closed with its log line.
+ */
+#ifndef POSTERN_WORKERS_TRANSACTION_H
+#define POSTERN_WORKERS_TRANSACTION_H
+
+#include "workers/session.h"
+
+/* Empties the session's transaction. */
+void transaction_begin(struct session *s);
+/* The reply that decides; kept for the log. */
+void transaction_note_reply(struct session *s, const struct reply *reply, const char *reason);
+/* Says in the log how it ended, once, and forgets it. */
+void transaction_close(struct session *s, const char *verdict);
+
+#endif

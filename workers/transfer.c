@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: ISC */
+#include <poll.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "workers/report.h"
+#include "workers/trace.h"
+#include "workers/transaction.h"
+#include "workers/transfer.h"
+#include "workers/translate.h"
+
+static const struct reply REPLY_BARE =
+    REPLY(550, "5.6.0", "The message has a CR or LF that stands alone; lines end with CR LF");
+static const struct reply REPLY_NUL = REPLY(550, "5.6.0", "The message has a NUL character");
+static const struct reply REPLY_TOO_BIG = REPLY(552, "5.3.4", "Message too big");
+static const struct reply REPLY_SLOW = REPLY(421, "4.4.2", "Timeout in the message, closing the connection");
+
+enum { PIECES = 15, EARLY_WAIT_MS = 10000 };
+static const uint64_t DRAIN_MAX_BYTES = UINT64_C(256) << 20;
+
+struct transfer {
+    struct session *s;
+    struct wait_guest inside_watch;
+    int64_t deadline_ms;             /* of the whole message */
+    struct iovec pieces[PIECES + 1]; /* gathered, not yet written; room for the dot */
+    int count;
+    uint64_t drained_bytes; /* read since the refusal */
+    bool header_judged;
+    bool refused; /* no octet goes inside any more; `answer` is said at the real end */
+    struct reply answer;
+    const char *verdict;
+    bool delivered;
+    struct buffer received;
+    char received_text[RECEIVED_MAX];
+};
+
+static enum io inside_woken(struct wait_guest *guest, short revents)
+{
+    (void)guest;
+    (void)revents;
+    return IO_EARLY;
+}
+
+static void watch(struct transfer *t, bool on)
+{
+    struct wait *wait = t->s->setup->wait;
+    if (!on) {
+        wait_dismiss(wait, &t->inside_watch);
+        return;
+    }
+    t->inside_watch = (struct wait_guest){.fd = t->s->inside.stream.fd, .events = POLLIN, .woken = inside_woken};
+    wait_invite(wait, &t->inside_watch);
+}
+
+/* The inside connection is broken off: no dot ever goes there. */
+static void refuse(struct transfer *t, const struct reply *answer, const char *verdict, const char *reason)
+{
+    if (t->refused)
+        return;
+    t->refused = true;
+    t->answer = *answer;
+    t->verdict = verdict;
+    t->count = 0;
+    if (reason != NULL)
+        t->s->transaction.reason = reason;
+    watch(t, false);
+    inside_break_off(&t->s->inside, reason != NULL ? reason : verdict);
+}
+
+static const char *verdict_word(const struct reply *reply)
+{
+    return reply_class(reply) == 4 ? "deferred" : "refused";
+}
+
+static void lose_client(struct transfer *t, const char *why)
+{
+    refuse(t, &REPLY_INSIDE_LOST, "aborted", why);
+    session_end(t->s, why);
+}
+
+/* Inside spoke, or its connection failed, before the dot: a refusal is its answer, all else is a fault. */
+static void hear_early(struct transfer *t)
+{
+    struct reply reply;
+    watch(t, false);
+    switch (inside_hear(&t->s->inside, EXPECT_2, clock_deadline(EARLY_WAIT_MS), &reply)) {
+    case ASKED_ANSWERED:
+        if (reply_class(&reply) == 2) {
+            refuse(t, &REPLY_INSIDE_LOST, "lost", "inside said 2xx before the dot");
+            return;
+        }
+        reply = translate(&reply);
+        refuse(t, &reply, verdict_word(&reply), "inside refused in the middle of the message");
+        return;
+    case ASKED_LOST:
+        refuse(t, &reply, "lost", t->s->inside.trouble);
+        return;
+    case ASKED_GONE:
+        lose_client(t, "client hung up in the message");
+        return;
+    }
+}
+
+/* -- judging what was gathered, before any of it goes inside -- */
+
+static void judge_stage(struct transfer *t, enum stage stage)
+{
+    struct verdict verdict = check_stage(t->s, stage, NULL);
+    if (!verdict_refuses(&verdict))
+        return;
+    refuse(t, &verdict.reply, verdict_word(&verdict.reply), verdict.reason);
+    if (verdict.action == ACTION_DROP) {
+        session_reply(t->s, &verdict.reply);
+        session_end(t->s, verdict.reason);
+    }
+}
+
+static void judge(struct transfer *t, bool ended)
+{
+    struct transaction *mail = &t->s->transaction;
+    uint64_t limit = t->s->offered.size_limit;
+    if (mail->body.fault != BODY_FINE) {
+        const struct reply *why = mail->body.fault == BODY_NUL ? &REPLY_NUL : &REPLY_BARE;
+        refuse(t, why, "refused", body_fault_name(mail->body.fault));
+    }
+    if (limit != 0 && mail->body.size > limit)
+        refuse(t, &REPLY_TOO_BIG, "refused", "too big");
+    if (!t->refused && !t->header_judged && (mail->header.ended || ended)) {
+        t->header_judged = true;
+        judge_stage(t, STAGE_HEADER);
+    }
+    if (!t->refused && ended)
+        judge_stage(t, STAGE_MESSAGE);
+}
+
+/* -- forwarding -- */
+
+static void write_inside(struct transfer *t)
+{
+    struct stream *stream = &t->s->inside.stream;
+    int64_t deadline = clock_deadline(t->s->inside.backend->block_timeout_ms);
+    enum io io = stream_write(stream, t->pieces, t->count, deadline);
+    t->count = 0;
+    switch (io) {
+    case IO_OK:
+        return;
+    case IO_EARLY:
+    case IO_END:
+    case IO_LOST: /* it may have answered before it closed */
+        hear_early(t);
+        return;
+    case IO_GONE:
+        lose_client(t, "client hung up in the message");
+        return;
+    case IO_LATE:
+    case IO_TOO_LONG:
+        refuse(t, &REPLY_INSIDE_LOST, "lost", "inside does not read the message");
+        return;
+    }
+}
+
+static void gather(struct transfer *t, struct slice run)
+{
+    if (t->refused)
+        return;
+    if (t->count == PIECES) {
+        judge(t, false);
+        if (!t->refused)
+            write_inside(t);
+        if (t->refused)
+            return;
+    }
+    t->pieces[t->count++] = (struct iovec){.iov_base = (void *)(uintptr_t)run.at, .iov_len = run.size};
+}
+
+/* What is unread of the outside goes through the state machine and, if nothing speaks against it, inside. What the
+ * message's end leaves of it are commands. True at the end. The gathered last pieces stay for the dot. */
+static bool take_input(struct transfer *t)
+{
+    struct stream *outside = &t->s->outside;
+    struct transaction *mail = &t->s->transaction;
+    struct slice input = buffer_unread(&outside->in), rest = input, run;
+    enum body_event event;
+    while ((event = body_next(&mail->body, &rest, &run)) == BODY_RUN) {
+        if (!mail->header.ended)
+            header_feed(&mail->header, run);
+        gather(t, run);
+    }
+    judge(t, event == BODY_END);
+    if (event == BODY_MORE && !t->refused && t->count > 0)
+        write_inside(t);
+    if (t->refused)
+        t->drained_bytes += input.size - rest.size;
+    buffer_consume(&outside->in, input.size - rest.size); /* the octets stay where they are until the next read */
+    return event == BODY_END;
+}
+
+static void fill(struct transfer *t)
+{
+    struct session *s = t->s;
+    int64_t deadline = clock_deadline(s->options->data_timeout_ms);
+    switch (stream_fill(&s->outside, deadline < t->deadline_ms ? deadline : t->deadline_ms)) {
+    case IO_OK:
+        return;
+    case IO_EARLY:
+        hear_early(t);
+        return;
+    case IO_LATE:
+        refuse(t, &REPLY_SLOW, "aborted", "client timeout in the message");
+        session_end(s, "timeout in a message");
+        session_reply(s, &REPLY_SLOW);
+        return;
+    case IO_END:
+    case IO_LOST:
+    case IO_GONE:
+    case IO_TOO_LONG:
+        lose_client(t, "client hung up in the message");
+        return;
+    }
+}
+
+static uint64_t drain_limit(const struct session *s)
+{
+    return s->offered.size_limit > DRAIN_MAX_BYTES ? s->offered.size_limit : DRAIN_MAX_BYTES;
+}
+
+/* Until the outside's end of data. False when it did not come to that: the session is over. */
+static bool read_message(struct transfer *t)
+{
+    while (t->s->phase != PHASE_CLOSED) {
+        if (buffer_unread(&t->s->outside.in).size == 0)
+            fill(t);
+        else if (take_input(t))
+            return true;
+        if (t->refused && t->drained_bytes > drain_limit(t->s) && t->s->phase != PHASE_CLOSED) {
+            session_reply(t->s, &t->answer);
+            session_end(t->s, "too much after a refusal");
+        }
+    }
+    return false;
+}
+
+/* -- the dot -- */
+
+/* Everybody agreed. Inside must have said nothing yet; then the last data and the dot leave in one write, and its
+ * answer is awaited even if the outside is gone (L9). */
+static void commit(struct transfer *t)
+{
+    struct session *s = t->s;
+    static const char DOT[] = ".\r\n";
+    struct reply reply;
+    if (stream_input(&s->inside.stream) != INPUT_NONE) {
+        hear_early(t);
+        return;
+    }
+    t->pieces[t->count++] = (struct iovec){.iov_base = (void *)(uintptr_t)DOT, .iov_len = sizeof(DOT) - 1};
+    wait_dismiss(s->setup->wait, &s->outside_watch);
+    write_inside(t);
+    watch(t, false);
+    if (t->refused)
+        return;
+    int64_t deadline = clock_deadline(s->inside.backend->final_timeout_ms);
+    if (inside_hear(&s->inside, EXPECT_2, deadline, &reply) == ASKED_ANSWERED) {
+        t->answer = translate(&reply);
+        t->delivered = reply_class(&reply) == 2;
+        t->verdict = t->delivered ? "delivered" : verdict_word(&reply);
+        return;
+    }
+    t->answer = REPLY_INSIDE_LOST;
+    t->verdict = "unknown"; /* inside may have accepted it: the one doubt that SMTP leaves (RFC 1047) */
+    s->transaction.reason = s->inside.trouble;
+}
+
+static void remember_queue_id(struct transaction *mail, struct slice id)
+{
+    size_t size = id.size < QUEUE_ID_MAX ? id.size : QUEUE_ID_MAX - 1;
+    memcpy(mail->queue_id, id.at, size);
+    mail->queue_id[size] = '\0';
+}
+
+/* First the answer leaves, then everything else (L1). */
+static void conclude(struct transfer *t)
+{
+    struct session *s = t->s;
+    session_reply(s, &t->answer);
+    enum io heard = s->outside.writing == IO_OK ? session_flush(s) : s->outside.writing;
+    wait_invite(s->setup->wait, &s->outside_watch);
+    s->transaction.open_inside = false;
+    if (heard != IO_OK && s->transaction.reason == NULL)
+        s->transaction.reason = "the client did not hear the answer";
+    if (t->delivered) {
+        s->messages++;
+        s->idle_commands = 0;
+    } else {
+        s->refused_messages++;
+    }
+    struct outcome outcome = {.kind = OUTCOME_MESSAGE, .reply = &t->answer, .delivered = t->delivered};
+    if (t->delivered)
+        remember_queue_id(&s->transaction, report_queue_id(t->answer.text));
+    transaction_note_reply(s, &t->answer, NULL);
+    check_learn(s, &outcome, NULL);
+    transaction_close(s, t->verdict);
+    session_move(s, PHASE_HELLO);
+}
+
+void transfer_streamed(struct session *s)
+{
+    struct transfer t = {.s = s, .deadline_ms = clock_deadline(s->options->message_timeout_ms)};
+    buffer_init(&t.received, t.received_text, sizeof(t.received_text));
+    if (s->options->received && trace_received(&t.received, s, clock_wall())) {
+        struct slice line = buffer_unread(&t.received);
+        t.pieces[t.count++] = (struct iovec){.iov_base = (void *)(uintptr_t)line.at, .iov_len = line.size};
+    }
+    watch(&t, true);
+    if (!read_message(&t)) {
+        struct outcome outcome = {.kind = OUTCOME_MESSAGE};
+        watch(&t, false);
+        check_learn(s, &outcome, NULL);
+        transaction_close(s, t.verdict);
+        return;
+    }
+    if (!t.refused)
+        commit(&t);
+    watch(&t, false);
+    conclude(&t);
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/exit_status.h"
+#include "common/log.h"
+#include "common/must.h"
+#include "common/scoreboard.h"
+#include "workers/serve.h"
+#include "workers/worker.h"
+
+static const struct reply REPLY_FULL = REPLY(421, "4.3.2", "All workers are busy, try again later");
+
+enum { LISTENERS_MAX = 16, EVENTS = 4, WATCHDOG_S = 60, TURN_AWAY_WAIT_MS = 1000 };
+
+struct worker {
+    const struct worker_setup *setup;
+    const struct service *service;
+    struct session_setup for_sessions;
+    struct wait wait;
+    struct wait_guest lifeline;
+    int epoll;
+    int listeners[LISTENERS_MAX]; /* -1: closed */
+    bool orphaned;                /* the lifeline ended: no further session */
+    int64_t sessions;
+    struct session *session;
+};
+
+static _Noreturn void leave(enum worker_exit status)
+{
+    exit((int)status);
+}
+
+/* -- the lifeline -- */
+
+static void close_listeners(struct worker *w)
+{
+    for (int i = 0; i < w->setup->listener_count; i++) {
+        if (w->listeners[i] >= 0)
+            close(w->listeners[i]);
+        w->listeners[i] = -1;
+    }
+}
+
+/* While a session is served only the lifeline's end is news; tickets are for those who wait. */
+static enum io lifeline_woken(struct wait_guest *guest, short revents)
+{
+    struct worker *w = guest->context;
+    (void)revents;
+    guest->fd = -1;
+    w->orphaned = true;
+    close_listeners(w);
+    return IO_OK;
+}
+
+static void look_at_lifeline(const struct worker *w)
+{
+    char ticket;
+    ssize_t got = read(w->setup->lifeline, &ticket, 1);
+    if (got == 1)
+        leave(WORKER_RETIRED);
+    if (got == 0)
+        leave(WORKER_ORPHANED);
+}
+
+/* -- waiting for a client -- */
+
+static void watch_listeners(struct worker *w, bool on)
+{
+    for (int i = 0; i < w->setup->listener_count; i++) {
+        struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.fd = w->listeners[i]};
+        if (w->listeners[i] >= 0 &&
+            epoll_ctl(w->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, w->listeners[i], &event) != 0)
+            leave(errno == ENOMEM || errno == ENOSPC ? WORKER_SHORT : WORKER_BROKEN);
+    }
+}
+
+static bool is_shortage(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
+}
+
+/* A connection from any of the listeners, or -1. One that the master shut down is left alone from then on. */
+static int accept_one(struct worker *w, struct endpoint *peer, struct endpoint *local)
+{
+    for (int i = 0; i < w->setup->listener_count; i++) {
+        if (w->listeners[i] < 0)
+            continue;
+        int fd = net_accept(w->listeners[i], peer, local);
+        if (fd >= 0)
+            return fd;
+        if (is_shortage(errno))
+            leave(WORKER_SHORT);
+        if (errno == EINVAL || errno == EBADF) {
+            close(w->listeners[i]); /* closing takes it out of epoll: nobody else holds this descriptor here */
+            w->listeners[i] = -1;
+        }
+    }
+    return -1;
+}
+
+/* Whoever is woken accepts first and looks at the lifeline after: one that leaves on a wake-up that was meant for a
+ * connection would strand it. The listeners are in epoll only meanwhile, since every connect walks all who wait. */
+static int wait_for_client(struct worker *w, struct endpoint *peer, struct endpoint *local)
+{
+    int fd = -1;
+    watch_listeners(w, true);
+    while (fd < 0) {
+        struct epoll_event events[EVENTS];
+        if (epoll_wait(w->epoll, events, EVENTS, -1) < 0 && errno != EINTR)
+            leave(WORKER_BROKEN);
+        fd = accept_one(w, peer, local);
+        if (fd < 0)
+            look_at_lifeline(w);
+    }
+    watch_listeners(w, false);
+    return fd;
+}
+
+/* -- serving -- */
+
+static uint32_t tag_of(const struct endpoint *client)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a; who is counted apart by it is only ever shown */
+    for (size_t i = 0; i < sizeof(client->address.bytes); i++)
+        hash = (hash ^ client->address.bytes[i]) * 16777619u;
+    return hash | TAG_BUSY;
+}
+
+static void turn_away(struct worker *w, int fd)
+{
+    struct stream *outside = &w->session->outside;
+    stream_init(outside, &w->wait, w->session->outside_in, OUTSIDE_IN_BYTES, w->session->outside_out,
+                OUTSIDE_OUT_BYTES);
+    stream_open(outside, fd);
+    reply_print(&outside->out, &REPLY_FULL);
+    if (stream_flush(outside, clock_deadline(TURN_AWAY_WAIT_MS)) != IO_OK)
+        log_line(LEVEL_DEBUG, "a client that was turned away did not listen");
+    stream_close(outside);
+}
+
+/* Enter first, count then: two who do so at once may both turn away, but never both miss that the house is full. */
+static bool house_is_full(const struct worker *w)
+{
+    const struct worker_setup *setup = w->setup;
+    struct tag_count count = scoreboard_count(setup->board, setup->pool_first, setup->pool_size);
+    if (count.idle + count.starting < setup->min_spare) {
+        uint64_t one = 1;
+        if (write(setup->wake, &one, sizeof(one)) < 0)
+            log_line(LEVEL_DEBUG, "the master could not be woken");
+    }
+    return count.idle + count.starting == 0 && count.alive >= setup->pool_size;
+}
+
+static void serve(struct worker *w, int fd, const struct endpoint *peer, const struct endpoint *local)
+{
+    scoreboard_set_tag(w->setup->board, w->setup->slot, tag_of(peer));
+    if (house_is_full(w)) {
+        turn_away(w, fd);
+        return;
+    }
+    wait_invite(&w->wait, &w->lifeline);
+    serve_session(w->session, &w->for_sessions, fd, peer, local);
+    wait_dismiss(&w->wait, &w->lifeline);
+    w->sessions++;
+}
+
+/* -- setting up -- */
+
+static void prepare_epoll(struct worker *w)
+{
+    const struct worker_setup *setup = w->setup;
+    w->epoll = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.fd = setup->lifeline};
+    int flags = fcntl(setup->lifeline, F_GETFL);
+    if (w->epoll < 0 || flags < 0 || fcntl(setup->lifeline, F_SETFL, flags | O_NONBLOCK) != 0 ||
+        epoll_ctl(w->epoll, EPOLL_CTL_ADD, setup->lifeline, &event) != 0)
+        leave(is_shortage(errno) ? WORKER_SHORT : WORKER_BROKEN);
+}
+
+static void prepare(struct worker *w, const struct worker_setup *setup)
+{
+    must(setup->listener_count <= LISTENERS_MAX);
+    tzset(); /* localtime reads a file: now, not in a session */
+    w->setup = setup;
+    w->service = setup->service;
+    w->wait.watchdog_s = WATCHDOG_S;
+    w->lifeline = (struct wait_guest){.fd = setup->lifeline, .woken = lifeline_woken, .context = w};
+    for (int i = 0; i < setup->listener_count; i++)
+        w->listeners[i] = setup->listeners[i];
+    w->session = calloc(1, sizeof(*w->session));
+    if (w->session == NULL)
+        leave(WORKER_SHORT);
+    if (!scoreboard_enter(setup->board, setup->slot))
+        leave(is_shortage(errno) ? WORKER_SHORT : WORKER_BROKEN);
+    w->for_sessions = (struct session_setup){w->service, setup->board, &w->wait, setup->slot};
+    struct slot_facts *facts = slot_begin(setup->board);
+    facts->generation = setup->generation;
+    facts->state = SLOT_IDLE;
+    facts->worker_since_ms = clock_ms();
+    slot_end(setup->board);
+    prepare_epoll(w);
+}
+
+_Noreturn void worker_main(const struct worker_setup *setup)
+{
+    struct worker w = {0};
+    prepare(&w, setup);
+    while (!w.orphaned && w.sessions < w.service->session->sessions_per_worker) {
+        struct endpoint peer, local;
+        scoreboard_set_tag(setup->board, setup->slot, TAG_IDLE);
+        int fd = wait_for_client(&w, &peer, &local);
+        serve(&w, fd, &peer, &local);
+    }
+    leave(w.orphaned ? WORKER_ORPHANED : WORKER_RETIRED);
+}
