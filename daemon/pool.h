@@ -46,7 +46,6 @@ struct pool_pace {
 struct pool_view {
     int alive;          /* from the master's own table */
     int idle, starting; /* from the scoreboard */
-    int tickets;        /* written and not taken yet */
     int64_t now_ms;
 };
 

@@ -197,16 +197,30 @@ static void dummy_look_at_lifeline(const struct worker_setup *setup)
         _exit(WORKER_ORPHANED);
 }
 
-/* Registered while it waits only, one descriptor for it all: what it has open is what a worker has. */
-static void dummy_wait(const struct worker_setup *setup)
+static int dummy_watch(const struct worker_setup *setup)
 {
     int epoll = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event listener = {.events = EPOLLIN | EPOLLEXCLUSIVE}, lifeline = {.events = EPOLLIN}, got;
-    if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, setup->listeners[0], &listener) != 0 ||
-        epoll_ctl(epoll, EPOLL_CTL_ADD, setup->lifeline, &lifeline) != 0)
+    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+    if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, setup->lifeline, &event) != 0)
         _exit(WORKER_SHORT);
-    epoll_wait(epoll, &got, 1, -1);
-    close(epoll);
+    return epoll;
+}
+
+/* As workers do it: the lifeline always, the listener while it waits, who is woken accepts first. */
+static int dummy_accept(const struct worker_setup *setup, int epoll)
+{
+    int client = -1;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE}, got;
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, setup->listeners[0], &event) != 0)
+        _exit(WORKER_SHORT);
+    while (client < 0) {
+        epoll_wait(epoll, &got, 1, -1);
+        client = accept4(setup->listeners[0], NULL, NULL, SOCK_CLOEXEC);
+        if (client < 0)
+            dummy_look_at_lifeline(setup);
+    }
+    epoll_ctl(epoll, EPOLL_CTL_DEL, setup->listeners[0], &event);
+    return client;
 }
 
 static void dummy_worker(const struct worker_setup *setup)
@@ -218,14 +232,11 @@ static void dummy_worker(const struct worker_setup *setup)
         _exit(dummy->exit_at_once);
     if (!scoreboard_enter(&board, setup->slot))
         _exit(WORKER_BROKEN);
+    int epoll = dummy_watch(setup);
     for (;;) {
         scoreboard_set_tag(&board, setup->slot, TAG_IDLE);
-        dummy_wait(setup);
-        run.client = accept4(setup->listeners[0], NULL, NULL, SOCK_CLOEXEC);
-        if (run.client >= 0)
-            dummy_serve(&run);
-        else
-            dummy_look_at_lifeline(setup);
+        run.client = dummy_accept(setup, epoll);
+        dummy_serve(&run);
     }
 }
 
