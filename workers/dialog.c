@@ -6,7 +6,7 @@
 #include "common/clock.h"
 #include "workers/dialog.h"
 #include "workers/heard.h"
-#include "workers/transaction.h"
+#include "workers/envelope.h"
 
 static const struct reply REPLY_OK = REPLY(250, "2.0.0", "Ok");
 static const struct reply REPLY_BYE = REPLY(221, "2.0.0", "Bye");
@@ -28,15 +28,7 @@ static const struct reply REPLY_LINE_END =
     REPLY(500, "5.5.2", "A line ends with CR LF, and neither stands alone in it");
 static const struct reply REPLY_CONTROL = REPLY(500, "5.5.2", "Control characters in a command");
 static const struct reply REPLY_TIMEOUT = REPLY(421, "4.4.2", "Timeout, closing the connection");
-static const struct reply REPLY_TOO_MANY_ERRORS = REPLY(421, "4.7.0", "Too many errors, closing the connection");
 static const struct reply REPLY_TOO_MANY_COMMANDS = REPLY(421, "4.7.0", "Too many commands without a message");
-
-struct reply dialog_blame(struct session *s, const struct reply *reply)
-{
-    if (++s->errors >= s->options->max_errors)
-        return REPLY_TOO_MANY_ERRORS;
-    return *reply;
-}
 
 /* -- HELO and EHLO -- */
 
@@ -77,7 +69,7 @@ static enum asked find_offers(struct session *s, struct slice name, struct exten
 /* A second EHLO is a RSET inside; another name means another inside connection (L6). */
 static void leave_old_name(struct session *s, struct slice name)
 {
-    transaction_drop(s, "EHLO");
+    envelope_drop(s, "EHLO");
     session_move(s, PHASE_GREETING); /* until the new one is accepted */
     if (s->inside.state == INSIDE_READY && !slice_equal(slice_of(s->inside.name), name))
         inside_quit(&s->inside);
@@ -86,7 +78,7 @@ static void leave_old_name(struct session *s, struct slice name)
 static bool accept_name(struct session *s, const struct command *command, struct reply *reply_out)
 {
     if (!helo_name_is_safe(command->argument)) {
-        *reply_out = dialog_blame(s, &REPLY_BAD_NAME);
+        *reply_out = session_blame(s, &REPLY_BAD_NAME);
         return false;
     }
     leave_old_name(s, command->argument);
@@ -167,16 +159,16 @@ static const struct row rows[] = {
     {VERB_HELO, IN_ANY,              ARGUMENT_MUST, FINE,  NULL,                 answer_helo,      PHASE_HELLO},
     {VERB_MAIL, IN(PHASE_GREETING),  ARGUMENT_MAY,  FAULT, &REPLY_HELLO_FIRST,   NULL,             PHASES},
     {VERB_MAIL, IN_TRANSACTION,      ARGUMENT_MAY,  FAULT, &REPLY_NESTED,        NULL,             PHASES},
-    {VERB_MAIL, IN_GREETED,          ARGUMENT_MUST, FINE,  NULL,                 transaction_mail, PHASE_MAIL},
-    {VERB_RCPT, IN_TRANSACTION,      ARGUMENT_MUST, FINE,  NULL,                 transaction_rcpt, PHASE_RCPT},
+    {VERB_MAIL, IN_GREETED,          ARGUMENT_MUST, FINE,  NULL,                 envelope_mail, PHASE_MAIL},
+    {VERB_RCPT, IN_TRANSACTION,      ARGUMENT_MUST, FINE,  NULL,                 envelope_rcpt, PHASE_RCPT},
     {VERB_RCPT, IN(PHASE_LOST),      ARGUMENT_MAY,  FINE,  &REPLY_INSIDE_LOST,   NULL,             PHASES},
     {VERB_RCPT, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_MAIL_FIRST,    NULL,             PHASES},
-    {VERB_DATA, IN(PHASE_RCPT),      ARGUMENT_NONE, FINE,  NULL,                 transaction_data, PHASES},
+    {VERB_DATA, IN(PHASE_RCPT),      ARGUMENT_NONE, FINE,  NULL,                 envelope_data, PHASES},
     {VERB_DATA, IN(PHASE_MAIL),      ARGUMENT_NONE, FINE,  &REPLY_NO_RECIPIENTS, NULL,             PHASES},
     {VERB_DATA, IN(PHASE_LOST),      ARGUMENT_NONE, FINE,  &REPLY_INSIDE_LOST,   NULL,             PHASES},
     {VERB_DATA, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_MAIL_FIRST,    NULL,             PHASES},
     {VERB_RSET, IN(PHASE_GREETING),  ARGUMENT_NONE, FINE,  &REPLY_OK,            NULL,             PHASES},
-    {VERB_RSET, IN_ANY,              ARGUMENT_NONE, FINE,  NULL,                 transaction_rset, PHASE_HELLO},
+    {VERB_RSET, IN_ANY,              ARGUMENT_NONE, FINE,  NULL,                 envelope_rset, PHASE_HELLO},
     {VERB_NOOP, IN_ANY,              ARGUMENT_MAY,  FINE,  &REPLY_OK,            NULL,             PHASES},
     {VERB_VRFY, IN_ANY,              ARGUMENT_MUST, FINE,  &REPLY_VRFY,          NULL,             PHASES},
     {VERB_EXPN, IN_ANY,              ARGUMENT_MAY,  FINE,  &REPLY_NO_EXPN,       NULL,             PHASES},
@@ -227,9 +219,9 @@ static struct reply answer(struct session *s, const struct command *command)
     const struct row *row = row_of(command->verb, s->phase);
     const struct reply *fault = argument_fault(row, command);
     if (fault != NULL)
-        return dialog_blame(s, fault);
+        return session_blame(s, fault);
     if (row->fault == FAULT)
-        return dialog_blame(s, row->say);
+        return session_blame(s, row->say);
     struct reply reply = row->say != NULL ? *row->say : row->find(s, command);
     if (row->next != PHASES && reply_class(&reply) == 2)
         session_move(s, row->next);
@@ -242,6 +234,7 @@ static void obey(struct session *s, const struct command *command)
     if (alone && session_spoke_early(s))
         return;
     if (!brings_mail_forward(command->verb) && ++s->idle_commands > s->options->max_commands) {
+        session_end(s, "too many commands");
         session_reply(s, &REPLY_TOO_MANY_COMMANDS);
         return;
     }
@@ -260,7 +253,7 @@ static const struct reply *const FAULT_REPLIES[] = {
 
 static void blame_line(struct session *s, const struct reply *fault)
 {
-    struct reply reply = dialog_blame(s, fault);
+    struct reply reply = session_blame(s, fault);
     session_reply(s, &reply);
 }
 
@@ -273,6 +266,7 @@ void dialog_step(struct session *s)
     s->outside_watch.events = POLLRDHUP;
     enum io io = stream_read_line(&s->outside, COMMAND_LINE_MAX, deadline, &line);
     if (io == IO_LATE) {
+        session_end(s, "timeout");
         session_reply(s, &REPLY_TIMEOUT);
         return;
     }

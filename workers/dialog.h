@@ -12,8 +12,5 @@
 
 /* Reads one command and answers it. */
 void dialog_step(struct session *s);
-/* One that is malformed, misplaced or too long was answered with `reply`: counted, and 421 in its place when it was
- * one too many. */
-struct reply dialog_blame(struct session *s, const struct reply *reply);
 
 #endif

@@ -1,9 +1,38 @@
 /* SPDX-License-Identifier: ISC */
 #include <ifaddrs.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "workers/service.h"
+
+/* clang-format off */
+const struct option session_option_rows[] = {
+    {"backend", OPTION_REFERENCE, offsetof(struct session_options, backend), NULL, "backend",
+     "The inside servers that get the sessions of this listener.", .required = true},
+    {"policy", OPTION_REFERENCE, offsetof(struct session_options, policy), NULL, "policy",
+     "The checks that its sessions pass.", .required = true},
+    {"command_timeout", OPTION_TIME, offsetof(struct session_options, command_timeout_ms), "5m", "1s..1h",
+     "How long a client may take for a whole command line (RFC 5321 asks for 5m)."},
+    {"data_timeout", OPTION_TIME, offsetof(struct session_options, data_timeout_ms), "3m", "1s..1h",
+     "How long a client may be silent while it sends a message."},
+    {"message_timeout", OPTION_TIME, offsetof(struct session_options, message_timeout_ms), "1h", "1s..1d",
+     "How long a message may take as a whole, from 354 to its end."},
+    {"message_size_limit", OPTION_SIZE, offsetof(struct session_options, message_size_limit), "0", "0..1024G",
+     "The largest message, in octets; 0: whatever inside takes. The smaller of this and inside's SIZE is offered and held."},
+    {"max_recipients", OPTION_COUNT, offsetof(struct session_options, max_recipients), "1000", "100..100000",
+     "Recipients of one message; more are answered 452 (RFC 5321 asks for 100 at least)."},
+    {"max_errors", OPTION_COUNT, offsetof(struct session_options, max_errors), "20", "1..1000",
+     "Malformed and misplaced commands in a session; then 421."},
+    {"max_commands", OPTION_COUNT, offsetof(struct session_options, max_commands), "100", "10..100000",
+     "Commands that bring no message forward (NOOP, RSET, EHLO ..) between two messages; then 421."},
+    {"sessions_per_worker", OPTION_COUNT, offsetof(struct session_options, sessions_per_worker), "10000", "1..1000000000",
+     "A worker leaves after so many sessions and is replaced."},
+    {"received", OPTION_FLAG, offsetof(struct session_options, received), "yes", NULL,
+     "Add a Received line to each message (RFC 5321 section 4.4)."},
+    {0},
+};
+/* clang-format on */
 
 /* Is it an address of the same network as one of this host's own? */
 static bool shares_network(const struct ifaddrs *own, const struct ipaddr *address)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * session - one outside connection and its inside session, from the greeting to the log line.
+ * session - one outside connection and its inside session: its memory, and what every unit of it does with it.
  *
- * session_serve reads top to bottom: it blocks for the worker, never beyond a deadline. The phase moves in
- * session_move alone. A check sees all of this as const.
+ * The phase moves in session_move alone; replies leave through session_reply alone. A check sees all of this as const.
  */
 #ifndef POSTERN_WORKERS_SESSION_H
 #define POSTERN_WORKERS_SESSION_H
@@ -109,11 +108,6 @@ struct session {
     char outside_out[OUTSIDE_OUT_BYTES];
 };
 
-/* Takes `outside_fd` and closes it. `memory` may hold an earlier session; its zero is valid. */
-void session_serve(struct session *memory, const struct session_setup *setup, int outside_fd,
-                   const struct endpoint *peer, const struct endpoint *local);
-
-/* For the units of a session. */
 void session_move(struct session *s, enum phase to);
 void session_end(struct session *s, const char *why); /* the first why counts; phase becomes PHASE_CLOSED */
 /* A reply goes into the outside's buffer. A 421 ends the session, as does a failing outside. */
@@ -121,6 +115,9 @@ void session_reply(struct session *s, const struct reply *reply);
 enum io session_flush(struct session *s);
 /* Something is there that should not be before our reply (L6): says 554, ends the session. */
 bool session_spoke_early(struct session *s);
+/* A command that is malformed or misplaced, to be answered with `reply`: counted, and 421 in its place when it was one
+ * too many. */
+struct reply session_blame(struct session *s, const struct reply *reply);
 const char *phase_name(enum phase phase);
 
 #endif

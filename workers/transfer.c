@@ -89,7 +89,7 @@ static void hear_early(struct transfer *t)
             refuse(t, &REPLY_INSIDE_LOST, "lost", "inside said 2xx before the dot");
             return;
         }
-        reply = translate(&reply, ANSWERS_CLIENT);
+        reply = translate(&reply);
         refuse(t, &reply, verdict_word(&reply), "inside refused in the middle of the message");
         return;
     case ASKED_LOST:
@@ -207,6 +207,7 @@ static void fill(struct transfer *t)
         return;
     case IO_LATE:
         refuse(t, &REPLY_SLOW, "aborted", "client timeout in the message");
+        session_end(s, "timeout in a message");
         session_reply(s, &REPLY_SLOW);
         return;
     case IO_END:
@@ -260,7 +261,7 @@ static void commit(struct transfer *t)
         return;
     int64_t deadline = clock_deadline(s->inside.backend->final_timeout_ms);
     if (inside_hear(&s->inside, EXPECT_2, deadline, &reply) == ASKED_ANSWERED) {
-        t->answer = translate(&reply, ANSWERS_CLIENT);
+        t->answer = translate(&reply);
         t->delivered = reply_class(&reply) == 2;
         t->verdict = t->delivered ? "delivered" : verdict_word(&reply);
         return;

@@ -13,7 +13,7 @@
 #include "common/log.h"
 #include "common/must.h"
 #include "common/scoreboard.h"
-#include "workers/session.h"
+#include "workers/serve.h"
 #include "workers/worker.h"
 
 static const struct reply REPLY_FULL = REPLY(421, "4.3.2", "All workers are busy, try again later");
@@ -167,7 +167,7 @@ static void serve(struct worker *w, int fd, const struct endpoint *peer, const s
         return;
     }
     wait_invite(&w->wait, &w->lifeline);
-    session_serve(w->session, &w->for_sessions, fd, peer, local);
+    serve_session(w->session, &w->for_sessions, fd, peer, local);
     wait_dismiss(&w->wait, &w->lifeline);
     w->sessions++;
 }

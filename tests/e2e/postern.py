@@ -19,10 +19,13 @@ STOP_SECONDS = 60
 
 
 class Postern:
-    """One running posternd. `options` are block.option=value, as tests/stand takes them."""
+    """One running posternd. `options` are block.option=value, as tests/stand takes them; inside gets XCLIENT, if they
+    do not say otherwise."""
 
     def __init__(self, inside, *options, host="127.0.0.1"):
         self.address = (host, net.free_port(host))
+        if not any(option.startswith("backend.pass_client=") for option in options):
+            options = ("backend.pass_client=xclient", *options)
         command = [STAND, _spelled(self.address), _spelled(inside), *options]
         self._start(command)
         net.wait_until(lambda: self._listens() or self._ended(), START_SECONDS, "posternd does not listen")

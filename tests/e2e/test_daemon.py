@@ -15,6 +15,8 @@ from smtp_client import Client, Closed
 CONTENT = b"Subject: daemon\r\n\r\ntext\r\n"
 USER = "nobody"  # of every Debian; posternd's own is made by its package
 
+SMALL = ("listener.min_spare=1", "listener.max_spare=2", "listener.max_workers=4")
+
 GOOD = """\
 hostname = mx.example.org
 user     = nobody
@@ -25,6 +27,7 @@ listener mx {
     policy      = inbound
     max_workers = 4
     min_spare   = 1
+    max_spare   = 2
     command_timeout = 30s
 }
 backend inside {
@@ -320,12 +323,12 @@ def test_pool_grows_with_the_load(inside, postern):
         for _ in range(10):
             clients.append(Client(gate.address))
             clients[-1].hello()
-        assert 11 <= len(gate.workers()) <= 12
+        net.wait_until(lambda: len(gate.workers()) == 12, 20, "no spare workers are made", gate.story)
         assert len({gate.worker_of(client) for client in clients}) == 10
     finally:
         for client in clients:
             client.close()
-    net.wait_until(lambda: len(gate.workers()) <= 8, 60, "the pool does not shrink", gate.story)
+    net.wait_until(lambda: len(gate.workers()) <= 8, 20, "the pool does not shrink", gate.story)
     assert a_message(gate.address).code == 250
 
 
@@ -338,7 +341,7 @@ def test_hangup_signal_does_not_end_it(inside, postern):
 
 
 def test_workers_retire_after_their_share(inside, postern):
-    gate = postern(inside().address, "listener.sessions_per_worker=3", "listener.max_workers=4")
+    gate = postern(inside().address, "listener.sessions_per_worker=3", *SMALL)
     for _ in range(20):
         assert a_message(gate.address).code == 250
     assert "crash" not in gate.log().lower()

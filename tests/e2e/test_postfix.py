@@ -197,12 +197,14 @@ def test_without_xclient(postfix, postern):
 
 
 def test_xclient_not_granted_is_own_trouble(postfix, postern):
-    """An inside server that does not offer XCLIENT must not take the client for us: 451, and the log says what to do."""
+    """An inside server that does not offer XCLIENT would take the client for us: 451, and the log says what to do."""
     gate = postern(postfix.address("plain"))
     with Client(gate.address) as client:
-        client.hello()
-        reply = client.command("MAIL FROM:<sender@example.com>")
-        assert reply.code in (421, 451)
+        client.expect(220)
+        reply = client.command("EHLO client.test")
+        if reply.code == 250:
+            reply = client.command("MAIL FROM:<sender@example.com>")
+        assert reply.code in (421, 451), reply
     gate.wait_log("smtpd_authorized_xclient_hosts")
 
 
@@ -248,7 +250,8 @@ def test_queue_id_is_logged(postfix, gate, client):
 
 def test_pipelining(postfix, client):
     client.hello()
-    batch = b"MAIL FROM:<sender@example.com>\r\nRCPT TO:<piped-%d@example.org>\r\nRCPT TO:<nobody@example.org>\r\nDATA\r\n"
+    batch = (b"MAIL FROM:<sender@example.com>\r\nRCPT TO:<piped-%d@example.org>\r\nRCPT TO:<nobody@example.org>\r\n"
+             b"DATA\r\n")
     client.send(batch % 0)
     for number in range(5):
         assert [reply.code for reply in client.replies(4)] == [250, 250, 550, 354]

@@ -49,7 +49,8 @@ void end_say(struct end *end, struct slice octets)
 
 static bool say(struct end *end, struct report *report)
 {
-    ssize_t size = send(end->fd, end->unsaid.at, end->unsaid.size, MSG_NOSIGNAL);
+    size_t piece = end->cut && end->cut < end->unsaid.size ? end->cut : end->unsaid.size;
+    ssize_t size = send(end->fd, end->unsaid.at, piece, MSG_NOSIGNAL);
     if (size > 0) {
         report_octets(report, end->says_mark, slice_make(end->unsaid.at, (size_t)size));
         octets_drop(&end->unsaid, (size_t)size);
@@ -77,6 +78,12 @@ static bool hear(struct end *end, struct report *report)
     end->ended = true;
     report_event(report, end->hears_mark, "(the session closed the connection)");
     return true;
+}
+
+void end_say_all(struct end *end, struct report *report)
+{
+    while (end->unsaid.size > 0 && say(end, report))
+        continue;
 }
 
 bool end_move(struct end *end, struct report *report)

@@ -25,12 +25,14 @@ struct end {
     struct octets heard;
     size_t taken; /* of heard: what steps have dealt with */
     struct octets unsaid;
+    size_t cut; /* as many octets as leave at a time; 0: all */
 };
 
 void end_open(struct end *end, int fd, const char *hears_mark, const char *says_mark);
 void end_clear(struct end *end);
 
 void end_say(struct end *end, struct slice octets);
+void end_say_all(struct end *end, struct report *report); /* what is unsaid leaves uncut, as far as it can */
 /* As much as can be written and read now; true when anything moved. */
 bool end_move(struct end *end, struct report *report);
 

@@ -17,7 +17,8 @@ size_t expect_field_size(struct slice heard);
 bool expect_reply(const struct step *step, struct slice reply);
 bool expect_line(const struct step *step, struct slice line);
 bool expect_field(const struct step *step, struct slice field);
-/* Does `line` hold each word of `words` as a whole word? A word may begin and end with '*'; one with blanks is put in quotes. */
+/* Does `line` hold each word of `words` as a whole word? A word may begin and end with '*'; one with blanks is put in
+ * quotes. */
 bool expect_words(struct slice words, struct slice line);
 
 #endif

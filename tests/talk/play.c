@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@ static struct play {
     int jumps;           /* of the time, where the talk says no more */
     bool in_session;
     char *log[LOG_LINES_MAX];
+    size_t log_heard[LOG_LINES_MAX]; /* by the outside, before that line was written */
     size_t log_count, log_seen;
 } play; /* the clock's and the log's callbacks carry no context */
 
@@ -76,6 +78,8 @@ static void play_say(const struct step *step)
     if (end->fd < 0)
         return;
     end_say(end, slice_make(step->text, step->size));
+    if (step->joined)
+        end_say_all(end, play.report);
     sides_move(&play.sides);
 }
 
@@ -203,6 +207,8 @@ static void play_log(const struct step *step)
     }
     if (i == play.log_count)
         report_fail(play.report, "but none of the %zu log lines since the last L: is so", i - play.log_seen);
+    if (step->kind == STEP_LATE_LOG && play.log_heard[i] < play.sides.outside.taken)
+        report_fail(play.report, "but it was written before the outside had heard the last reply: %s", play.log[i]);
     play.log_seen = i + 1;
 }
 
@@ -260,6 +266,7 @@ static bool play_step(const struct step *step)
         end_of(step)->deaf = step->kind == STEP_DEAF;
         break;
     case STEP_LOG:
+    case STEP_LATE_LOG:
     case STEP_NO_LOG:
         play_log(step);
         break;
@@ -274,9 +281,15 @@ static bool play_step(const struct step *step)
     return true;
 }
 
-static void play_next(const struct step *step)
+static void begin_step(const struct step *step)
 {
     play.report->line = step->line;
+    snprintf(play.report->step, sizeof play.report->step, "%s", step->source);
+}
+
+static void play_next(const struct step *step)
+{
+    begin_step(step);
     if (play_step(step))
         play.next++;
 }
@@ -293,7 +306,7 @@ static void play_joined(const struct step *step)
 static void pass_time(const struct step *step, int64_t deadline_ms)
 {
     int64_t rest = step->number - play.time_passed;
-    play.report->line = step->line;
+    begin_step(step);
     if (deadline_ms - clock_ms() <= rest) {
         play.time_passed += deadline_ms - clock_ms();
         fake_clock_move_to(deadline_ms);
@@ -306,8 +319,10 @@ static void pass_time(const struct step *step, int64_t deadline_ms)
 }
 
 /* Nothing more is said, or what is does not matter: the session's deadlines must bring it to its end. */
-static void jump(int64_t deadline_ms)
+static void jump(const struct step *end, int64_t deadline_ms)
 {
+    if (end)
+        begin_step(end);
     if (deadline_ms == CLOCK_NEVER || ++play.jumps > JUMPS_MAX)
         report_fail(play.report, "but the session waits for ever");
     report_event(play.report, "@", "%lld ms (to the deadline)", (long long)(deadline_ms - clock_ms()));
@@ -334,15 +349,29 @@ static void on_wait(int64_t deadline_ms)
     if (step && step->kind != STEP_END)
         play_joined(step);
     else if (step || outside_is_gone())
-        jump(deadline_ms);
+        jump(step, deadline_ms);
     else
         report_fail(play.report, "the talk has ended, but the session still waits");
+}
+
+/* What is older than thousands of lines, no step asks for. */
+static void drop_oldest_log(void)
+{
+    size_t half = LOG_LINES_MAX / 2;
+    for (size_t i = 0; i < half; i++)
+        free(play.log[i]);
+    memmove(play.log, play.log + half, half * sizeof *play.log);
+    memmove(play.log_heard, play.log_heard + half, half * sizeof *play.log_heard);
+    play.log_count = half;
+    play.log_seen = play.log_seen > half ? play.log_seen - half : 0;
 }
 
 static void on_log(const char *line)
 {
     if (play.log_count == LOG_LINES_MAX)
-        report_fail(play.report, "too many log lines");
+        drop_oldest_log();
+    sides_move(&play.sides);
+    play.log_heard[play.log_count] = play.sides.outside.heard.size;
     report_event(play.report, "L:", "%s", line);
     play.log[play.log_count] = strdup(line);
     if (!play.log[play.log_count++])
@@ -438,15 +467,15 @@ static void play_sessions(void)
     } while (connect);
 }
 
-void play_run(const struct script *script, const char *directory, struct report *report)
+void play_run(const struct script *script, const char *directory, size_t cut, struct report *report)
 {
     char why[1024];
     play.script = script;
     play.report = report;
-    sides_open(&play.sides, script, directory, report);
+    sides_open(&play.sides, script, directory, script->uncut ? 0 : cut, report);
+    subject_log_to(on_log);
     if (!subject_prepare(script, directory, why, sizeof why))
         report_fail(report, "%s", why);
-    subject_log_to(on_log);
     fake_clock_own(on_wait);
     play_sessions();
     check_unheard();

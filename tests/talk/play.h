@@ -10,7 +10,8 @@
 #include "tests/talk/report.h"
 #include "tests/talk/script.h"
 
-/* Once in a process. Returns when all was as the script says; else report_fail ends the process. */
-void play_run(const struct script *script, const char *directory, struct report *report);
+/* `cut`: so many octets of what is said arrive at a time; 0: all at once. Once in a process. Returns when all was as
+ * the script says; else report_fail ends the process. */
+void play_run(const struct script *script, const char *directory, size_t cut, struct report *report);
 
 #endif

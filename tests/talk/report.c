@@ -23,6 +23,7 @@ void report_free(struct report **report)
 void report_clear(struct report *report)
 {
     report->line = 0;
+    snprintf(report->step, sizeof report->step, "(before the first step)");
     report->failure[0] = '\0';
     report->cut = false;
     report->size = 0;

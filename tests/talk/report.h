@@ -11,10 +11,11 @@
 
 #include "common/slice.h"
 
-enum { REPORT_FAILURE_MAX = 4096, REPORT_TRANSCRIPT_MAX = 65536 };
+enum { REPORT_STEP_MAX = 256, REPORT_FAILURE_MAX = 4096, REPORT_TRANSCRIPT_MAX = 65536 };
 
 struct report {
-    int line;                         /* of the step that is being played; 0 before the first */
+    int line; /* of the step that is being played; 0 before the first */
+    char step[REPORT_STEP_MAX];
     char failure[REPORT_FAILURE_MAX]; /* "" = none */
     bool cut;
     size_t size;

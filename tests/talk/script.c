@@ -395,12 +395,16 @@ static bool parse_word(struct reader *r, struct slice line)
         return use_part(r, rest, line);
     if (slice_equal(word, slice_of("done")))
         return repeat_end(r, line);
+    if (slice_equal(word, slice_of("uncut")))
+        return r->script->uncut = true;
     if (slice_equal(word, slice_of("end")))
         return add_step(r, STEP_END, SIDE_NONE, line) != NULL;
     if (slice_equal(word, slice_of("@")))
         return time_passes(r, rest, line);
     if (slice_equal(word, slice_of("L:")))
         return add_text(r, STEP_LOG, SIDE_NONE, rest, line);
+    if (slice_equal(word, slice_of("L>:")))
+        return add_text(r, STEP_LATE_LOG, SIDE_NONE, rest, line);
     if (slice_equal(word, slice_of("!L:")))
         return add_text(r, STEP_NO_LOG, SIDE_NONE, rest, line);
     return mistake(r, "not understood", line);

@@ -31,6 +31,7 @@ enum step_kind {
     STEP_LISTEN,     /* reads again */
     STEP_TIME,       /* `number` milliseconds pass */
     STEP_LOG,        /* a log line with all these words */
+    STEP_LATE_LOG,   /* the same, written when the outside had heard all that was dealt with so far */
     STEP_NO_LOG,     /* none with all these words since the last L: */
     STEP_END         /* the rest does not matter, but must come to an end */
 };
@@ -61,6 +62,7 @@ struct script {
     char *client;                        /* NULL: the default */
     char *settings[SCRIPT_SETTINGS_MAX]; /* "option=value" */
     size_t setting_count;
+    bool uncut; /* it depends on what arrives together */
     int server_count;
     bool refuses[SCRIPT_SERVERS_MAX];
     /* the runner's own tests: this talk is right when it fails there, with this text in the message */

@@ -29,10 +29,12 @@ static int listen_at(const struct sides *sides, int server)
     return fd;
 }
 
-void sides_open(struct sides *sides, const struct script *script, const char *directory, struct report *report)
+void sides_open(struct sides *sides, const struct script *script, const char *directory, size_t cut,
+                struct report *report)
 {
     *sides = (struct sides){.directory = directory, .report = report, .server_count = script->server_count};
     sides->outside.fd = -1;
+    sides->cut = cut;
     for (int i = 0; i < script->server_count; i++)
         sides->listeners[i] = script->refuses[i] ? -1 : listen_at(sides, i + 1);
 }
@@ -57,6 +59,7 @@ int sides_connect_outside(struct sides *sides)
         report_fail(sides->report, "socketpair: %s", strerror(errno));
     end_clear(&sides->outside);
     end_open(&sides->outside, pair[0], "O<", "O>");
+    sides->outside.cut = sides->cut;
     sides->outside_session_fd = pair[1];
     return pair[1];
 }
@@ -87,6 +90,7 @@ bool sides_accept(struct sides *sides, int server)
         report_fail(sides->report, "too many inside connections at once");
     end_open(&sides->inside[sides->inside_count], fd, "I>", "I<");
     sides->inside[sides->inside_count].server = server;
+    sides->inside[sides->inside_count].cut = sides->cut;
     sides->witness[sides->inside_count++] = (struct witness){WITNESS_COMMANDS};
     report_event(sides->report, "I", "connect %d", server);
     return true;

@@ -21,9 +21,11 @@ struct sides {
     int inside_count;
     int listeners[SCRIPT_SERVERS_MAX]; /* -1: refuses */
     int server_count;
+    size_t cut; /* struct end: of every end */
 };
 
-void sides_open(struct sides *sides, const struct script *script, const char *directory, struct report *report);
+void sides_open(struct sides *sides, const struct script *script, const char *directory, size_t cut,
+                struct report *report);
 void sides_close(struct sides *sides);
 
 /* A new outside connection; the descriptor that the session takes. */

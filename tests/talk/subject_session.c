@@ -10,7 +10,7 @@
 #include "common/must.h"
 #include "common/scoreboard.h"
 #include "workers/service.h"
-#include "workers/session.h"
+#include "workers/serve.h"
 
 #include "tests/talk/subject.h"
 
@@ -66,27 +66,10 @@ static bool write_configuration(const struct script *script, const char *directo
     return fclose(file) == 0;
 }
 
-/* There is one block of each kind: a talk leaves its title out. */
-static const char *with_title(const char *setting, char *text, size_t text_size)
-{
-    static const char *const titles[][2] = {{"listener.", "mx."}, {"backend.", "inside."}, {"policy.", "inbound."}};
-    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++) {
-        size_t size = strlen(titles[i][0]);
-        if (strncmp(setting, titles[i][0], size) != 0)
-            continue;
-        snprintf(text, text_size, "%s%s%s", titles[i][0], titles[i][1], setting + size);
-        return text;
-    }
-    return setting;
-}
-
 bool subject_prepare(const struct script *script, const char *directory, char *why, size_t why_size)
 {
-    char path[200], texts[SCRIPT_SETTINGS_MAX][1200];
-    const char *items[SCRIPT_SETTINGS_MAX];
-    for (size_t i = 0; i < script->setting_count; i++)
-        items[i] = with_title(script->settings[i], texts[i], sizeof texts[i]);
-    struct text_list overrides = {items, script->setting_count};
+    char path[200];
+    struct text_list overrides = {(const char *const *)script->settings, script->setting_count};
     snprintf(path, sizeof path, "%s/postern.conf", directory);
     root_rows[3].block = policy_block();
     if (!write_configuration(script, directory, path)) {
@@ -99,7 +82,8 @@ bool subject_prepare(const struct script *script, const char *directory, char *w
     const struct root *root = config_root(config);
     const struct listener *listener = block_at(&root->listeners, 0);
     service = (struct service){.hostname = root->hostname, .listener = listener->name, .session = &listener->session};
-    must(scoreboard_create(&board, 1));
+    backend_number_servers(&root->backends);
+    must(scoreboard_create(&board, 1) && scoreboard_enter(&board, 0));
     return true;
 }
 
@@ -123,7 +107,7 @@ void subject_serve(int outside_fd, const char *client)
     struct endpoint peer, local;
     const char *why;
     must(endpoint_parse(slice_of(client), &peer, &why) && endpoint_parse(slice_of(own), &local, &why));
-    session_serve(&memory, &setup, outside_fd, &peer, &local);
+    serve_session(&memory, &setup, outside_fd, &peer, &local);
 }
 
 void subject_clear(void)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
- * talk - holds conversations with the session: talk FILE..
+ * talk - holds conversations with the session: talk [-v] [-c octets] FILE..
+ *
+ * -v shows them. -c cuts all that either side says into pieces of so many octets, each of which the session sees alone:
+ * what it does must not depend on where the network cuts.
  *
  * Each talk is held in a child of its own, so that a crash or a hang is one failure; a failure is told with its line,
  * what the talk proves, and the conversation so far. Exit status 1 when any failed.
@@ -16,6 +19,11 @@
 #include "tests/talk/play.h"
 
 enum { REAL_SECONDS_MAX = 20 };
+
+struct how {
+    bool verbose;
+    size_t cut;
+};
 
 static const char *temporary_directory(void)
 {
@@ -37,11 +45,11 @@ static void ignore_broken_pipes(void)
     sigaction(SIGPIPE, &ignore, NULL);
 }
 
-static void hold(const struct script *script, const char *directory, struct report *report)
+static void hold(const struct script *script, const char *directory, const struct how *how, struct report *report)
 {
     alarm(REAL_SECONDS_MAX);
     ignore_broken_pipes();
-    play_run(script, directory, report);
+    play_run(script, directory, how->cut, report);
 }
 
 static void remove_directory(const char *directory, const struct script *script)
@@ -70,7 +78,7 @@ static void tell_end(struct report *report, int status)
 }
 
 /* In a child; how it went is in the report. */
-static void play_apart(const struct script *script, struct report *report)
+static void play_apart(const struct script *script, const struct how *how, struct report *report)
 {
     const char *directory = make_directory();
     int status = 0;
@@ -80,7 +88,7 @@ static void play_apart(const struct script *script, struct report *report)
         return;
     }
     if (child == 0) {
-        hold(script, directory, report);
+        hold(script, directory, how, report);
         exit(0);
     }
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
@@ -89,18 +97,10 @@ static void play_apart(const struct script *script, struct report *report)
     remove_directory(directory, script);
 }
 
-static const char *step_source(const struct script *script, int line)
-{
-    for (size_t i = 0; i < script->step_count; i++)
-        if (script->steps[i].line == line)
-            return script->steps[i].source;
-    return "(before the first step)";
-}
-
 static void tell_failure(const struct script *script, const struct report *report)
 {
-    printf("%s:%d: %s\n    %s\n  to prove: %s\n", script->path, report->line, step_source(script, report->line),
-           report->failure, script->title);
+    printf("%s:%d: %s\n    %s\n  to prove: %s\n", script->path, report->line, report->step, report->failure,
+           script->title);
     printf("  the conversation so far%s:\n%.*s\n", report->cut ? " (its end)" : "", (int)report->size,
            report->transcript);
 }
@@ -116,7 +116,7 @@ static bool failed_as_it_must(const struct script *script, const struct report *
     return false;
 }
 
-static bool run_talk(const char *path, struct report *report, bool verbose)
+static bool run_talk(const char *path, const struct how *how, struct report *report)
 {
     struct script script;
     char why[1024];
@@ -125,11 +125,11 @@ static bool run_talk(const char *path, struct report *report, bool verbose)
         printf("%s\n\n", why);
     if (good) {
         report_clear(report);
-        play_apart(&script, report);
+        play_apart(&script, how, report);
         good = script.must_fail_text ? failed_as_it_must(&script, report) : report->failure[0] == '\0';
         if (!good && !script.must_fail_text)
             tell_failure(&script, report);
-        else if (verbose)
+        else if (how->verbose)
             printf("%s: %s\n%.*s\n", path, script.title, (int)report->size, report->transcript);
     }
     script_free(&script);
@@ -137,17 +137,30 @@ static bool run_talk(const char *path, struct report *report, bool verbose)
     return good;
 }
 
+static bool parse_options(int argc, char **argv, struct how *how)
+{
+    int option;
+    uint64_t cut = 0;
+    while ((option = getopt(argc, argv, "vc:")) != -1) {
+        if (option == '?' || (option == 'c' && !slice_to_number(slice_of(optarg), &cut)))
+            return false;
+        how->verbose = how->verbose || option == 'v';
+    }
+    how->cut = (size_t)cut;
+    return optind < argc;
+}
+
 int main(int argc, char **argv)
 {
-    bool verbose = argc > 1 && strcmp(argv[1], "-v") == 0;
+    struct how how = {0};
     int passed = 0, failed = 0;
     struct report *report = report_new();
-    if (!report || argc < 2 + verbose) {
-        fprintf(stderr, "usage: talk [-v] FILE..\n");
+    if (!report || !parse_options(argc, argv, &how)) {
+        fprintf(stderr, "usage: talk [-v] [-c octets] FILE..\n");
         return 2;
     }
-    for (int i = 1 + verbose; i < argc; i++) {
-        bool good = run_talk(argv[i], report, verbose);
+    for (int i = optind; i < argc; i++) {
+        bool good = run_talk(argv[i], &how, report);
         passed += good;
         failed += !good;
     }

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: ISC */
+#include "common/clock.h"
+#include "workers/envelope.h"
+#include "workers/heard.h"
+#include "workers/transaction.h"
+#include "workers/transfer.h"
+#include "workers/translate.h"
+
+static const struct reply REPLY_OK = REPLY(250, "2.0.0", "Ok");
+static const struct reply REPLY_MAIL_SYNTAX = REPLY(501, "5.5.4", "Write MAIL FROM:<address>");
+static const struct reply REPLY_RCPT_SYNTAX = REPLY(501, "5.5.4", "Write RCPT TO:<address>");
+static const struct reply REPLY_BAD_SENDER = REPLY(501, "5.1.7", "Bad sender address syntax");
+static const struct reply REPLY_BAD_RECIPIENT = REPLY(501, "5.1.3", "Bad recipient address syntax");
+static const struct reply REPLY_LONG_PATH = REPLY(501, "5.1.3", "Address too long");
+static const struct reply REPLY_NEEDS_UTF8 = REPLY(553, "5.6.7", "An address beyond ASCII needs SMTPUTF8");
+static const struct reply REPLY_PARAMETER_UNKNOWN = REPLY(555, "5.5.4", "Parameter not recognized");
+static const struct reply REPLY_PARAMETER_DOUBLED = REPLY(501, "5.5.4", "Parameter given twice");
+static const struct reply REPLY_PARAMETER_BAD = REPLY(501, "5.5.4", "Bad parameter value");
+static const struct reply REPLY_TOO_BIG = REPLY(552, "5.3.4", "Message too big");
+static const struct reply REPLY_TOO_MANY = REPLY(452, "4.5.3", "Too many recipients, send the rest in another message");
+static const struct reply REPLY_LESS_OFFERED =
+    REPLY(421, "4.3.0", "The mail server offers less than it did, try again later");
+static const struct reply REPLY_ROUTED = REPLY(554, "5.7.1", "Relay access denied: no routing in the address");
+static const struct reply REPLY_NOTHING = {0};
+
+void envelope_drop(struct session *s, const char *why)
+{
+    struct inside *in = &s->inside;
+    struct reply reply;
+    if (s->transaction.begun && s->transaction.reason == NULL)
+        s->transaction.reason = why;
+    if (s->transaction.open_inside && s->phase != PHASE_CLOSED && inside_line(in)) {
+        buffer_put_text(&in->stream.out, "RSET\r\n");
+        enum asked asked = inside_ask(in, EXPECT_2, in->backend->command_timeout_ms, &reply);
+        if (asked == ASKED_ANSWERED && reply_class(&reply) != 2)
+            inside_break_off(in, "inside refuses RSET");
+        if (asked == ASKED_GONE)
+            session_end(s, "client hung up");
+    }
+    transaction_close(s, "dropped");
+}
+
+/* -- asking inside -- */
+
+/* What inside's answer, or its loss, means for the transaction. */
+static struct reply settle(struct session *s, enum asked asked, const struct reply *inside)
+{
+    switch (asked) {
+    case ASKED_ANSWERED:
+        return translate(inside);
+    case ASKED_LOST:
+        s->transaction.open_inside = false;
+        s->transaction.reason = s->inside.trouble;
+        session_move(s, PHASE_LOST);
+        return *inside;
+    case ASKED_GONE:
+        session_end(s, "client hung up");
+        return REPLY_INSIDE_LOST;
+    }
+    return REPLY_INSIDE_LOST;
+}
+
+/* In a transaction there is one connection: without it the transaction is lost. False: *reply_out answers. */
+static bool begin_line(struct session *s, struct reply *reply_out)
+{
+    if (inside_line(&s->inside))
+        return true;
+    *reply_out = settle(s, ASKED_LOST, &REPLY_INSIDE_LOST);
+    return false;
+}
+
+/* Between transactions a lost connection is opened anew. False: *reply_out answers MAIL. */
+static bool have_inside(struct session *s, struct reply *reply_out)
+{
+    struct inside *in = &s->inside;
+    if (in->state == INSIDE_READY && inside_line(in))
+        return true;
+    enum asked asked = inside_open(in, slice_of(s->name), reply_out);
+    if (asked != ASKED_ANSWERED || in->state != INSIDE_READY) {
+        *reply_out = settle(s, asked, reply_out);
+        return false;
+    }
+    heard_remember(s->setup->board, in->server, &in->offers);
+    return begin_line(s, reply_out);
+}
+
+/* EHLO was answered from memory: what the client uses of it may be missing after all. */
+static bool inside_offers(struct session *s, uint32_t needed, struct reply *reply_out)
+{
+    if ((needed & ~s->inside.offers.keywords) == 0)
+        return true;
+    heard_distrust(s->setup->board, s->options->backend);
+    session_end(s, "inside offers less than it did");
+    *reply_out = REPLY_LESS_OFFERED;
+    return false;
+}
+
+/* -- MAIL -- */
+
+static const struct reply *path_reply(enum path_fault fault, const struct reply *syntax)
+{
+    return fault == PATH_TOO_LONG ? &REPLY_LONG_PATH : syntax;
+}
+
+static const struct reply *parameter_reply(enum parameter_fault fault)
+{
+    static const struct reply *const replies[] = {
+        [PARAMETER_UNKNOWN] = &REPLY_PARAMETER_UNKNOWN,
+        [PARAMETER_DOUBLED] = &REPLY_PARAMETER_DOUBLED,
+        [PARAMETER_BAD_VALUE] = &REPLY_PARAMETER_BAD,
+    };
+    return replies[fault];
+}
+
+/* Into *path and the parameters; NULL, or the reply to what is wrong. */
+static const struct reply *parse_mail(const struct session *s, struct slice rest, struct path *path,
+                                      struct mail_parameters *parameters)
+{
+    struct slice culprit;
+    if (!slice_starts_nocase(rest, "FROM:"))
+        return &REPLY_MAIL_SYNTAX;
+    slice_drop(&rest, sizeof("FROM:") - 1);
+    enum path_fault fault = path_parse(&rest, true, path);
+    if (fault != PATH_FINE)
+        return path_reply(fault, &REPLY_BAD_SENDER);
+    enum parameter_fault wrong = mail_parameters_parse(rest, s->offered.keywords, parameters, &culprit);
+    if (wrong != PARAMETER_FINE)
+        return parameter_reply(wrong);
+    return path->has_8bit && !parameters->smtputf8 ? &REPLY_NEEDS_UTF8 : NULL;
+}
+
+static void remember_sender(struct session *s, const struct path *path, const struct mail_parameters *parameters)
+{
+    struct transaction *t = &s->transaction;
+    struct buffer text;
+    transaction_begin(s);
+    buffer_init(&text, t->sender_text, sizeof(t->sender_text));
+    t->sender = *path;
+    t->sender.local.at = t->sender_text;
+    buffer_put(&text, path->local);
+    t->sender.domain.at = t->sender_text + text.end;
+    buffer_put(&text, path->domain);
+    t->parameters = *parameters;
+    t->began_ms = clock_ms();
+    t->begun = true;
+}
+
+static struct reply ask_mail(struct session *s, const struct path *path)
+{
+    struct inside *in = &s->inside;
+    struct reply reply;
+    if (!have_inside(s, &reply) || !inside_offers(s, mail_parameters_need(&s->transaction.parameters), &reply))
+        return reply;
+    buffer_put_text(&in->stream.out, "MAIL FROM:");
+    path_print(&in->stream.out, path);
+    mail_parameters_print(&in->stream.out, &s->transaction.parameters, in->offers.keywords);
+    buffer_put_text(&in->stream.out, "\r\n");
+    enum asked asked = inside_ask(in, EXPECT_2, in->backend->command_timeout_ms, &reply);
+    s->transaction.open_inside = asked == ASKED_ANSWERED && reply_class(&reply) == 2;
+    return settle(s, asked, &reply);
+}
+
+/* A verdict that refuses is the reply; drop also ends the session. */
+static bool refused_by_policy(struct session *s, enum stage stage, const struct path *recipient,
+                              struct reply *reply_out)
+{
+    struct verdict verdict = check_stage(s, stage, recipient);
+    if (!verdict_refuses(&verdict))
+        return false;
+    *reply_out = verdict.reply;
+    s->transaction.reason = verdict.reason;
+    if (verdict.action == ACTION_DROP)
+        session_end(s, verdict.reason);
+    return true;
+}
+
+struct reply envelope_mail(struct session *s, const struct command *command)
+{
+    struct path path;
+    struct mail_parameters parameters;
+    struct reply reply;
+    const struct reply *fault = parse_mail(s, command->argument, &path, &parameters);
+    if (fault != NULL)
+        return session_blame(s, fault);
+    if (parameters.has_size && s->offered.size_limit != 0 && parameters.size > s->offered.size_limit)
+        return REPLY_TOO_BIG;
+    remember_sender(s, &path, &parameters);
+    if (!refused_by_policy(s, STAGE_MAIL, NULL, &reply))
+        reply = ask_mail(s, &path);
+    if (reply_class(&reply) != 2) {
+        transaction_note_reply(s, &reply, NULL);
+        transaction_close(s, reply_class(&reply) == 4 ? "deferred" : "refused");
+    }
+    return reply;
+}
+
+/* -- RCPT -- */
+
+static const struct reply *parse_rcpt(const struct session *s, struct slice rest, struct path *path,
+                                      struct rcpt_parameters *parameters)
+{
+    struct slice culprit;
+    if (!slice_starts_nocase(rest, "TO:"))
+        return &REPLY_RCPT_SYNTAX;
+    slice_drop(&rest, sizeof("TO:") - 1);
+    enum path_fault fault = path_parse(&rest, false, path);
+    if (fault != PATH_FINE)
+        return path_reply(fault, &REPLY_BAD_RECIPIENT);
+    enum parameter_fault wrong = rcpt_parameters_parse(rest, s->offered.keywords, parameters, &culprit);
+    if (wrong != PARAMETER_FINE)
+        return parameter_reply(wrong);
+    return path->has_8bit && !s->transaction.parameters.smtputf8 ? &REPLY_NEEDS_UTF8 : NULL;
+}
+
+/* Where inside takes every client for us it must not be led on to a third host (L11), quoted or not. */
+static bool is_routed(const struct session *s, const struct path *path)
+{
+    return s->options->backend->pass_client == PASS_CLIENT_NONE && (path->has_route || path_local_has_routing(path));
+}
+
+static struct reply ask_rcpt(struct session *s, const struct path *path, const struct rcpt_parameters *parameters)
+{
+    struct inside *in = &s->inside;
+    struct reply reply;
+    if (!begin_line(s, &reply) || !inside_offers(s, rcpt_parameters_need(parameters), &reply))
+        return reply;
+    buffer_put_text(&in->stream.out, "RCPT TO:");
+    path_print(&in->stream.out, path);
+    rcpt_parameters_print(&in->stream.out, parameters);
+    buffer_put_text(&in->stream.out, "\r\n");
+    enum asked asked = inside_ask(in, EXPECT_2, in->backend->command_timeout_ms, &reply);
+    return settle(s, asked, &reply);
+}
+
+static void list(struct buffer *to, const struct path *path)
+{
+    if (buffer_unread(to).size > 0)
+        buffer_put_char(to, ',');
+    path_print(to, path);
+}
+
+static void count_recipient(struct session *s, const struct path *path, const struct reply *reply)
+{
+    struct transaction *t = &s->transaction;
+    struct outcome outcome = {.kind = OUTCOME_RECIPIENT, .reply = reply};
+    if (reply_class(reply) == 2) {
+        t->accepted_recipients++;
+        list(&t->recipients, path);
+    } else {
+        t->refused_recipients++;
+        list(&t->refused, path);
+        transaction_note_reply(s, reply, NULL);
+    }
+    check_learn(s, &outcome, path);
+}
+
+struct reply envelope_rcpt(struct session *s, const struct command *command)
+{
+    struct path path;
+    struct rcpt_parameters parameters;
+    struct reply reply;
+    const struct reply *fault = parse_rcpt(s, command->argument, &path, &parameters);
+    if (fault != NULL)
+        return session_blame(s, fault);
+    if (s->transaction.accepted_recipients >= s->options->max_recipients)
+        return REPLY_TOO_MANY;
+    if (is_routed(s, &path))
+        reply = REPLY_ROUTED;
+    else if (!refused_by_policy(s, STAGE_RCPT, &path, &reply))
+        reply = ask_rcpt(s, &path, &parameters);
+    count_recipient(s, &path, &reply);
+    return reply;
+}
+
+/* -- DATA, RSET -- */
+
+struct reply envelope_data(struct session *s, const struct command *command)
+{
+    struct inside *in = &s->inside;
+    struct reply reply;
+    (void)command;
+    if (refused_by_policy(s, STAGE_DATA, NULL, &reply) || !begin_line(s, &reply)) {
+        transaction_note_reply(s, &reply, NULL);
+        return reply;
+    }
+    buffer_put_text(&in->stream.out, "DATA\r\n");
+    enum asked asked = inside_ask(in, EXPECT_354, in->backend->data_timeout_ms, &reply);
+    reply = settle(s, asked, &reply);
+    if (asked != ASKED_ANSWERED || reply_class(&reply) != 3) {
+        transaction_note_reply(s, &reply, NULL);
+        return reply;
+    }
+    if (session_spoke_early(s)) {
+        inside_break_off(in, "the client did not wait for 354");
+        return REPLY_NOTHING;
+    }
+    session_reply(s, &reply);
+    transfer_streamed(s);
+    return REPLY_NOTHING;
+}
+
+struct reply envelope_rset(struct session *s, const struct command *command)
+{
+    (void)command;
+    envelope_drop(s, "RSET");
+    return REPLY_OK;
+}

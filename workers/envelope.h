@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * envelope - MAIL, RCPT, DATA and RSET, and the one inside connection that a transaction lives and dies with (L1).
+ *
+ * Each function finds the one reply to its command: parse, rule, checks, inside asked, translated.
+ */
+#ifndef POSTERN_WORKERS_ENVELOPE_H
+#define POSTERN_WORKERS_ENVELOPE_H
+
+#include "workers/session.h"
+
+struct reply envelope_mail(struct session *s, const struct command *command);
+struct reply envelope_rcpt(struct session *s, const struct command *command);
+/* What follows 354 is more than a reply: the transfer answers it, and a reply with code 0 says so. */
+struct reply envelope_data(struct session *s, const struct command *command);
+struct reply envelope_rset(struct session *s, const struct command *command);
+
+/* What is open is dropped, inside too (RSET, or the connection broken off), and logged as `why`. */
+void envelope_drop(struct session *s, const char *why);
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: ISC */
+#include <poll.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+
+#include "workers/dialog.h"
+#include "workers/envelope.h"
+#include "workers/report.h"
+#include "workers/serve.h"
+#include "workers/transaction.h"
+
+static const struct reply REPLY_NOT_AVAILABLE = REPLY(421, "4.3.2", "Service not available now, try again later");
+
+/* The client is still there while what it sent is unread (L9): a half-closed one that pipelined its QUIT is waited on.
+ */
+static enum io outside_woken(struct wait_guest *guest, short revents)
+{
+    struct session *s = guest->context;
+    if ((revents & (POLLERR | POLLNVAL)) != 0)
+        return IO_GONE;
+    switch (stream_input(&s->outside)) {
+    case INPUT_END:
+    case INPUT_LOST:
+        return IO_GONE;
+    case INPUT_SOME:
+    case INPUT_NONE:
+        guest->events = 0; /* it is known; only an error is news from here on */
+        if ((revents & POLLHUP) != 0)
+            guest->fd = -1;
+        return IO_OK;
+    }
+    return IO_OK;
+}
+
+/* Base 32 of the microsecond and the slot: unique for a host, short enough to be read out on the phone. */
+static void make_id(struct session *s)
+{
+    static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
+    uint64_t now = (uint64_t)clock_wall_us();
+    uint64_t slot = (uint64_t)s->setup->slot;
+    char *to = s->id + 15;
+    *to = '\0';
+    for (int i = 0; i < 4; i++, slot >>= 5)
+        *--to = digits[slot & 31];
+    for (int i = 0; i < 11; i++, now >>= 5)
+        *--to = digits[now & 31];
+}
+
+static void begin(struct session *s, const struct session_setup *setup, int fd, const struct endpoint *peer,
+                  const struct endpoint *local)
+{
+    memset(s, 0, offsetof(struct session, inside));
+    s->setup = setup;
+    s->service = setup->service;
+    s->options = setup->service->session;
+    s->client = *peer;
+    s->local = *local;
+    s->began_ms = clock_ms();
+    make_id(s);
+    if (peer->kind == ENDPOINT_IP)
+        ipaddr_print(&peer->address, s->client_text);
+    else
+        snprintf(s->client_text, sizeof(s->client_text), "local");
+    s->who = (struct inside_client){&s->client, &s->local, s->service->hostname, s->id};
+    stream_init(&s->outside, setup->wait, s->outside_in, sizeof(s->outside_in), s->outside_out, sizeof(s->outside_out));
+    stream_open(&s->outside, fd);
+    inside_init(&s->inside, setup->wait, s->options->backend, &s->who);
+    s->outside_watch = (struct wait_guest){.fd = fd, .woken = outside_woken, .context = s};
+    wait_invite(setup->wait, &s->outside_watch);
+    transaction_begin(s);
+    check_begin_session(s);
+}
+
+static void show_on_slot(const struct session *s, enum slot_state state)
+{
+    struct scoreboard *board = s->setup->board;
+    if (board == NULL)
+        return;
+    struct slot_facts *facts = slot_begin(board);
+    facts->state = (uint32_t)state;
+    facts->phase = (uint32_t)s->phase;
+    if (state == SLOT_BUSY) {
+        facts->serial++;
+        facts->session_since_ms = s->began_ms;
+        facts->client = s->client.address;
+        facts->client_port = s->client.port;
+        memcpy(facts->session_id, s->id, sizeof(facts->session_id));
+    } else {
+        facts->sessions++;
+        facts->messages += (uint64_t)s->messages;
+        facts->refused_messages += (uint64_t)s->refused_messages;
+        facts->bytes_in += s->outside.received_bytes;
+    }
+    slot_end(board);
+}
+
+/* The classic synchronous proxy reaches inside before it greets. */
+static bool reach_inside_first(struct session *s)
+{
+    struct reply unused;
+    if (s->options->backend->connect != CONNECT_AT_GREETING)
+        return true;
+    switch (inside_reach(&s->inside, &unused)) {
+    case ASKED_ANSWERED:
+        return true;
+    case ASKED_LOST:
+        session_end(s, "inside cannot be reached");
+        session_reply(s, &REPLY_NOT_AVAILABLE);
+        return false;
+    case ASKED_GONE:
+        session_end(s, "client hung up");
+        return false;
+    }
+    return false;
+}
+
+static void greet(struct session *s)
+{
+    struct verdict verdict = check_stage(s, STAGE_CONNECT, NULL);
+    if (verdict_refuses(&verdict)) {
+        struct reply reply = verdict.reply;
+        session_reply(s, &reply);
+        session_end(s, verdict.reason);
+        return;
+    }
+    if (!reach_inside_first(s))
+        return;
+    char text[300];
+    int size = snprintf(text, sizeof(text), "%s ESMTP", s->service->hostname);
+    struct reply hello = {220, "", slice_make(text, (size_t)size)};
+    session_reply(s, &hello);
+}
+
+/* Replies leave before anything else happens; inside gets a QUIT only when the client left in order. */
+static void finish(struct session *s)
+{
+    if (s->outside.writing == IO_OK)
+        session_flush(s);
+    wait_dismiss(s->setup->wait, &s->outside_watch);
+    bool in_order = s->outside.reading == IO_OK && s->outside.writing == IO_OK;
+    uint64_t received = s->outside.received_bytes;
+    stream_close(&s->outside);
+    s->outside.received_bytes = received;
+    envelope_drop(s, s->ending != NULL ? s->ending : "");
+    if (in_order)
+        inside_quit(&s->inside);
+    else
+        inside_break_off(&s->inside, "the client is gone");
+    struct outcome outcome = {.kind = OUTCOME_SESSION};
+    check_learn(s, &outcome, NULL);
+    report_session(s);
+    show_on_slot(s, SLOT_IDLE);
+}
+
+void serve_session(struct session *memory, const struct session_setup *setup, int outside_fd,
+                   const struct endpoint *peer, const struct endpoint *local)
+{
+    struct session *s = memory;
+    begin(s, setup, outside_fd, peer, local);
+    show_on_slot(s, SLOT_BUSY);
+    greet(s);
+    while (s->phase != PHASE_CLOSED)
+        dialog_step(s);
+    finish(s);
+}
