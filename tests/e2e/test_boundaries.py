@@ -228,6 +228,17 @@ def test_bare_octets_in_commands_do_not_get_inside(gate, server, octet, place):
     assert not [c for c in server.commands if c.upper().startswith((b"RCPT", b"DATA"))]
 
 
+def test_bare_line_feed_ends_no_command(gate, server):
+    """RFC 5321 section 2.3.8: one line, one reply, however many line feeds stand in it."""
+    with Client(gate.address) as client:
+        client.hello()
+        client.ask("MAIL FROM:<a@example.com>", 250)
+        client.send(b"RCPT TO:<b@example.org>\nRCPT TO:<c@example.org>\r\nQUIT\r\n")
+        codes = [reply.code for reply in client.all_replies()]
+    assert not [c for c in server.commands if c.startswith(b"RCPT")]
+    assert codes in ([500, 221], [421]), codes
+
+
 def test_postfix_gets_exactly_what_was_accepted(postfix, postern):
     """All vectors into a Postfix that itself ends messages at LF.LF and its kin."""
     gate = postern(postfix.address("xclient"))

@@ -219,6 +219,8 @@ def test_too_many_recipients(gate, server):
 
 JUNK = {
     "HTTP": b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\nMAIL FROM:<x@example.com>\r\n",
+    "HTTP with a session": b"POST / HTTP/1.1\r\n\r\nEHLO x.test\r\nMAIL FROM:<a@example.com>\r\n"
+                           b"RCPT TO:<user@example.org>\r\nDATA\r\n" + CONTENT + b".\r\nQUIT\r\n",
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)) * 2,
     "NUL": b"\0" * 4096,
     "CRLF": b"\r\n" * 2000,
@@ -299,7 +301,8 @@ FAULTS = {
     "NUL": b"250 2.0.0 o\0k\r\n",
 }
 
-AMBIGUOUS = ("long line", "endless reply", "another code in one reply", "bare LF", "NUL")  # it begins like a yes: taken or not, both are right
+# These begin like a yes: taken for one or not, both are right.
+AMBIGUOUS = ("long line", "endless reply", "another code in one reply", "bare LF", "NUL")
 
 
 @pytest.mark.parametrize("fault", FAULTS)

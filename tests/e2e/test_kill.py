@@ -63,6 +63,16 @@ class Killer:
         return self._done.wait(10)
 
 
+@pytest.fixture
+def postern(postern):
+    """As everywhere, but that here workers crash."""
+    def start(*arguments):
+        gate = postern(*arguments)
+        gate.expects_crashes = True
+        return gate
+    return start
+
+
 @pytest.mark.parametrize("then", ["silent", "accepting"])
 @pytest.mark.parametrize("step", STEPS)
 def test_worker_killed(inside, postern, step, then):

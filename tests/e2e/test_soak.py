@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
-"""A thousand sessions of every kind in one worker leave its memory and its descriptors where they were."""
+"""A thousand sessions of every kind in one worker leave its memory and its descriptors where they were, and nothing of
+one is seen in another."""
 import collections
 import socket
 
