@@ -6,10 +6,15 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 
 import pytest
 
+import net
 import postern as postern_program
+import postfix_rig
+import stories
+from smtp_client import Client
 
 ROOT = postern_program.ROOT
 MANUALS = {"posternd 8": "daemon/posternd.8", "postern.conf 5": "conf/postern.conf.5"}
@@ -106,6 +111,15 @@ def test_every_trouble_with_inside_has_a_way_out():
     assert [text for text in texts if text.split(";")[0] not in install] == []
 
 
+def test_every_end_and_reason_is_explained():
+    """The constants that become ended= and reason= of a line."""
+    call = r'\b(?:session_end|lose_client|envelope_drop|refuse)\([^;]*?"([^"]+)"\);'
+    texts = {text for path in SOURCES if "/workers/" in path for text in re.findall(call, read(path))}
+    assert len(texts) > 12
+    install = one_line(read("INSTALL"))
+    assert [text for text in texts if text not in install] == []
+
+
 # -- the configuration that is installed, and the examples
 
 
@@ -155,3 +169,50 @@ def test_postfix_knows_all_of_it(tmp_path):
     later = {"smtpd_forbid_bare_newline_exclusions"}  # than some releases of Postfix
     assert len(names) > 8
     assert [name for name in names if f"\n{name} =" not in known and name not in later] == []
+
+
+def documented_master_cf():
+    """The rig's master.cf with the documented service for `xclient`: on a free port, and not in a chroot."""
+    service = "\n".join(line for line in read("conf/examples/postfix-master.cf").splitlines() if line[0] != "#")
+    service = re.sub(r"^127\.0\.0\.1:10025( +inet +n +- +)y", r"127.0.0.1:{xclient}\1n", service)
+    return service + "\n" + postfix_rig.MASTER_CF[postfix_rig.MASTER_CF.index("127.0.0.1:{plain}"):]
+
+
+@pytest.fixture
+def documented_postfix(monkeypatch):
+    monkeypatch.setattr(postfix_rig, "MASTER_CF", documented_master_cf())
+    directory = tempfile.mkdtemp(prefix="postfix-")
+    os.chmod(directory, 0o755)  # Postfix's own user has to get in
+    rig = postfix_rig.Postfix(directory)
+    stories.add(rig)
+    try:
+        rig.start()
+        yield rig
+    finally:
+        rig.stop()
+        postfix_rig.remove(rig)
+
+
+def test_as_installed_before_a_postfix_as_documented(documented_postfix, installed, tmp_path):
+    """What INSTALL tells to write on both sides carries a message; only ports, paths and the user are the test's."""
+    address = ("127.0.0.1", net.free_port("127.0.0.1"))
+    pid_file = tmp_path / "postern.pid"
+    overrides = ["listener.address=%s:%d" % address, "backend.server.address=%s:%d" % documented_postfix.address(),
+                 f"pid_file={pid_file}", "user=nobody", "group=nogroup"]
+    gate = postern_program.PosternFrom(address, "-f", "-c", installed, *sum((["-o", o] for o in overrides), []))
+    try:
+        net.wait_until(pid_file.exists, 30, "posternd does not start", gate.story)
+        with Client(address, source="127.0.0.5") as client:
+            client.hello("client.test")
+            assert client.message("user@example.org", b"Subject: x\r\n\r\nhello\r\n").code == 250
+            client.ask("MAIL FROM:<sender@example.com>", 250)
+            client.ask("RCPT TO:<nobody@example.org>", 550)
+            client.ask("RCPT TO:<user@elsewhere.example>", 554)
+            client.quit()
+        queue_id = documented_postfix.only_message("user@example.org").queue_id
+        documented_postfix.wait_log(r"postfix/inside/smtpd.*" + queue_id + r": client=\S*\[127\.0\.0\.5\]")
+        gate.wait_log(f"verdict=delivered.*queue_id={queue_id}")
+    finally:
+        gate.stop()
+        gate.check_log()
+    assert not pid_file.exists()
