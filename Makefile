@@ -135,9 +135,3 @@ clean:
 	rm -rf build
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-talk_o := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/talk/subject_%.c,$(wildcard tests/talk/*.c)) tests/lib/fake_clock.c)
-# The fake clock stands before the library, whose clock.o is then never taken.
-$(BUILD)/tests/talk/talk: $(talk_o) $(BUILD)/tests/talk/subject_session.o $(BUILD)/libworkers.a $(BUILD)/libcommon.a
-	$(CC) -pie -o $@ $^ $(LIBS)
-$(BUILD)/tests/talk/toy: $(talk_o) $(BUILD)/tests/talk/subject_toy.o $(BUILD)/libcommon.a
-	$(CC) -pie -o $@ $^ $(LIBS)

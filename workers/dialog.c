@@ -234,6 +234,7 @@ static void obey(struct session *s, const struct command *command)
     if (alone && session_spoke_early(s))
         return;
     if (!brings_mail_forward(command->verb) && ++s->idle_commands > s->options->max_commands) {
+        session_end(s, "too many commands");
         session_reply(s, &REPLY_TOO_MANY_COMMANDS);
         return;
     }
@@ -265,6 +266,7 @@ void dialog_step(struct session *s)
     s->outside_watch.events = POLLRDHUP;
     enum io io = stream_read_line(&s->outside, COMMAND_LINE_MAX, deadline, &line);
     if (io == IO_LATE) {
+        session_end(s, "timeout");
         session_reply(s, &REPLY_TIMEOUT);
         return;
     }

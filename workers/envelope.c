@@ -47,7 +47,7 @@ static struct reply settle(struct session *s, enum asked asked, const struct rep
 {
     switch (asked) {
     case ASKED_ANSWERED:
-        return translate(inside, ANSWERS_CLIENT);
+        return translate(inside);
     case ASKED_LOST:
         s->transaction.open_inside = false;
         s->transaction.reason = s->inside.trouble;
@@ -90,6 +90,7 @@ static bool inside_offers(struct session *s, uint32_t needed, struct reply *repl
     if ((needed & ~s->inside.offers.keywords) == 0)
         return true;
     heard_distrust(s->setup->board, s->options->backend);
+    session_end(s, "inside offers less than it did");
     *reply_out = REPLY_LESS_OFFERED;
     return false;
 }
@@ -283,7 +284,7 @@ struct reply envelope_data(struct session *s, const struct command *command)
         return reply;
     }
     buffer_put_text(&in->stream.out, "DATA\r\n");
-    enum asked asked = inside_ask(in, EXPECT_3, in->backend->data_timeout_ms, &reply);
+    enum asked asked = inside_ask(in, EXPECT_354, in->backend->data_timeout_ms, &reply);
     reply = settle(s, asked, &reply);
     if (asked != ASKED_ANSWERED || reply_class(&reply) != 3) {
         transaction_note_reply(s, &reply, NULL);

@@ -104,7 +104,7 @@ static bool is_expected(enum expect expect, const struct reply *reply)
     case 2:
         return (expect & EXPECT_2) != 0;
     case 3:
-        return (expect & EXPECT_3) != 0 && reply->code == 354;
+        return expect == EXPECT_ANY || (expect == EXPECT_354 && reply->code == 354);
     default:
         return true;
     }
@@ -237,7 +237,7 @@ static enum asked pass_by_xclient(struct inside *in, struct reply *reply_out)
     }
     if (!xclient_print(&in->stream.out, in->offers.xclient, in->who->client, in->who->local))
         return not_passed(in, "inside's XCLIENT does not offer ADDR", reply_out);
-    asked = inside_ask(in, EXPECT_2, in->backend->command_timeout_ms, reply_out);
+    asked = inside_ask(in, EXPECT_ANY, in->backend->command_timeout_ms, reply_out);
     if (asked != ASKED_ANSWERED)
         return asked;
     if (reply_out->code != 220)

@@ -62,7 +62,7 @@ enum asked {
 };
 
 /* Classes of replies, as bits: what may answer a command. 4yz and 5yz may answer any. */
-enum expect { EXPECT_2 = 1, EXPECT_3 = 2 };
+enum expect { EXPECT_2 = 1, EXPECT_354 = 2, EXPECT_ANY = 7 };
 
 extern const struct reply REPLY_INSIDE_LOST;  /* 451 4.4.2 */
 extern const struct reply REPLY_INSIDE_AWAY;  /* 451 4.4.1 */

@@ -107,6 +107,7 @@ static bool reach_inside_first(struct session *s)
     case ASKED_ANSWERED:
         return true;
     case ASKED_LOST:
+        session_end(s, "inside cannot be reached");
         session_reply(s, &REPLY_NOT_AVAILABLE);
         return false;
     case ASKED_GONE:

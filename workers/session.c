@@ -44,8 +44,10 @@ enum io session_flush(struct session *s)
 
 void session_reply(struct session *s, const struct reply *reply)
 {
-    if (s->outside.writing != IO_OK)
+    if (s->outside.writing != IO_OK) {
+        session_end(s, "client hung up");
         return;
+    }
     if (!reply_print(&s->outside.out, reply)) {
         if (session_flush(s) != IO_OK)
             return;
@@ -53,7 +55,7 @@ void session_reply(struct session *s, const struct reply *reply)
         reply_print(&s->outside.out, reply);
     }
     if (reply->code == 421)
-        session_end(s, "421");
+        session_end(s, "inside said 421");
 }
 
 bool session_spoke_early(struct session *s)
@@ -67,7 +69,8 @@ bool session_spoke_early(struct session *s)
 
 struct reply session_blame(struct session *s, const struct reply *reply)
 {
-    if (++s->errors >= s->options->max_errors)
-        return REPLY_TOO_MANY_ERRORS;
-    return *reply;
+    if (++s->errors < s->options->max_errors)
+        return *reply;
+    session_end(s, "too many errors");
+    return REPLY_TOO_MANY_ERRORS;
 }

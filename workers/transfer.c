@@ -25,6 +25,7 @@ struct transfer {
     struct iovec pieces[PIECES + 1]; /* gathered, not yet written; room for the dot */
     int count;
     uint64_t drained_bytes; /* read since the refusal */
+    bool begun;             /* the first run was seen */
     bool header_judged;
     bool refused; /* no octet goes inside any more; `answer` is said at the real end */
     struct reply answer;
@@ -89,7 +90,7 @@ static void hear_early(struct transfer *t)
             refuse(t, &REPLY_INSIDE_LOST, "lost", "inside said 2xx before the dot");
             return;
         }
-        reply = translate(&reply, ANSWERS_CLIENT);
+        reply = translate(&reply);
         refuse(t, &reply, verdict_word(&reply), "inside refused in the middle of the message");
         return;
     case ASKED_LOST:
@@ -159,10 +160,28 @@ static void write_inside(struct transfer *t)
     }
 }
 
+static void add_piece(struct transfer *t, struct slice octets)
+{
+    t->pieces[t->count++] = (struct iovec){.iov_base = (void *)(uintptr_t)octets.at, .iov_len = octets.size};
+}
+
+/* Received goes on top, but never before a first line that begins with a blank: that would become part of it (L10). */
+static void begin_message(struct transfer *t, struct slice first)
+{
+    bool blank = first.size > 0 && (first.at[0] == ' ' || first.at[0] == '\t');
+    if (t->begun)
+        return;
+    t->begun = true;
+    buffer_init(&t->received, t->received_text, sizeof(t->received_text));
+    if (t->s->options->received && !blank && trace_received(&t->received, t->s, clock_wall()))
+        add_piece(t, buffer_unread(&t->received));
+}
+
 static void gather(struct transfer *t, struct slice run)
 {
     if (t->refused)
         return;
+    begin_message(t, run);
     if (t->count == PIECES) {
         judge(t, false);
         if (!t->refused)
@@ -170,7 +189,7 @@ static void gather(struct transfer *t, struct slice run)
         if (t->refused)
             return;
     }
-    t->pieces[t->count++] = (struct iovec){.iov_base = (void *)(uintptr_t)run.at, .iov_len = run.size};
+    add_piece(t, run);
 }
 
 /* What is unread of the outside goes through the state machine and, if nothing speaks against it, inside. What the
@@ -207,6 +226,7 @@ static void fill(struct transfer *t)
         return;
     case IO_LATE:
         refuse(t, &REPLY_SLOW, "aborted", "client timeout in the message");
+        session_end(s, "timeout in a message");
         session_reply(s, &REPLY_SLOW);
         return;
     case IO_END:
@@ -246,13 +266,13 @@ static bool read_message(struct transfer *t)
 static void commit(struct transfer *t)
 {
     struct session *s = t->s;
-    static const char DOT[] = ".\r\n";
     struct reply reply;
     if (stream_input(&s->inside.stream) != INPUT_NONE) {
         hear_early(t);
         return;
     }
-    t->pieces[t->count++] = (struct iovec){.iov_base = (void *)(uintptr_t)DOT, .iov_len = sizeof(DOT) - 1};
+    begin_message(t, slice_of("")); /* an empty message has had no run */
+    add_piece(t, slice_of(".\r\n"));
     wait_dismiss(s->setup->wait, &s->outside_watch);
     write_inside(t);
     watch(t, false);
@@ -260,7 +280,7 @@ static void commit(struct transfer *t)
         return;
     int64_t deadline = clock_deadline(s->inside.backend->final_timeout_ms);
     if (inside_hear(&s->inside, EXPECT_2, deadline, &reply) == ASKED_ANSWERED) {
-        t->answer = translate(&reply, ANSWERS_CLIENT);
+        t->answer = translate(&reply);
         t->delivered = reply_class(&reply) == 2;
         t->verdict = t->delivered ? "delivered" : verdict_word(&reply);
         return;
@@ -305,11 +325,6 @@ static void conclude(struct transfer *t)
 void transfer_streamed(struct session *s)
 {
     struct transfer t = {.s = s, .deadline_ms = clock_deadline(s->options->message_timeout_ms)};
-    buffer_init(&t.received, t.received_text, sizeof(t.received_text));
-    if (s->options->received && trace_received(&t.received, s, clock_wall())) {
-        struct slice line = buffer_unread(&t.received);
-        t.pieces[t.count++] = (struct iovec){.iov_base = (void *)(uintptr_t)line.at, .iov_len = line.size};
-    }
     watch(&t, true);
     if (!read_message(&t)) {
         struct outcome outcome = {.kind = OUTCOME_MESSAGE};

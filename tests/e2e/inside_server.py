@@ -28,6 +28,7 @@ class Message:
         self.octets = bytearray()
         self.has_dot = False
         self.accepted = False
+        self.is_under_way = False  # the step "body" has been done
 
     @property
     def content(self):
@@ -83,6 +84,8 @@ class Session:
 
     def step(self, name, usual):
         action = self.server.script.get(name, usual)
+        if name == "dot":  # before it is said: who hears it may ask at once
+            self.messages[-1].accepted = isinstance(action, bytes) and action.startswith(b"2")
         if callable(action):
             action(self)
         elif action:
@@ -112,7 +115,6 @@ class Session:
         """Reads to CRLF.CRLF and to nothing else."""
         message = Message()
         self.messages.append(message)
-        in_body = False
         while not message.has_dot:
             if not self._unread:
                 self._read()
@@ -124,15 +126,13 @@ class Session:
                 message.has_dot = True
                 self._unread += message.octets[end:]
                 del message.octets[end:]
-            elif not in_body:
-                in_body = True
-                self.step("body", b"")
-        self._answer_dot(message)
-
-    def _answer_dot(self, message):
-        number = self.server.next_message_number()
-        answer = self.step("dot", b"250 2.0.0 queued as INSIDE%d\r\n" % number)
-        message.accepted = isinstance(answer, bytes) and answer.startswith(b"2")
+                number = self.server.next_message_number()
+                self.step("dot", b"250 2.0.0 queued as INSIDE%d\r\n" % number)
+            elif not message.is_under_way:
+                try:
+                    self.step("body", b"")
+                finally:
+                    message.is_under_way = True
 
     def _line(self):
         while b"\n" not in self._unread:
@@ -193,7 +193,7 @@ class Inside:
 
     def stop(self):
         """Nobody is accepted any more, and who is here is cut off."""
-        self._listener.close()
+        stop_listening(self._listener)
         for session in self.sessions:
             try:
                 session.connection.shutdown(socket.SHUT_RDWR)
@@ -226,6 +226,15 @@ def _end_of_data(octets, begun):
         return 3
     at = octets.find(b"\r\n.\r\n", max(0, begun - 4))
     return None if at < 0 else at + 5
+
+
+def stop_listening(listener):
+    """Also where a thread is in accept(): closing alone would not wake it, and the port would stay open."""
+    try:
+        listener.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it was stopped before
+    listener.close()
 
 
 # -- actions for scripts

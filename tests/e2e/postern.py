@@ -19,23 +19,30 @@ STOP_SECONDS = 60
 
 
 class Postern:
-    """One running posternd. `options` are block.option=value, as tests/stand takes them."""
+    """One running posternd. `options` are block.option=value, as tests/stand takes them; inside gets XCLIENT, if they
+    do not say otherwise."""
 
     def __init__(self, inside, *options, host="127.0.0.1"):
         self.address = (host, net.free_port(host))
+        if not any(option.startswith("backend.pass_client=") for option in options):
+            options = ("backend.pass_client=xclient", *options)
         command = [STAND, _spelled(self.address), _spelled(inside), *options]
         self._start(command)
-        net.wait_until(lambda: self._listens() or self._ended(), START_SECONDS, "posternd does not listen")
-        assert not self._ended(), f"posternd ended at once: status {self.process.poll()}\n{self.story()}"
+        self.wait_ready()
 
-    def _start(self, command):
+    def _start(self, command, user=None):
         self.command = command
         self._seen = set()  # every pid that was ever asked for
+        self.expects_crashes = False
         self._log = tempfile.NamedTemporaryFile(prefix="postern-log-")
         stories.add(self)
         assert os.path.exists(POSTERND), f"{POSTERND} is missing: build it first (make)"
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
-                                        env=dict(os.environ, POSTERN_BUILD=BUILD), start_new_session=True)
+                                        env=dict(os.environ, POSTERN_BUILD=BUILD), start_new_session=True, user=user)
+
+    def wait_ready(self):
+        net.wait_until(lambda: self._listens() or self._ended(), START_SECONDS, "posternd does not listen", self.story)
+        assert not self._ended(), f"posternd ended at once: status {self.process.poll()}\n{self.story()}"
 
     # -- its processes
 
@@ -116,6 +123,8 @@ class Postern:
     def check_log(self):
         found = re.search(r"^.*(AddressSanitizer|runtime error:|LeakSanitizer).*$", self.log(), re.M)
         assert not found, f"the sanitizer complains: {found.group(0)}\n{self.log()}"
+        crashed = re.search(r"^.*event=worker-(crashed|broken|short|deserted).*$", self.log(), re.M)
+        assert self.expects_crashes or not crashed, f"{crashed.group(0)}\n{self.story()}"
 
     def _ended(self):
         return self.process.poll() is not None
@@ -127,9 +136,9 @@ class Postern:
 class PosternFrom(Postern):
     """posternd with a configuration file and arguments of the test's own."""
 
-    def __init__(self, address, *arguments):
+    def __init__(self, address, *arguments, user=None):
         self.address = address
-        self._start([POSTERND, *arguments])
+        self._start([POSTERND, *arguments], user)
 
 
 def run(*arguments, seconds=30):

@@ -3,6 +3,8 @@
 import socket
 import threading
 
+from inside_server import stop_listening
+
 
 class Relay:
     def __init__(self, inside):
@@ -12,7 +14,7 @@ class Relay:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def stop(self):
-        self._listener.close()
+        stop_listening(self._listener)
 
     def _accept(self):
         while True:

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: ISC
 """posternd as a Unix daemon: its options, its users, its start and its stop."""
+import collections
 import os
 import re
 import signal
 import socket
+import subprocess
 
 import pytest
 
@@ -15,6 +17,8 @@ from smtp_client import Client, Closed
 CONTENT = b"Subject: daemon\r\n\r\ntext\r\n"
 USER = "nobody"  # of every Debian; posternd's own is made by its package
 
+SMALL = ("listener.min_spare=1", "listener.max_spare=2", "listener.max_workers=4")
+
 GOOD = """\
 hostname = mx.example.org
 user     = nobody
@@ -25,6 +29,7 @@ listener mx {
     policy      = inbound
     max_workers = 4
     min_spare   = 1
+    max_spare   = 2
     command_timeout = 30s
 }
 backend inside {
@@ -55,8 +60,7 @@ def started(tmp_path):
     def start(path, address):
         program = postern_program.PosternFrom(address, "-f", "-c", path)
         programs.append(program)
-        net.wait_until(lambda: net.is_listening(address) or program.process.poll() is not None, 30, "does not listen")
-        assert program.process.poll() is None, program.story()
+        program.wait_ready()
         return program
 
     yield start
@@ -188,6 +192,33 @@ def test_workers_never_run_as_root(written):
     assert status != 0 and "user" in out + err, (status, out, err)
 
 
+def test_started_by_an_ordinary_user(inside, written, tmp_path):
+    """Everything then runs as that user."""
+    if not _is_reachable_by(USER, postern_program.POSTERND):
+        pytest.skip(f"{postern_program.POSTERND} cannot be read by {USER}")
+    address = ("127.0.0.1", net.free_port())
+    path = written(GOOD.replace("user     = nobody\n", ""), port=address[1], inside=inside().address[1])
+    _open_to_all(tmp_path)
+    gate = postern_program.PosternFrom(address, "-f", "-c", path, user=USER)
+    try:
+        gate.wait_ready()
+        assert a_message(address).code == 250
+        for pid in [gate.master] + gate.workers():
+            assert set(net.status_field(pid, "Uid").split()) == {"65534"}, pid
+    finally:
+        gate.stop()
+    gate.check_log()
+
+
+def _is_reachable_by(user, path):
+    return subprocess.run(["test", "-x", path], user=user).returncode == 0
+
+
+def _open_to_all(tmp_path):
+    for place in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        os.chmod(place, 0o755)
+
+
 def test_daemonizes_with_pid_file_and_log(inside, written, tmp_path):
     """Without -f: the command ends with 0 when the port is served, and the log goes where it was told to."""
     server, port = inside(), net.free_port()
@@ -196,8 +227,7 @@ def test_daemonizes_with_pid_file_and_log(inside, written, tmp_path):
     log.bind(log_path)
     log.settimeout(10)
     os.chmod(log_path, 0o666)
-    for place in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        os.chmod(place, 0o755)
+    _open_to_all(tmp_path)
     text = GOOD.replace("log      = stderr", f"log = syslog\nlog_socket = {log_path}\npid_file = {pid_file}")
     path = written(text, port=port, inside=server.address[1])
     status, out, err = run("-c", path)
@@ -305,6 +335,19 @@ def test_turned_away_when_full(inside, postern):
         second.quit()
 
 
+def test_everyone_in_a_crowd_gets_an_answer(inside, postern):
+    """Many more than can be served: each hears 220 or 421 4.3.2, and nobody is left in the queue."""
+    gate = postern(inside().address, "listener.max_workers=5", "listener.min_spare=1", "listener.max_spare=3")
+    for _ in range(3):
+        clients = [Client(gate.address) for _ in range(100)]
+        codes = collections.Counter(client.reply().code for client in clients)
+        assert set(codes) == {220, 421} and codes[220] <= 5, codes
+        for client in clients:
+            client.close()
+    net.wait_until(lambda: _is_welcome(gate.address), 20, "nobody is served again", gate.story)
+    assert len(gate.workers()) <= 5
+
+
 def _is_welcome(address):
     with Client(address) as client:
         try:
@@ -320,12 +363,12 @@ def test_pool_grows_with_the_load(inside, postern):
         for _ in range(10):
             clients.append(Client(gate.address))
             clients[-1].hello()
-        assert 11 <= len(gate.workers()) <= 12
+        net.wait_until(lambda: len(gate.workers()) == 12, 20, "no spare workers are made", gate.story)
         assert len({gate.worker_of(client) for client in clients}) == 10
     finally:
         for client in clients:
             client.close()
-    net.wait_until(lambda: len(gate.workers()) <= 8, 60, "the pool does not shrink", gate.story)
+    net.wait_until(lambda: len(gate.workers()) <= 8, 20, "the pool does not shrink", gate.story)
     assert a_message(gate.address).code == 250
 
 
@@ -338,7 +381,7 @@ def test_hangup_signal_does_not_end_it(inside, postern):
 
 
 def test_workers_retire_after_their_share(inside, postern):
-    gate = postern(inside().address, "listener.sessions_per_worker=3", "listener.max_workers=4")
+    gate = postern(inside().address, "listener.sessions_per_worker=3", *SMALL)
     for _ in range(20):
         assert a_message(gate.address).code == 250
     assert "crash" not in gate.log().lower()

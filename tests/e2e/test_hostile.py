@@ -217,22 +217,28 @@ def test_too_many_recipients(gate, server):
     assert sum(c.startswith(b"RCPT") for c in server.commands) == 100
 
 
-@pytest.mark.parametrize("junk", [
-    b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\nMAIL FROM:<x@example.com>\r\n",
-    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)) * 2,
-    b"\0" * 4096,
-    b"\r\n" * 2000,
-    b"\n" * 5000,
-    b"\xff\xfb\x1f\xff\xfb\x20",
-    bytes(range(256)) * 300,
-    b"EHLO x.test\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<user@example.org>\r\nDATA\r\n" + CONTENT + b".\r\nQUIT\r\n",
-    b"PROXY TCP4 192.0.2.1 192.0.2.2 1 25\r\n",
-    b"XCLIENT ADDR=192.0.2.1\r\nEHLO x.test\r\n",
-])
-def test_junk_before_the_banner(gate, server, junk):
+JUNK = {
+    "HTTP": b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\nMAIL FROM:<x@example.com>\r\n",
+    "HTTP with a session": b"POST / HTTP/1.1\r\n\r\nEHLO x.test\r\nMAIL FROM:<a@example.com>\r\n"
+                           b"RCPT TO:<user@example.org>\r\nDATA\r\n" + CONTENT + b".\r\nQUIT\r\n",
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)) * 2,
+    "NUL": b"\0" * 4096,
+    "CRLF": b"\r\n" * 2000,
+    "LF": b"\n" * 5000,
+    "telnet": b"\xff\xfb\x1f\xff\xfb\x20",
+    "all octets": bytes(range(256)) * 300,
+    "a session": b"EHLO x.test\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<user@example.org>\r\nDATA\r\n" + CONTENT
+                 + b".\r\nQUIT\r\n",
+    "PROXY": b"PROXY TCP4 192.0.2.1 192.0.2.2 1 25\r\n",
+    "XCLIENT": b"XCLIENT ADDR=192.0.2.1\r\nEHLO x.test\r\n",
+}
+
+
+@pytest.mark.parametrize("name", JUNK)
+def test_junk_before_the_banner(gate, server, name):
     with Client(gate.address) as client:
         try:
-            client.send(junk)
+            client.send(JUNK[name])
             client.finish_sending()
         except OSError:
             pass
@@ -279,11 +285,6 @@ def test_many_who_come_and_go(gate):
 
 # -- inside
 
-def _steps_of(action):
-    """What the fault does at each step, where it differs."""
-    return {step: action for step in ("connect", "EHLO", "XCLIENT", "MAIL", "RCPT", "DATA", "body", "dot")}
-
-
 FAULTS = {
     "closes": close,
     "resets": reset,
@@ -300,20 +301,31 @@ FAULTS = {
     "NUL": b"250 2.0.0 o\0k\r\n",
 }
 
+# These begin like a yes: taken for one or not, both are right.
+AMBIGUOUS = ("long line", "endless reply", "another code in one reply", "bare LF", "NUL")
+
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("step", ["connect", "EHLO", "XCLIENT", "MAIL", "RCPT", "DATA", "body", "dot"])
 def test_inside_fails(gate, server, step, fault):
     server.script[step] = FAULTS[fault]
     with Client(gate.address, timeout=40) as client:
-        codes = converse(client)
-    assert not server.accepted or fault in ("bare LF", "NUL", "long line"), "inside did not accept: a fault of the test"
+        codes = converse(client, server)
     _assert_no_false_yes(server, codes)
+    assert not server.accepted or codes.get("dot") == 250 or fault in AMBIGUOUS, f"a yes of inside got lost: {codes}"
     failed = [code for code in codes.values() if code >= 400]
     assert all(code < 500 for code in failed), f"inside's trouble is 4xx outside: {codes}"
 
 
-def converse(client):
+def send_until_inside_spoke(client, server):
+    """Data, and then no dot before inside has done what its script says: a dot that crosses an early answer on its way
+    cannot be told from one that came before it."""
+    client.send(CONTENT + b"x" * 70_000 + b"\r\n")
+    if "body" in server.script and server.script["body"] is not stall:
+        net.wait_until(lambda: server.messages and server.messages[-1].is_under_way, 10, "no data inside", server.story)
+
+
+def converse(client, server):
     """A session up to the first refusal; code by what was asked."""
     codes = {}
     try:
@@ -323,7 +335,7 @@ def converse(client):
             codes[name] = client.command(line).code
             if codes[name] >= 400:
                 return codes
-        client.send(CONTENT + b"x" * 70_000 + b"\r\n")
+        send_until_inside_spoke(client, server)
         client.send(b".\r\n")
         codes["dot"] = client.reply().code
         codes["QUIT"] = client.command("QUIT").code
@@ -355,7 +367,7 @@ def _assert_no_false_yes(server, codes):
 def test_inside_refuses(gate, server, step, reply, outside):
     server.script[step] = reply
     with Client(gate.address) as client:
-        codes = converse(client)
+        codes = converse(client, server)
     assert {name: codes.get(name) for name in outside} == outside, codes
     assert not server.accepted
 
@@ -369,11 +381,9 @@ def test_inside_answers_before_the_dot(gate, server, answer, code, then):
     with Client(gate.address) as client:
         client.hello()
         client.begin("user@example.org")
-        client.send(CONTENT + b"x" * 70_000 + b"\r\n")
-        net.wait_until(lambda: server.messages, 10, "no data inside")
+        send_until_inside_spoke(client, server)
         for _ in range(20):
             client.send(b"y" * 70_000 + b"\r\n")
-        time.sleep(0.1)
         client.send(b".\r\n")
         client.expect(code)
     assert not [m for m in server.messages if m.accepted]
@@ -410,15 +420,17 @@ def test_talkative_inside_does_not_shift_the_replies(gate, server):
     server.script["MAIL"] = b"250 2.1.0 ok\r\n250 2.1.5 one too many\r\n"
     server.script["RCPT"] = b"550 5.1.1 no\r\n"
     with Client(gate.address) as client:
-        codes = converse(client)
+        codes = converse(client, server)
     assert codes.get("RCPT", 451) >= 400 and codes.get("DATA", 451) >= 400, codes
 
 
-def test_nobody_inside(postern):
+def test_nobody_inside(inside, postern):
     """Own trouble is 4xx, never 5xx, never 2xx; and the house stands."""
-    gate = postern(("127.0.0.1", net.free_port()), *OPTIONS)
+    nobody = inside()
+    nobody.stop()
+    gate = postern(nobody.address, *OPTIONS)
     for _ in range(3):
         with Client(gate.address) as client:
-            codes = converse(client)
+            codes = converse(client, nobody)
         assert not any(code >= 500 for code in codes.values()), codes
         assert codes.get("MAIL", 451) in (421, 451), codes

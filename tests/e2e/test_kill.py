@@ -63,6 +63,16 @@ class Killer:
         return self._done.wait(10)
 
 
+@pytest.fixture
+def postern(postern):
+    """As everywhere, but that here workers crash."""
+    def start(*arguments):
+        gate = postern(*arguments)
+        gate.expects_crashes = True
+        return gate
+    return start
+
+
 @pytest.mark.parametrize("then", ["silent", "accepting"])
 @pytest.mark.parametrize("step", STEPS)
 def test_worker_killed(inside, postern, step, then):
@@ -99,7 +109,7 @@ def test_worker_killed_while_idle_in_the_conversation(inside, postern):
 
 def test_idle_workers_killed_are_replaced(inside, postern):
     server = inside()
-    gate = postern(server.address, "listener.max_workers=8", "listener.min_spare=2")
+    gate = postern(server.address, "listener.max_workers=8", "listener.max_spare=4", "listener.min_spare=2")
     for _ in range(3):
         victims = net.wait_until(gate.workers, 10, "no workers", gate.story)
         for pid in victims:
