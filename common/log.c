@@ -23,9 +23,9 @@ static struct {
     char ident[IDENT_MAX];
     int facility;
     struct sockaddr_un syslog;
-    int fd;          /* connected to `syslog`, or -1 */
-    pid_t fd_owner;  /* who opened it: a worker never uses its master's */
-    bool stalled;    /* the last line waited in vain: the next ones do not wait, until one gets through */
+    int fd;           /* connected to `syslog`, or -1 */
+    pid_t fd_owner;   /* who opened it: a worker never uses its master's */
+    bool stalled;     /* the last line waited in vain: the next ones do not wait, until one gets through */
     uint64_t dropped; /* lines, since the last report */
     void (*sink)(enum level level, const char *line);
 } state = {.to = TO_STDERR, .most = LEVEL_INFO, .ident = "posternd", .fd = -1};
@@ -147,7 +147,8 @@ static int syslog_severity(enum level level)
 /* RFC 3164 section 4.1.2: "Mmm dd hh:mm:ss", the day padded with a blank, local time. */
 static void print_stamp(char stamp[STAMP_MAX])
 {
-    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     time_t now = clock_wall();
     struct tm tm = {0};
     localtime_r(&now, &tm);
@@ -164,8 +165,8 @@ static bool write_syslog(enum level level, const char *line)
 {
     char datagram[DATAGRAM_MAX], stamp[STAMP_MAX];
     print_stamp(stamp);
-    int printed = snprintf(datagram, sizeof(datagram), "<%d>%s %s[%d]: %s", state.facility | syslog_severity(level), stamp,
-                           state.ident, (int)getpid(), line);
+    int printed = snprintf(datagram, sizeof(datagram), "<%d>%s %s[%d]: %s", state.facility | syslog_severity(level),
+                           stamp, state.ident, (int)getpid(), line);
     return send_datagram(datagram, at_most(printed, sizeof(datagram)));
 }
 

@@ -11,6 +11,8 @@
 
 struct scoreboard;
 
+enum { WORKER_LISTENERS_MAX = 16 };
+
 struct worker_setup {
     const void *service;      /* the listener's part that is the workers' business (struct service) */
     struct scoreboard *board; /* not entered yet */
@@ -19,9 +21,9 @@ struct worker_setup {
     int pool_size;
     int min_spare;            /* fewer idle ones than this: wake the master */
     const int *listeners;     /* descriptors, non-blocking */
-    int listener_count;
+    int listener_count;       /* at most WORKER_LISTENERS_MAX */
     int lifeline;             /* read end: a byte is one leave ticket, EOF means all leave */
-    int wake;                 /* eventfd: the master should look at this pool now */
+    int wake;                 /* write 8 bytes, non-blocking: the master should look at this pool now; full is as good */
     uint32_t generation;
 };
 

@@ -29,6 +29,7 @@ static void point_to_null(int fd)
 int background_enter(void)
 {
     int ends[2];
+    close_range(STDERR_FILENO + 1, ~0u, 0); /* what the starter left open: it may wait for a pipe's end */
     if (pipe2(ends, O_CLOEXEC) != 0)
         return -1;
     pid_t pid = fork();

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * background - becoming a daemon, early: errors of the start still reach the terminal, and the command that was typed
- * ends with status 0 only when the master is ready.
+ * ends with status 0 only when the master is ready. Before anything is opened: all but stdin, stdout and stderr is
+ * closed.
  */
 #ifndef POSTERN_DAEMON_BACKGROUND_H
 #define POSTERN_DAEMON_BACKGROUND_H

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -11,6 +10,8 @@
 
 #include "daemon/generation.h"
 #include "daemon/spawn.h"
+
+enum { TICKETS_READ = 256 };
 
 static int crew_size(const struct listener_plan *plan)
 {
@@ -133,19 +134,21 @@ static void spawn_some(struct generation *generation, int index, struct house *h
     }
 }
 
-static int unread_tickets(const struct crew *crew)
+/* Tickets that nobody took are worth nothing any more: spares are short now, or they were counted anew. The reading end
+ * is the master's own open file (spawn.c): it stays non-blocking, whatever workers do to theirs. */
+static void take_back_tickets(const struct crew *crew)
 {
-    int bytes = 0;
-    return ioctl(crew->lifeline_read, FIONREAD, &bytes) == 0 ? bytes : 0;
+    char tickets[TICKETS_READ];
+    while (read(crew->lifeline_read, tickets, sizeof(tickets)) == (ssize_t)sizeof(tickets))
+        ;
 }
 
-/* A ticket that does not fit is not needed: the pipe holds thousands of them already. */
+/* One write for each: a write wakes one of those who wait, however many bytes it has. */
 static void write_tickets(const struct crew *crew, int count)
 {
-    static const char tickets[64];
-    size_t size = (size_t)count < sizeof(tickets) ? (size_t)count : sizeof(tickets);
-    if (count > 0 && write(crew->lifeline_write, tickets, size) < 0)
-        log_line(LEVEL_WARNING, "event=ticket-failed listener=%s error=\"%m\"", crew->plan->name);
+    for (int i = 0; i < count; i++)
+        if (write(crew->lifeline_write, "", 1) != 1)
+            return; /* full: thousands of tickets are enough */
 }
 
 static struct pool_view view_of(const struct crew *crew, const struct house *house, int64_t now_ms)
@@ -156,7 +159,6 @@ static struct pool_view view_of(const struct crew *crew, const struct house *hou
         .alive = roster_alive(&house->roster, crew->first_slot, size),
         .idle = rumour.idle,
         .starting = rumour.starting,
-        .tickets = unread_tickets(crew),
         .now_ms = now_ms,
     };
 }
@@ -173,6 +175,8 @@ static void look_at(struct generation *generation, int index, struct house *hous
     struct crew *crew = &generation->crews[index];
     struct pool_view view = view_of(crew, house, now_ms);
     struct pool_step step = pool_decide(crew->plan->pool, &crew->pace, &view);
+    if (step.spawn > 0 || step.leave > 0)
+        take_back_tickets(crew);
     spawn_some(generation, index, house, step.spawn);
     write_tickets(crew, step.leave);
     say_when_full(crew, step.full);

@@ -2,9 +2,9 @@
  *
  * generation - the workers that were forked from one configuration: a crew for each listener.
  *
- * A crew's lifeline is a pipe. A byte in it is one leave ticket, taken by whichever of its workers waits idle; closing the
- * writing end tells them all to leave. One for each crew, not for the whole generation: a ticket must not be taken by
- * another listener's worker. Listeners and slots belong to the master and outlive a generation.
+ * A crew's lifeline is a pipe. A byte in it is one leave ticket, taken by whichever of its workers waits idle; closing
+ * the writing end tells them all to leave. One for each crew, not for the whole generation: a ticket must not be taken
+ * by another listener's worker. Listeners and slots belong to the master and outlive a generation.
  */
 #ifndef POSTERN_DAEMON_GENERATION_H
 #define POSTERN_DAEMON_GENERATION_H

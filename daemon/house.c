@@ -21,7 +21,8 @@ bool house_open(struct house *house, int slot_count)
 {
     house->wake_read = house->wake_write = -1;
     house->roster = (struct roster){0};
-    bool open = scoreboard_create(&house->board, slot_count) && roster_open(&house->roster, slot_count) && open_wake(house);
+    bool open =
+        scoreboard_create(&house->board, slot_count) && roster_open(&house->roster, slot_count) && open_wake(house);
     if (open)
         return true;
     int error = errno;

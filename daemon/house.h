@@ -15,8 +15,8 @@
 struct house {
     struct scoreboard board;
     struct roster roster;
-    /* A pipe: both its ends are non-blocking, and its reading end is the master's alone. Not an eventfd: all who hold one
-     * share its flags, and a worker that cleared O_NONBLOCK could make the master's read wait for ever. */
+    /* A pipe, not an eventfd: flags are shared by all who hold an open file, and a worker that cleared O_NONBLOCK could
+     * make the master's read wait for ever. A pipe has two ends, and each worker opens its own anew (spawn.c). */
     int wake_read, wake_write;
     struct identity identity;
     worker_function *worker;

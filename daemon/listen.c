@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/worker_setup.h"
+
 #include "daemon/listen.h"
 
 const struct option listen_option_rows[] = {
@@ -14,6 +16,14 @@ const struct option listen_option_rows[] = {
      .required = true},
     {0},
 };
+
+bool listen_check_options(struct config *config, const void *block, const struct listen_options *options)
+{
+    if (options->addresses.count <= WORKER_LISTENERS_MAX)
+        return true;
+    return config_refuse(config, block, "address", "%zu addresses; one listener takes at most %d",
+                         options->addresses.count, WORKER_LISTENERS_MAX);
+}
 
 static bool open_one(struct listen_set *set, const struct endpoint *at, char *why, size_t why_size)
 {

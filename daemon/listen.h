@@ -20,6 +20,9 @@ struct listen_set {
     int count;
 };
 
+/* The cross check, for the check of a block that has these options in it. */
+bool listen_check_options(struct config *config, const void *block, const struct listen_options *options);
+
 /* All addresses or none. On false `why` says which one failed and of what; `set` is then empty. */
 bool listen_open(struct listen_set *set, const struct listen_options *options, char *why, size_t why_size);
 

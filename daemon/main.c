@@ -52,8 +52,8 @@ struct root_options {
 static bool check_listener(struct config *config, const void *filled)
 {
     const struct listener_block *listener = filled;
-    return pool_check_options(config, filled, &listener->pool) &&
-           service_check(config, filled, &listener->session);
+    return listen_check_options(config, filled, &listener->listen) &&
+           pool_check_options(config, filled, &listener->pool) && service_check(config, filled, &listener->session);
 }
 
 static const struct option_group LISTENER_GROUPS[] = {

@@ -46,7 +46,8 @@ static bool open_signals(struct master *m)
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         sigaddset(&set, numbers[i]);
     sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
-    sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL}, NULL); /* ignored by the starter: no status to wait for */
+    sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL},
+              NULL); /* ignored by the starter: no status to wait for */
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
         return false;
     m->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);

@@ -21,8 +21,8 @@ struct master_setup {
     int background; /* from background_enter, or -1: in the foreground */
 };
 
-/* From binding to the end. The exit status of the process: 0 after a stop that was asked for, 1 when it could not start,
- * which is then said on stderr and in the log. */
+/* From binding to the end. The exit status of the process: 0 after a stop that was asked for, 1 when it could not
+ * start, which is then said on stderr and in the log. */
 int master_run(const struct master_setup *setup, worker_function *worker);
 
 #endif

@@ -92,12 +92,11 @@ static int spawn_now(struct pool_pace *pace, int wanted, int64_t now_ms)
     return pace->backoff_ms > 0 ? spawn_on_trial(pace, now_ms) : spawn_batch(pace, wanted, now_ms);
 }
 
-/* Tickets that nobody took yet are still at work: no more of them. */
-static int leave_now(struct pool_pace *pace, int surplus, const struct pool_view *view)
+static int leave_now(struct pool_pace *pace, int surplus, int64_t now_ms)
 {
-    if (surplus <= 0 || view->tickets > 0 || view->now_ms < pace->leave_after_ms)
+    if (surplus <= 0 || now_ms < pace->leave_after_ms)
         return 0;
-    pace->leave_after_ms = view->now_ms + POOL_TICK_MS;
+    pace->leave_after_ms = now_ms + POOL_TICK_MS;
     return (surplus + 3) / 4;
 }
 
@@ -111,7 +110,7 @@ struct pool_step pool_decide(const struct pool_options *options, struct pool_pac
     struct pool_step step = {.full = missing > 0 && room <= 0, .look_ms = v.now_ms + POOL_TICK_MS};
     step.spawn = spawn_now(pace, wanted, v.now_ms);
     if (missing <= 0)
-        step.leave = leave_now(pace, v.idle - (int)options->max_spare, &v);
+        step.leave = leave_now(pace, v.idle - (int)options->max_spare, v.now_ms);
     if (wanted > step.spawn)
         step.look_ms = earlier(step.look_ms, pace->not_before_ms);
     return step;

@@ -3,9 +3,9 @@
  * pool - how many workers a listener should have: pure arithmetic over numbers and a clock that the caller reads.
  *
  * While spares are missing it asks for 1, 2, 4 .. workers, milliseconds apart. When forks fail or workers die young it
- * waits, 250 ms at first, twice as long after each failed trial, a minute at most; then one worker is the trial, and only
- * its survival opens the tap again. What is idle or starting is rumour (L7): it is clamped to what is alive, so that a lie
- * costs one wrong step of bounded size.
+ * waits, 250 ms at first, twice as long after each failed trial, a minute at most; then one worker is the trial, and
+ * only its survival opens the tap again. What is idle or starting is rumour (L7): it is clamped to what is alive, so
+ * that a lie costs one wrong step of bounded size.
  */
 #ifndef POSTERN_DAEMON_POOL_H
 #define POSTERN_DAEMON_POOL_H
@@ -13,11 +13,12 @@
 #include "common/config.h"
 
 enum {
-    POOL_STEP_MS = 2,         /* between two batches while spares are missing */
-    POOL_BATCH_MAX = 32,      /* forks in one step */
-    POOL_TICK_MS = 1000,      /* between two looks at a pool that nobody complains about, and between two batches of tickets */
-    POOL_YOUNG_MS = 1000,     /* a worker that dies before that died young */
-    POOL_PAUSE_MS = 100,      /* between two forks while workers die that nobody asked to */
+    POOL_STEP_MS = 2,    /* between two batches while spares are missing */
+    POOL_BATCH_MAX = 32, /* forks in one step */
+    POOL_TICK_MS =
+        1000, /* between two looks at a pool that nobody complains about, and between two batches of tickets */
+    POOL_YOUNG_MS = 1000, /* a worker that dies before that died young */
+    POOL_PAUSE_MS = 100,  /* between two forks while workers die that nobody asked to */
     POOL_BACKOFF_MIN_MS = 250,
     POOL_BACKOFF_MAX_MS = 60000
 };
@@ -45,7 +46,6 @@ struct pool_pace {
 struct pool_view {
     int alive;          /* from the master's own table */
     int idle, starting; /* from the scoreboard */
-    int tickets;        /* written and not taken yet */
     int64_t now_ms;
 };
 

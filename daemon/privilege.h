@@ -3,8 +3,8 @@
  * privilege - who the master is and who its workers become.
  *
  * Started as root, the master keeps uid 0 with five capabilities (SETUID, SETGID, NET_BIND_SERVICE, KILL,
- * DAC_READ_SEARCH) and workers become the configured user, for ever. Started as anybody else, everything stays that user.
- * Each reduction is checked by looking at what is left and by trying to get back.
+ * DAC_READ_SEARCH) and workers become the configured user, for ever. Started as anybody else, everything stays that
+ * user. Each reduction is checked by looking at what is left and by trying to get back.
  */
 #ifndef POSTERN_DAEMON_PRIVILEGE_H
 #define POSTERN_DAEMON_PRIVILEGE_H
@@ -24,8 +24,8 @@ struct identity {
     int group_count;
 };
 
-/* Asks the user data base: before anything is reduced, never in a worker. `group` NULL: the user's own and those that he
- * is a member of; else that one alone. False with the reason in `why`; also when `user` is root. */
+/* Asks the user data base: before anything is reduced, never in a worker. `group` NULL: the user's own and those that
+ * he is a member of; else that one alone. False with the reason in `why`; also when `user` is root. */
 bool privilege_resolve(const char *user, const char *group, struct identity *out, char *why, size_t why_size);
 
 /* The master: all but the five are gone, also for what it may execute. False with errno. */

@@ -12,9 +12,9 @@ struct process_options {
     const char *group;    /* NULL: the user's own */
     const char *pid_file; /* NULL: none */
     int64_t drain_timeout_ms;
-    int log;              /* enum process_log */
-    int log_facility;     /* position in the choices; process_open_log knows the numbers */
-    int log_level;        /* enum level */
+    int log;          /* enum process_log */
+    int log_facility; /* position in the choices; process_open_log knows the numbers */
+    int log_level;    /* enum level */
     const char *log_socket;
 };
 

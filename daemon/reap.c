@@ -55,21 +55,20 @@ static void print_status(struct record *r, int status)
 }
 
 /* Rumour: what the worker's own page says, in range as slot_read leaves it and escaped as any value. */
-static void print_session(struct record *r, const struct scoreboard *board, int slot)
+static void print_session(struct record *r, const struct slot_facts *facts)
 {
-    struct slot_facts facts;
-    if (!slot_read(board, slot, &facts) || facts.state != SLOT_BUSY)
+    if (facts->state != SLOT_BUSY)
         return;
-    record_string(r, "session", facts.session_id);
-    if (facts.client.family == 0)
+    record_string(r, "session", facts->session_id);
+    if (facts->client.family == 0)
         return;
     char client[IPADDR_TEXT_MAX];
-    ipaddr_print(&facts.client, client);
+    ipaddr_print(&facts->client, client);
     record_string(r, "client", client);
 }
 
-static void log_ending(const struct ending *ending, const struct roster_entry *entry, const char *listener, int status,
-                       const struct scoreboard *board, int slot)
+static void log_ending(const struct ending *ending, const struct roster_entry *entry, const char *listener, int slot,
+                       int status, const struct slot_facts *facts)
 {
     if (!log_wants(ending->level))
         return;
@@ -79,7 +78,7 @@ static void log_ending(const struct ending *ending, const struct roster_entry *e
     record_number(&r, "pid", (uint64_t)entry->pid);
     record_number(&r, "slot", (uint64_t)slot);
     print_status(&r, status);
-    print_session(&r, board, slot);
+    print_session(&r, facts);
     record_send(&r, ending->level);
 }
 
@@ -102,16 +101,28 @@ static void tell_pool(struct crew *crew, enum pool_loss loss, int64_t lived_ms, 
         log_backoff(crew, now_ms);
 }
 
+/* Whoever had a session was set up well and died of its client: not young, whatever its age, or a client who can kill
+ * workers could make the pool back off until nobody is served. A lie here buys POOL_PAUSE_MS instead of the back-off.
+ */
+static int64_t age(const struct roster_entry *entry, const struct slot_facts *facts, int64_t now_ms)
+{
+    bool served = facts->state == SLOT_BUSY || facts->sessions > 0;
+    int64_t lived_ms = now_ms - entry->started_ms;
+    return served && lived_ms < POOL_YOUNG_MS ? POOL_YOUNG_MS : lived_ms;
+}
+
 static void bury(struct house *house, struct generation *generation, int slot, int status, int64_t now_ms)
 {
     struct roster_entry entry = roster_remove(&house->roster, slot);
     bool current = entry.generation == generation->number;
     struct crew *crew = current ? &generation->crews[entry.crew] : NULL;
     struct ending ending = judge(status, &entry, !current || generation->dismissed);
-    log_ending(&ending, &entry, current ? crew->plan->name : NULL, status, &house->board, slot);
+    struct slot_facts facts;
+    slot_read(&house->board, slot, &facts); /* unreadable: all zero */
+    log_ending(&ending, &entry, current ? crew->plan->name : NULL, slot, status, &facts);
     scoreboard_clear_slot(&house->board, slot);
     if (current && !generation->dismissed)
-        tell_pool(crew, ending.loss, now_ms - entry.started_ms, now_ms);
+        tell_pool(crew, ending.loss, age(&entry, &facts, now_ms), now_ms);
 }
 
 bool reap_workers(struct house *house, struct generation *generation, int64_t now_ms)

@@ -3,8 +3,8 @@
  * roster - the master's private table of its workers: slot -> who is there.
  *
  * The only truth that the master acts on (L7): written after fork and after waitpid, by nobody else; signals go to pids
- * in here alone. No pidfds: the pid of a child that was not waited for cannot be given to another process, and they would
- * cost a descriptor for each worker.
+ * in here alone. No pidfds: the pid of a child that was not waited for cannot be given to another process, and they
+ * would cost a descriptor for each worker.
  */
 #ifndef POSTERN_DAEMON_ROSTER_H
 #define POSTERN_DAEMON_ROSTER_H
@@ -32,7 +32,7 @@ void roster_close(struct roster *roster);
 void roster_add(struct roster *roster, int slot, const struct roster_entry *entry);
 struct roster_entry roster_remove(struct roster *roster, int slot); /* what was there */
 
-int roster_find(const struct roster *roster, pid_t pid); /* the slot, or -1 */
+int roster_find(const struct roster *roster, pid_t pid);                 /* the slot, or -1 */
 int roster_free_slot(const struct roster *roster, int first, int count); /* the lowest of them, or -1 */
 int roster_alive(const struct roster *roster, int first, int count);
 void roster_signal_all(struct roster *roster, int signal_number);

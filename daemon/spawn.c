@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: ISC */
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "common/exit_status.h"
 #include "common/log.h"
 
 #include "daemon/spawn.h"
+
+enum { FD_PATH_MAX = 40 };
 
 /* Only what is ignored: nobody here installs handlers, but a sanitizer does. */
 static void reset_dispositions(void)
@@ -69,18 +72,35 @@ static bool close_others(const struct worker_setup *setup)
     }
 }
 
+/* The same pipe through an open file of the worker's own: flags are shared by all who hold a copy, and one worker that
+ * cleared O_NONBLOCK would make the others wait for ever. */
+static int reopen_pipe(int fd, int how)
+{
+    char path[FD_PATH_MAX];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return open(path, how | O_NONBLOCK | O_CLOEXEC);
+}
+
+static bool take_descriptors(struct worker_setup *setup)
+{
+    setup->lifeline = reopen_pipe(setup->lifeline, O_RDONLY);
+    setup->wake = reopen_pipe(setup->wake, O_WRONLY);
+    return setup->lifeline >= 0 && setup->wake >= 0 && close_others(setup);
+}
+
 static _Noreturn void become_worker(const struct spawn *spawn)
 {
+    struct worker_setup setup = spawn->setup;
     reset_signals();
-    if (!close_others(&spawn->setup)) {
-        log_line(LEVEL_ERROR, "cannot close the master's descriptors: %m");
+    if (!take_descriptors(&setup)) {
+        log_line(LEVEL_ERROR, "cannot put the worker's descriptors in order: %m");
         _exit(WORKER_BROKEN);
     }
     if (!privilege_drop(spawn->identity)) {
         log_line(LEVEL_ERROR, "cannot drop privileges: %m");
         _exit(WORKER_BROKEN);
     }
-    spawn->function(&spawn->setup);
+    spawn->function(&setup);
     log_line(LEVEL_ERROR, "the worker's function came back");
     _exit(WORKER_BROKEN);
 }

@@ -2,9 +2,10 @@
  *
  * spawn - one fork, and everything that makes a worker out of a copy of the master.
  *
- * In the child, in this order: dispositions and mask of signals as after exec, but INT, HUP and PIPE ignored (a terminal's
- * signals are the master's business); every descriptor closed that the worker has no use for; privileges dropped for good;
- * then the worker's function. What fails there is logged by the child, which ends with WORKER_BROKEN.
+ * In the child, in this order: dispositions and mask of signals as after exec, but INT, HUP and PIPE ignored (a
+ * terminal's signals are the master's business); the pipes opened anew, every descriptor closed that the worker has no
+ * use for; privileges dropped for good; then the worker's function. What fails there is logged by the child, which ends
+ * with WORKER_BROKEN.
  */
 #ifndef POSTERN_DAEMON_SPAWN_H
 #define POSTERN_DAEMON_SPAWN_H

@@ -25,6 +25,7 @@ struct transfer {
     struct iovec pieces[PIECES + 1]; /* gathered, not yet written; room for the dot */
     int count;
     uint64_t drained_bytes; /* read since the refusal */
+    bool begun;             /* the first run was seen */
     bool header_judged;
     bool refused; /* no octet goes inside any more; `answer` is said at the real end */
     struct reply answer;
@@ -159,10 +160,28 @@ static void write_inside(struct transfer *t)
     }
 }
 
+static void add_piece(struct transfer *t, struct slice octets)
+{
+    t->pieces[t->count++] = (struct iovec){.iov_base = (void *)(uintptr_t)octets.at, .iov_len = octets.size};
+}
+
+/* Received goes on top, but never before a first line that begins with a blank: that would become part of it (L10). */
+static void begin_message(struct transfer *t, struct slice first)
+{
+    bool blank = first.size > 0 && (first.at[0] == ' ' || first.at[0] == '\t');
+    if (t->begun)
+        return;
+    t->begun = true;
+    buffer_init(&t->received, t->received_text, sizeof(t->received_text));
+    if (t->s->options->received && !blank && trace_received(&t->received, t->s, clock_wall()))
+        add_piece(t, buffer_unread(&t->received));
+}
+
 static void gather(struct transfer *t, struct slice run)
 {
     if (t->refused)
         return;
+    begin_message(t, run);
     if (t->count == PIECES) {
         judge(t, false);
         if (!t->refused)
@@ -170,7 +189,7 @@ static void gather(struct transfer *t, struct slice run)
         if (t->refused)
             return;
     }
-    t->pieces[t->count++] = (struct iovec){.iov_base = (void *)(uintptr_t)run.at, .iov_len = run.size};
+    add_piece(t, run);
 }
 
 /* What is unread of the outside goes through the state machine and, if nothing speaks against it, inside. What the
@@ -247,13 +266,13 @@ static bool read_message(struct transfer *t)
 static void commit(struct transfer *t)
 {
     struct session *s = t->s;
-    static const char DOT[] = ".\r\n";
     struct reply reply;
     if (stream_input(&s->inside.stream) != INPUT_NONE) {
         hear_early(t);
         return;
     }
-    t->pieces[t->count++] = (struct iovec){.iov_base = (void *)(uintptr_t)DOT, .iov_len = sizeof(DOT) - 1};
+    begin_message(t, slice_of("")); /* an empty message has had no run */
+    add_piece(t, slice_of(".\r\n"));
     wait_dismiss(s->setup->wait, &s->outside_watch);
     write_inside(t);
     watch(t, false);
@@ -306,11 +325,6 @@ static void conclude(struct transfer *t)
 void transfer_streamed(struct session *s)
 {
     struct transfer t = {.s = s, .deadline_ms = clock_deadline(s->options->message_timeout_ms)};
-    buffer_init(&t.received, t.received_text, sizeof(t.received_text));
-    if (s->options->received && trace_received(&t.received, s, clock_wall())) {
-        struct slice line = buffer_unread(&t.received);
-        t.pieces[t.count++] = (struct iovec){.iov_base = (void *)(uintptr_t)line.at, .iov_len = line.size};
-    }
     watch(&t, true);
     if (!read_message(&t)) {
         struct outcome outcome = {.kind = OUTCOME_MESSAGE};

@@ -178,7 +178,8 @@ static void prepare_epoll(struct worker *w)
 {
     const struct worker_setup *setup = w->setup;
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.fd = setup->lifeline};
+    /* Not EPOLLEXCLUSIVE: a pipe wakes for its first byte only, so tickets written together would lie there unseen. */
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = setup->lifeline};
     int flags = fcntl(setup->lifeline, F_GETFL);
     if (w->epoll < 0 || flags < 0 || fcntl(setup->lifeline, F_SETFL, flags | O_NONBLOCK) != 0 ||
         epoll_ctl(w->epoll, EPOLL_CTL_ADD, setup->lifeline, &event) != 0)

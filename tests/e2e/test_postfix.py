@@ -86,7 +86,11 @@ def test_message_arrives_unchanged(postfix, client, name):
     arrived = postfix.only_message(f"through-{name}@example.org").content
     if name not in CHANGED_BY_POSTFIX:
         trace_of(arrived, content)
-    trace_of(arrived, sent_directly(postfix, f"direct-{name}@example.org", content))
+    direct = sent_directly(postfix, f"direct-{name}@example.org", content)
+    if content[:1] in (b" ", b"\t"):
+        assert arrived == direct
+    else:
+        trace_of(arrived, direct)
 
 
 def test_ten_megabytes(postfix, client):

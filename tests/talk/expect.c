@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <regex.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/talk/expect.h"
@@ -127,11 +128,12 @@ bool expect_reply(const struct step *step, struct slice reply)
 static bool regex_matches(const char *pattern, struct slice line)
 {
     regex_t compiled;
-    regmatch_t whole = {.rm_so = 0, .rm_eo = (regoff_t)line.size};
-    if (regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB) != 0)
-        return false;
-    bool matches = regexec(&compiled, line.at, 1, &whole, REG_STARTEND) == 0;
+    char *text = strndup(line.at, line.size); /* to a NUL at most */
+    if (!text || regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB) != 0)
+        abort();
+    bool matches = strlen(text) == line.size && regexec(&compiled, text, 0, NULL, 0) == 0;
     regfree(&compiled);
+    free(text);
     return matches;
 }
 

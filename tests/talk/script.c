@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
+#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,10 +159,14 @@ static bool add_line(struct reader *r, struct slice text, struct slice source)
     enum match match = MATCH_EXACT;
     if (text.size > 0 && text.at[0] == '~') {
         struct step *step = add_step(r, STEP_LINE, SIDE_INSIDE, source);
+        regex_t compiled;
         slice_drop(&text, 1);
         step->text = copy(text);
         step->size = text.size;
         step->match = MATCH_REGEX;
+        if (regcomp(&compiled, step->text, REG_EXTENDED | REG_NOSUB) != 0)
+            return mistake(r, "no regular expression", source);
+        regfree(&compiled);
         return true;
     }
     if (text.size > 0 && text.at[text.size - 1] == '*' && (text.size < 2 || text.at[text.size - 2] != '\\')) {

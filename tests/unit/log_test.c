@@ -90,7 +90,8 @@ static const char *text_of(const char *line, int priority, pid_t pid)
     int size = snprintf(head, sizeof(head), "<%d>", priority);
     assert_memory_equal(line, head, (size_t)size);
     const char *stamp = line + size;
-    assert_non_null(strstr("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec", (char[]){stamp[0], stamp[1], stamp[2], 0}));
+    assert_non_null(
+        strstr("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec", (char[]){stamp[0], stamp[1], stamp[2], 0}));
     assert_true(stamp[3] == ' ' && stamp[6] == ' ' && stamp[9] == ':' && stamp[12] == ':' && stamp[15] == ' ');
     assert_true(stamp[4] == ' ' || (stamp[4] >= '1' && stamp[4] <= '3'));
     size = snprintf(head, sizeof(head), "postern[%d]: ", (int)pid);
@@ -124,7 +125,9 @@ static void controls_in_a_line_forge_nothing(void **state)
     char line[LINE_SIZE];
     log_line(LEVEL_INFO, "%s", "a\r\n<0>Jan  1 00:00:00 root: b\x7f\x1b[2J");
     receive(s->fd, line);
-    assert_string_equal(text_of(line, LOG_MAIL | LOG_INFO, getpid()), "a?" "?<0>Jan  1 00:00:00 root: b?" "?[2J");
+    assert_string_equal(text_of(line, LOG_MAIL | LOG_INFO, getpid()), "a?"
+                                                                      "?<0>Jan  1 00:00:00 root: b?"
+                                                                      "?[2J");
 }
 
 static void a_line_too_long_is_cut(void **state)

@@ -94,15 +94,6 @@ static void a_quarter_of_the_surplus_leaves_each_second(void **state)
     assert_int_equal(decide(&pace, view(10, 10, 0, 6000)).leave, 0);
 }
 
-static void no_ticket_while_one_is_unread(void **state)
-{
-    (void)state;
-    struct pool_pace pace = {0};
-    struct pool_view v = view(30, 30, 0, 1000);
-    v.tickets = 1;
-    assert_int_equal(decide(&pace, v).leave, 0);
-}
-
 static void lies_are_clamped_to_what_is_alive(void **state)
 {
     (void)state;
@@ -134,7 +125,6 @@ static void any_sequence_of_lies_stays_within_bounds(void **state)
     for (int i = 0; i < 200000; i++) {
         now += random() % 5;
         struct pool_view v = view(alive, (int)(random() % 70000), (int)(random() % 70000), now);
-        v.tickets = (int)(random() % 2);
         struct pool_step step = decide(&pace, v);
         assert_in_range(step.spawn, 0, POOL_BATCH_MAX);
         assert_in_range(step.leave, 0, OPTIONS.max_workers);
@@ -259,7 +249,6 @@ int main(void)
         cmocka_unit_test(starting_ones_count_as_spare),
         cmocka_unit_test(never_beyond_the_maximum),
         cmocka_unit_test(a_quarter_of_the_surplus_leaves_each_second),
-        cmocka_unit_test(no_ticket_while_one_is_unread),
         cmocka_unit_test(lies_are_clamped_to_what_is_alive),
         cmocka_unit_test(hidden_workers_cost_no_more_than_the_maximum),
         cmocka_unit_test(any_sequence_of_lies_stays_within_bounds),

@@ -155,7 +155,8 @@ static void look_around(struct scoreboard *board)
         _exit(3);
     unsigned char resident;
     for (int i = 0; i < SLOTS; i++)
-        if (mincore(slots + i * SLOT_BYTES, SLOT_BYTES, &resident) == 0 && (void *)(slots + i * SLOT_BYTES) != board->own)
+        if (mincore(slots + i * SLOT_BYTES, SLOT_BYTES, &resident) == 0 &&
+            (void *)(slots + i * SLOT_BYTES) != board->own)
             _exit(4); /* something is still mapped there */
 }
 

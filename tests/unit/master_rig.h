@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A master in a process of its own with dummy workers, its log read line by line, and clients that talk to the dummies.
+ * For one test program. */
+#ifndef POSTERN_TESTS_UNIT_MASTER_RIG_H
+#define POSTERN_TESTS_UNIT_MASTER_RIG_H
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#include "daemon/master.h"
+
+#include "tests/unit/dummy_worker.h"
+
+enum { RIG_PATIENCE_MS = 20000, RIG_POLL_MS = 5, RIG_LOG_SIZE = 1 << 20 };
+
+struct rig {
+    char directory[64], pid_path[96];
+    struct process_options process;
+    struct endpoint address;
+    struct listen_options listen;
+    struct pool_options pool;
+    struct dummy dummy;
+    struct listener_plan plan;
+    pid_t master; /* 0: not running */
+    int log_fd;
+    char *log; /* all of it so far */
+    size_t log_size;
+};
+
+static void rig_read_log(struct rig *rig, int64_t wait_ms)
+{
+    struct pollfd wanted = {.fd = rig->log_fd, .events = POLLIN};
+    if (clock_poll(&wanted, 1, clock_deadline(wait_ms)) <= 0)
+        return;
+    ssize_t got = read(rig->log_fd, rig->log + rig->log_size, RIG_LOG_SIZE - 1 - rig->log_size);
+    rig->log_size += got > 0 ? (size_t)got : 0;
+    rig->log[rig->log_size] = '\0';
+    if (got == 0)
+        usleep(RIG_POLL_MS * 1000);
+}
+
+static bool rig_logs(struct rig *rig, const char *text)
+{
+    int64_t deadline = clock_deadline(RIG_PATIENCE_MS);
+    while (strstr(rig->log, text) == NULL && clock_ms() < deadline)
+        rig_read_log(rig, RIG_POLL_MS);
+    return strstr(rig->log, text) != NULL;
+}
+
+/* The log's line with `text`, for checks; ends with its LF. */
+static const char *rig_line(struct rig *rig, const char *text)
+{
+    assert_true(rig_logs(rig, text));
+    const char *at = strstr(rig->log, text);
+    while (at > rig->log && at[-1] != '\n')
+        at--;
+    return at;
+}
+
+static int rig_count(const struct rig *rig, const char *text)
+{
+    int count = 0;
+    for (const char *at = rig->log; (at = strstr(at, text)) != NULL; at += strlen(text))
+        count++;
+    return count;
+}
+
+/* A port that is free now. */
+static uint16_t rig_free_port(void)
+{
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(any);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&any, size), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&any, &size), 0);
+    close(fd);
+    return ntohs(any.sin_port);
+}
+
+static int rig_set_up(void **state)
+{
+    struct rig *rig = calloc(1, sizeof(*rig));
+    *state = rig;
+    rig->log = calloc(1, RIG_LOG_SIZE);
+    snprintf(rig->directory, sizeof(rig->directory), "/tmp/postern-master-XXXXXX");
+    if (mkdtemp(rig->directory) == NULL)
+        return -1;
+    snprintf(rig->pid_path, sizeof(rig->pid_path), "%s/pid", rig->directory);
+    rig->process = (struct process_options){
+        .user = "nobody", .pid_file = rig->pid_path, .drain_timeout_ms = 60000, .log = PROCESS_LOG_STDERR};
+    rig->address = (struct endpoint){
+        .kind = ENDPOINT_IP, .address = {.family = 4, .bytes = {127, 0, 0, 1}}, .port = rig_free_port()};
+    rig->listen.addresses = (struct endpoint_list){&rig->address, 1};
+    rig->pool = (struct pool_options){.min_spare = 2, .max_spare = 4, .max_workers = 8};
+    rig->dummy.exit_at_once = -1;
+    rig->plan = (struct listener_plan){"mx", &rig->listen, &rig->pool, &rig->dummy};
+    rig->log_fd = -1;
+    return 0;
+}
+
+static _Noreturn void rig_become_master(const struct rig *rig, int log)
+{
+    dup2(log, STDERR_FILENO);
+    log_to_stderr("posternd");
+    log_set_level(LEVEL_DEBUG);
+    struct master_setup setup = {&rig->process, &rig->plan, 1, -1};
+    _exit(master_run(&setup, dummy_worker));
+}
+
+/* Does not wait for ready. */
+static void rig_launch(struct rig *rig)
+{
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    rig->log_fd = ends[0];
+    rig->master = fork();
+    assert_true(rig->master >= 0);
+    if (rig->master == 0)
+        rig_become_master(rig, ends[1]);
+    close(ends[1]);
+}
+
+static void rig_start(struct rig *rig)
+{
+    rig_launch(rig);
+    assert_true(rig_logs(rig, "event=ready"));
+}
+
+/* The pids of the master's children. */
+static int rig_workers(const struct rig *rig, pid_t *pids, int room)
+{
+    char path[64], text[8192];
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)rig->master, (int)rig->master);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    ssize_t size = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    text[size > 0 ? size : 0] = '\0';
+    int count = 0;
+    for (char *at = text, *end; count < room; at = end) {
+        long pid = strtol(at, &end, 10);
+        if (end == at)
+            break;
+        pids[count++] = (pid_t)pid;
+    }
+    return count;
+}
+
+static int rig_worker_count(const struct rig *rig)
+{
+    pid_t pids[64];
+    return rig_workers(rig, pids, 64);
+}
+
+/* Waits until the number of workers is within these. */
+static bool rig_has_workers(const struct rig *rig, int least, int most)
+{
+    int64_t deadline = clock_deadline(RIG_PATIENCE_MS);
+    for (;;) {
+        int count = rig_worker_count(rig);
+        if (count >= least && count <= most)
+            return true;
+        if (clock_ms() >= deadline)
+            return false;
+        usleep(RIG_POLL_MS * 1000);
+    }
+}
+
+/* Its exit status, or -1 when it did not end, or not by itself. */
+static int rig_wait(struct rig *rig)
+{
+    int64_t deadline = clock_deadline(RIG_PATIENCE_MS);
+    while (clock_ms() < deadline) {
+        int status;
+        rig_read_log(rig, RIG_POLL_MS);
+        if (waitpid(rig->master, &status, WNOHANG) != rig->master)
+            continue;
+        rig->master = 0;
+        rig_read_log(rig, 0);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    }
+    return -1;
+}
+
+static int rig_stop(struct rig *rig)
+{
+    kill(rig->master, SIGTERM);
+    return rig_wait(rig);
+}
+
+/* A test that failed may have left them all. */
+static int rig_tear_down(void **state)
+{
+    struct rig *rig = *state;
+    if (rig->master > 0) {
+        pid_t pids[64];
+        int count = rig_workers(rig, pids, 64);
+        rig_read_log(rig, 0);
+        fprintf(stderr, "--- the master's log\n%s", rig->log);
+        kill(rig->master, SIGKILL);
+        waitpid(rig->master, NULL, 0);
+        for (int i = 0; i < count; i++)
+            kill(pids[i], SIGKILL);
+    }
+    if (rig->log_fd >= 0)
+        close(rig->log_fd);
+    unlink(rig->pid_path);
+    rmdir(rig->directory);
+    free(rig->log);
+    free(rig);
+    return 0;
+}
+
+/* -- clients */
+
+struct client {
+    int fd;
+    int pid, slot; /* who serves it */
+};
+
+static int rig_connect(const struct rig *rig)
+{
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(rig->address.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct timeval patience = {.tv_sec = RIG_PATIENCE_MS / 1000};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static void client_say(const struct client *client, const char *line)
+{
+    char text[128];
+    int size = snprintf(text, sizeof(text), "%s\n", line);
+    assert_int_equal(send(client->fd, text, (size_t)size, MSG_NOSIGNAL), size);
+}
+
+/* False at the end of the conversation. */
+static bool client_hear(const struct client *client, char line[DUMMY_LINE_SIZE])
+{
+    size_t size = 0;
+    while (size < DUMMY_LINE_SIZE - 1 && recv(client->fd, line + size, 1, 0) == 1)
+        if (line[size++] == '\n')
+            break;
+    line[size] = '\0';
+    return size > 0;
+}
+
+static struct client client_open(const struct rig *rig)
+{
+    struct client client = {.fd = rig_connect(rig)};
+    char line[DUMMY_LINE_SIZE];
+    assert_true(client.fd >= 0);
+    assert_true(client_hear(&client, line));
+    assert_int_equal(sscanf(line, "hello %d %d", &client.pid, &client.slot), 2);
+    return client;
+}
+
+static void client_close(const struct client *client)
+{
+    close(client->fd);
+}
+
+#endif
