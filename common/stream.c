@@ -93,17 +93,19 @@ enum io stream_fill(struct stream *s, int64_t deadline_ms)
     }
 }
 
-/* The buffer holds no LF in its first `seen` octets: throws them away until one comes. */
-static enum io skip_line(struct stream *s, int64_t deadline_ms)
+/* Throws away what there is until a LF comes; the octet before it is kept for who asks how the line ended. */
+static enum io skip_line(struct stream *s, int64_t deadline_ms, struct slice *line_out)
 {
     for (;;) {
         struct slice unread = buffer_unread(&s->in);
         const char *lf = unread.size > 0 ? memchr(unread.at, '\n', unread.size) : NULL;
         if (lf != NULL) {
-            buffer_consume(&s->in, (size_t)(lf - unread.at) + 1);
+            size_t size = (size_t)(lf - unread.at) + 1;
+            *line_out = size >= 2 ? slice_make(lf - 1, 2) : slice_make(lf, 1);
+            buffer_consume(&s->in, size);
             return IO_TOO_LONG;
         }
-        buffer_clear(&s->in);
+        buffer_consume(&s->in, unread.size > 0 ? unread.size - 1 : 0);
         enum io io = stream_fill(s, deadline_ms);
         if (io != IO_OK)
             return io;
@@ -119,7 +121,7 @@ enum io stream_read_line(struct stream *s, size_t limit, int64_t deadline_ms, st
         const char *lf = unread.size > seen ? memchr(unread.at + seen, '\n', unread.size - seen) : NULL;
         size_t size = lf != NULL ? (size_t)(lf - unread.at) + 1 : unread.size;
         if (size > limit || (lf == NULL && size == limit))
-            return skip_line(s, deadline_ms);
+            return skip_line(s, deadline_ms, line_out);
         if (lf != NULL) {
             *line_out = slice_make(unread.at, size);
             buffer_consume(&s->in, size);

@@ -43,7 +43,7 @@ void stream_abort(struct stream *s);        /* as close, but the peer sees a res
 bool stream_is_open(const struct stream *s);
 
 /* The next line up to and with its LF, valid until the next read; at most `limit` octets of it, else the line is thrown
- * away up to its LF and IO_TOO_LONG is said. A line that is in the buffer already costs no system call. */
+ * away to its LF, *line_out is the last one or two octets of it, and IO_TOO_LONG is said. A line that is in the buffer already costs no system call. */
 enum io stream_read_line(struct stream *s, size_t limit, int64_t deadline_ms, struct slice *line_out) IO_MUST_USE;
 
 /* At least one octet more into `in`, whose unread part the caller then takes from with buffer_consume. */

@@ -257,10 +257,30 @@ static void blame_line(struct session *s, const struct reply *fault)
     session_reply(s, &reply);
 }
 
+/* A LF alone ends no line (RFC 5321 section 2.3.8). Who waits behind it is told at once that it was wrong. What is
+ * there behind it already was not sent in answer to that: it belongs to the refused line up to its CRLF, is no command,
+ * and gets no reply of its own. */
+static bool belongs_to_refused(struct session *s, struct slice line)
+{
+    bool refused = s->in_refused_line;
+    bool bare_lf = line.size < 2 || line.at[line.size - 2] != '\r';
+    s->in_refused_line = bare_lf && stream_input(&s->outside) == INPUT_SOME;
+    return refused;
+}
+
+static void take_line(struct session *s, struct slice line)
+{
+    struct command command;
+    enum command_fault fault = command_parse(line, &command);
+    if (fault != COMMAND_FINE)
+        blame_line(s, FAULT_REPLIES[fault]);
+    else
+        obey(s, &command);
+}
+
 void dialog_step(struct session *s)
 {
     struct slice line;
-    struct command command;
     int64_t deadline = clock_deadline(s->options->command_timeout_ms);
     s->outside_watch.fd = s->outside.fd;
     s->outside_watch.events = POLLRDHUP;
@@ -268,19 +288,12 @@ void dialog_step(struct session *s)
     if (io == IO_LATE) {
         session_end(s, "timeout");
         session_reply(s, &REPLY_TIMEOUT);
-        return;
-    }
-    if (io == IO_TOO_LONG) {
-        blame_line(s, &REPLY_LONG);
-        return;
-    }
-    if (io != IO_OK) {
+    } else if (io != IO_OK && io != IO_TOO_LONG) {
         session_end(s, "client hung up");
-        return;
+    } else if (!belongs_to_refused(s, line)) {
+        if (io == IO_TOO_LONG)
+            blame_line(s, &REPLY_LONG);
+        else
+            take_line(s, line);
     }
-    enum command_fault fault = command_parse(line, &command);
-    if (fault != COMMAND_FINE)
-        blame_line(s, FAULT_REPLIES[fault]);
-    else
-        obey(s, &command);
 }

@@ -209,13 +209,30 @@ static enum asked hello(struct inside *in, struct slice name, struct reply *repl
     return asked;
 }
 
-static enum asked not_passed(struct inside *in, const char *what, struct reply *reply_out)
+static enum asked not_passed(struct inside *in, const char *what, const char *more, struct reply *reply_out)
 {
-    blame(in, LEVEL_ERROR, what, "");
+    blame(in, LEVEL_ERROR, what, more);
     stream_abort(&in->stream);
     end(in);
     *reply_out = REPLY_NOT_PASSED;
     return ASKED_LOST;
+}
+
+/* Anything but 220. Its own words go into the log: a 5yz is a line missing there, a 4yz a limit at work
+ * on the client. */
+static enum asked xclient_refused(struct inside *in, struct reply *reply_out)
+{
+    char said[96];
+    snprintf(said, sizeof(said), "%d %s %.*s", reply_out->code, reply_out->enhanced, SLICE_ARGS(reply_out->text));
+    if (reply_class(reply_out) == 4)
+        return not_passed(in,
+                          "inside turns the client away at XCLIENT; main.cf there lacks "
+                          "smtpd_client_connection_count_limit = 0, or limits clients otherwise",
+                          said, reply_out);
+    return not_passed(in,
+                      "inside answers XCLIENT with a refusal; main.cf there lacks "
+                      "smtpd_authorized_xclient_hosts = (this host's address)",
+                      said, reply_out);
 }
 
 /* L11: as configured, or nothing does. */
@@ -225,27 +242,22 @@ static enum asked pass_by_xclient(struct inside *in, struct reply *reply_out)
     if (asked != ASKED_ANSWERED)
         return asked;
     if (reply_class(reply_out) != 2)
-        return not_passed(in, "inside refuses our own EHLO", reply_out);
+        return not_passed(in, "inside refuses our own EHLO", "", reply_out);
     if ((in->offers.keywords & KEYWORD_XCLIENT) == 0)
         return not_passed(in,
                           "inside offers no XCLIENT; main.cf there lacks smtpd_authorized_xclient_hosts = "
                           "(this host's address)",
-                          reply_out);
+                          "", reply_out);
     if (!inside_line(in)) {
         *reply_out = REPLY_INSIDE_LOST;
         return ASKED_LOST;
     }
     if (!xclient_print(&in->stream.out, in->offers.xclient, in->who->client, in->who->local))
-        return not_passed(in, "inside's XCLIENT does not offer ADDR", reply_out);
+        return not_passed(in, "inside's XCLIENT does not offer ADDR", "", reply_out);
     asked = inside_ask(in, EXPECT_ANY, in->backend->command_timeout_ms, reply_out);
     if (asked != ASKED_ANSWERED)
         return asked;
-    if (reply_out->code != 220)
-        return not_passed(in,
-                          "inside answers XCLIENT with a refusal; main.cf there lacks "
-                          "smtpd_authorized_xclient_hosts = (this host's address)",
-                          reply_out);
-    return ASKED_ANSWERED;
+    return reply_out->code == 220 ? ASKED_ANSWERED : xclient_refused(in, reply_out);
 }
 
 static enum asked reach_server(struct inside *in, struct reply *reply_out)

@@ -22,7 +22,7 @@ enum {
     INSIDE_IN_BYTES = 8192,
     INSIDE_OUT_BYTES = 8192,
     INSIDE_NAME_MAX = 256,
-    INSIDE_TROUBLE_MAX = 200
+    INSIDE_TROUBLE_MAX = 256
 };
 
 enum inside_state {

@@ -41,16 +41,16 @@ enum {
 
 /* RFC 5321's: MAIL to end of data; dies with RSET. */
 struct transaction {
-    bool begun;                 /* a well-formed MAIL: there is something to log */
-    bool open_inside;           /* inside accepted it: RSET is needed there */
+    bool begun;       /* a well-formed MAIL: there is something to log */
+    bool open_inside; /* inside accepted it: RSET is needed there */
     int64_t began_ms;
-    struct path sender;         /* slices of sender_text */
+    struct path sender; /* slices of sender_text */
     char sender_text[PATH_MAX_OCTETS + 8];
     struct mail_parameters parameters;
     int accepted_recipients;
     int refused_recipients;
-    struct buffer recipients;   /* for the log: accepted, separated by commas */
-    struct buffer refused;      /* and refused */
+    struct buffer recipients; /* for the log: accepted, separated by commas */
+    struct buffer refused;    /* and refused */
     char recipients_text[RECIPIENTS_LOGGED_MAX];
     char refused_text[RECIPIENTS_LOGGED_MAX];
     struct body body;
@@ -87,12 +87,13 @@ struct session {
     struct buffer said;           /* the text of a reply that was put together here */
     char said_text[SAID_MAX];
 
-    int errors;                   /* malformed and misplaced commands */
-    int idle_commands;            /* since the last message that was accepted */
+    bool in_refused_line; /* a bare LF was refused, the line goes on */
+    int errors;           /* malformed and misplaced commands */
+    int idle_commands;    /* since the last message that was accepted */
     int messages, refused_messages;
     int score;
-    bool allowed;                 /* by a check before RCPT: policy has ended for this client */
-    const char *ending;           /* why the session ended; NULL: still on */
+    bool allowed;       /* by a check before RCPT: policy has ended for this client */
+    const char *ending; /* why the session ended; NULL: still on */
 
     struct transaction transaction;
     struct notes notes;

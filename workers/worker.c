@@ -28,13 +28,17 @@ struct worker {
     struct wait_guest lifeline;
     int epoll;
     int listeners[LISTENERS_MAX]; /* -1: closed */
+    bool entered;                 /* the scoreboard */
     bool orphaned;                /* the lifeline ended: no further session */
     int64_t sessions;
     struct session *session;
 };
 
-static _Noreturn void leave(enum worker_exit status)
+/* Who leaves is none of the house from now on, however long the exit takes. */
+static _Noreturn void leave(const struct worker *w, enum worker_exit status)
 {
+    if (w->entered)
+        scoreboard_set_tag(w->setup->board, w->setup->slot, TAG_NONE);
     exit((int)status);
 }
 
@@ -65,9 +69,9 @@ static void look_at_lifeline(const struct worker *w)
     char ticket;
     ssize_t got = read(w->setup->lifeline, &ticket, 1);
     if (got == 1)
-        leave(WORKER_RETIRED);
+        leave(w, WORKER_RETIRED);
     if (got == 0)
-        leave(WORKER_ORPHANED);
+        leave(w, WORKER_ORPHANED);
 }
 
 /* -- waiting for a client -- */
@@ -78,7 +82,7 @@ static void watch_listeners(struct worker *w, bool on)
         struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.fd = w->listeners[i]};
         if (w->listeners[i] >= 0 &&
             epoll_ctl(w->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, w->listeners[i], &event) != 0)
-            leave(errno == ENOMEM || errno == ENOSPC ? WORKER_SHORT : WORKER_BROKEN);
+            leave(w, errno == ENOMEM || errno == ENOSPC ? WORKER_SHORT : WORKER_BROKEN);
     }
 }
 
@@ -97,7 +101,7 @@ static int accept_one(struct worker *w, struct endpoint *peer, struct endpoint *
         if (fd >= 0)
             return fd;
         if (is_shortage(errno))
-            leave(WORKER_SHORT);
+            leave(w, WORKER_SHORT);
         if (errno == EINVAL || errno == EBADF) {
             close(w->listeners[i]); /* closing takes it out of epoll: nobody else holds this descriptor here */
             w->listeners[i] = -1;
@@ -115,7 +119,7 @@ static int wait_for_client(struct worker *w, struct endpoint *peer, struct endpo
     while (fd < 0) {
         struct epoll_event events[EVENTS];
         if (epoll_wait(w->epoll, events, EVENTS, -1) < 0 && errno != EINTR)
-            leave(WORKER_BROKEN);
+            leave(w, WORKER_BROKEN);
         fd = accept_one(w, peer, local);
         if (fd < 0)
             look_at_lifeline(w);
@@ -183,7 +187,7 @@ static void prepare_epoll(struct worker *w)
     int flags = fcntl(setup->lifeline, F_GETFL);
     if (w->epoll < 0 || flags < 0 || fcntl(setup->lifeline, F_SETFL, flags | O_NONBLOCK) != 0 ||
         epoll_ctl(w->epoll, EPOLL_CTL_ADD, setup->lifeline, &event) != 0)
-        leave(is_shortage(errno) ? WORKER_SHORT : WORKER_BROKEN);
+        leave(w, is_shortage(errno) ? WORKER_SHORT : WORKER_BROKEN);
 }
 
 static void prepare(struct worker *w, const struct worker_setup *setup)
@@ -198,9 +202,10 @@ static void prepare(struct worker *w, const struct worker_setup *setup)
         w->listeners[i] = setup->listeners[i];
     w->session = calloc(1, sizeof(*w->session));
     if (w->session == NULL)
-        leave(WORKER_SHORT);
+        leave(w, WORKER_SHORT);
     if (!scoreboard_enter(setup->board, setup->slot))
-        leave(is_shortage(errno) ? WORKER_SHORT : WORKER_BROKEN);
+        leave(w, is_shortage(errno) ? WORKER_SHORT : WORKER_BROKEN);
+    w->entered = true;
     w->for_sessions = (struct session_setup){w->service, setup->board, &w->wait, setup->slot};
     struct slot_facts *facts = slot_begin(setup->board);
     facts->generation = setup->generation;
@@ -220,5 +225,5 @@ _Noreturn void worker_main(const struct worker_setup *setup)
         int fd = wait_for_client(&w, &peer, &local);
         serve(&w, fd, &peer, &local);
     }
-    leave(w.orphaned ? WORKER_ORPHANED : WORKER_RETIRED);
+    leave(&w, w.orphaned ? WORKER_ORPHANED : WORKER_RETIRED);
 }

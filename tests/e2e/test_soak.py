@@ -2,107 +2,123 @@
 """A thousand sessions of every kind in one worker leave its memory and its descriptors where they were, and nothing of
 one is seen in another."""
 import collections
+import re
 import socket
 
 import net
 import postern as postern_program
+import stories
 from smtp_client import Client, Closed
 
 SESSIONS = 1000
-WARM_UP = 10  # sessions of a worker, all kinds among them, before it is measured
+WARM_UP = 40  # sessions before the two workers are measured: each has seen every kind
 GROWTH_KIB = 128  # a leak of 200 octets a session would be more
 CONTENT = b"Subject: soak\r\n\r\n" + b"0123456789" * 100 + b"\r\n"
 
 
-def good(client):
-    client.hello()
-    assert client.message("user@example.org", CONTENT).code == 250
+def good(client, marker):
+    client.hello(f"{marker}.test")
+    assert client.message(f"user-{marker}@example.org", marker.encode() + CONTENT).code == 250
     client.quit()
 
 
-def aborted(client):
-    client.hello()
-    client.begin("user@example.org")
-    client.send(CONTENT)
+def aborted(client, marker):
+    client.hello(f"{marker}.test")
+    client.begin(f"user-{marker}@example.org")
+    client.send(marker.encode() + CONTENT)
     client.reset()
 
 
-def refused(client):
-    client.hello()
-    client.ask("MAIL FROM:<sender@example.com>", 250)
-    client.ask("RCPT TO:<nobody@example.org>", 550)
+def refused(client, marker):
+    client.hello(f"{marker}.test")
+    client.ask(f"MAIL FROM:<{marker}@example.com>", 250)
+    client.ask(f"RCPT TO:<nobody-{marker}@example.org>", 550)
     assert client.command("DATA").code >= 500
     client.quit()
 
 
-def bare_line_feed(client):
-    client.hello()
-    client.begin("user@example.org")
-    client.send(b"bare\nLF\r\n.\r\n")
+def bare_line_feed(client, marker):
+    client.hello(f"{marker}.test")
+    client.begin(f"user-{marker}@example.org")
+    client.send(marker.encode() + b"bare\nLF\r\n.\r\n")
     assert client.reply().code >= 500
 
 
-def early_talker(client):
-    client.send(b"EHLO early.test\r\nMAIL FROM:<sender@example.com>\r\nQUIT\r\n")
+def early_talker(client, marker):
+    client.send(f"EHLO {marker}.test\r\nMAIL FROM:<{marker}@example.com>\r\nQUIT\r\n".encode())
     client.all_replies()
 
 
-def lost(client):
+def lost(client, marker):
     client.expect(220)
-    client.command("WHAT is this")
+    client.command(f"WHAT is {marker}")
     client.close()
 
 
-def silent(client):
+def silent(client, marker):
     client.close()
 
 
-def two_messages(client):
-    client.hello("again.test")
-    for _ in range(2):
-        assert client.message(["a@example.org", "b@example.org"], CONTENT).code == 250
+def two_messages(client, marker):
+    client.hello(f"{marker}.test")
+    for name in "ab":
+        assert client.message([f"{name}-{marker}@example.org", f"c-{marker}@example.org"], CONTENT).code == 250
     client.ask("RSET", 250)
     client.quit()
 
 
 KINDS = [good, aborted, refused, bare_line_feed, early_talker, lost, silent, two_messages]
+MARKER = re.compile(rb"\bm\d+x\b")
+
+
+def echo_refusal(session):
+    recipient = session.commands[-1][len(b"RCPT TO:"):]
+    session.say(b"550 5.1.1 unknown " + recipient + b"\r\n" if b"nobody" in recipient else b"250 2.1.5 ok\r\n")
 
 
 def test_thousand_sessions(inside, postern):
-    server = inside({"RCPT": lambda session: session.say(
-        b"550 5.1.1 unknown\r\n" if b"nobody" in session.commands[-1] else b"250 2.1.5 ok\r\n")})
+    server = inside({"RCPT": echo_refusal})
     gate = postern(server.address, "listener.max_workers=2", "listener.min_spare=1", "listener.max_spare=2",
                    "listener.sessions_per_worker=1000000", "listener.max_errors=100")
-    served, first = collections.Counter(), {}
+    before = {}
     for number in range(SESSIONS):
-        pid = _serve_one(gate, KINDS[number % len(KINDS)])
-        served[pid] += 1
-        if served[pid] == 2 * WARM_UP:
-            first[pid] = _measure(gate, pid)
-        del server.sessions[:-20]
+        stories.forget()
+        _serve_one(gate, KINDS[number % len(KINDS)], f"m{number}x")
+        if number + 1 == WARM_UP:
+            before = {pid: _measure(gate, pid) for pid in gate.workers()}
+    served = _sessions_by_worker(gate)
     busiest, count = served.most_common(1)[0]
     assert count > SESSIONS // 3, f"no worker served long enough: {served}"
-    for pid, before in first.items():
-        after = _measure(gate, pid)
-        story = f"worker {pid}, {served[pid]} sessions: {before} -> {after}"
-        print(story)
-        assert after["descriptors"] == before["descriptors"], story
-        if not postern_program.SANITIZED:  # the sanitizer keeps what was freed
-            assert after["Pss_Anon"] <= before["Pss_Anon"] + GROWTH_KIB, story
-            assert after["Rss"] <= before["Rss"] + 4 * GROWTH_KIB, story
-    assert busiest in gate.workers(), "the worker was replaced"
+    assert busiest in before and busiest in gate.workers(), "the worker was replaced"
+    for pid in before:
+        _assert_not_grown(f"worker {pid}, {served[pid]} sessions", before[pid], _measure(gate, pid))
+    for session in server.sessions:
+        assert len(set(MARKER.findall(bytes(session.heard)))) <= 1, f"two clients in one session: {session.heard[:500]}"
 
 
-def _serve_one(gate, kind):
+def _sessions_by_worker(gate):
+    return collections.Counter(int(pid) for pid in re.findall(r"\[(\d+)\]: event=session ", gate.log()))
+
+
+def _assert_not_grown(who, before, after):
+    story = f"{who}: {before} -> {after}"
+    print(story)
+    assert after["descriptors"] == before["descriptors"], story
+    if not postern_program.SANITIZED:  # the sanitizer keeps what was freed
+        assert after["Pss_Anon"] <= before["Pss_Anon"] + GROWTH_KIB, story
+        assert after["Rss"] <= before["Rss"] + 4 * GROWTH_KIB, story
+
+
+def _serve_one(gate, kind, marker):
     client = _welcome(gate)
-    pid = gate.worker_of(client)
     try:
-        kind(client)
+        kind(client, marker)
     except (Closed, ConnectionError):
         pass
     finally:
         client.close()
-    return pid
+    heard = b"".join(octets for who, octets in client.transcript if who == "S")
+    assert set(MARKER.findall(heard)) <= {marker.encode()}, f"another client's words: {heard}"
 
 
 def _welcome(gate):

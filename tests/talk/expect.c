@@ -128,9 +128,10 @@ bool expect_reply(const struct step *step, struct slice reply)
 static bool regex_matches(const char *pattern, struct slice line)
 {
     regex_t compiled;
-    char *text = strndup(line.at, line.size); /* to a NUL at most */
+    char *text = calloc(1, line.size + 1);
     if (!text || regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB) != 0)
         abort();
+    memcpy(text, line.at, line.size);
     bool matches = strlen(text) == line.size && regexec(&compiled, text, 0, NULL, 0) == 0;
     regfree(&compiled);
     free(text);

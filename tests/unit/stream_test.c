@@ -85,6 +85,26 @@ static void a_long_line_is_thrown_away_whole(void **state)
     tear_down(&p);
 }
 
+static void how_a_long_line_ended_is_told(void **state)
+{
+    struct pair p;
+    struct slice line;
+    (void)state;
+    set_up(&p);
+    for (int i = 0; i < 64; i++)
+        say(&p, "x");
+    say(&p, "012345678901234567890123456789012345678901234567890123456789012\r\n"); /* CR is the buffer's last octet */
+    assert_int_equal(stream_read_line(&p.s, 40, clock_deadline(1000), &line), IO_TOO_LONG);
+    assert_true(slice_equal(line, slice_of("\r\n")));
+    for (int i = 0; i < 10; i++)
+        say(&p, "0123456789");
+    say(&p, "\nNOOP\r\n");
+    assert_int_equal(stream_read_line(&p.s, 40, clock_deadline(1000), &line), IO_TOO_LONG);
+    assert_true(slice_equal(line, slice_of("9\n")));
+    expect_line(&p, "NOOP\r\n");
+    tear_down(&p);
+}
+
 static void looking_reads_nothing_away(void **state)
 {
     struct pair p;
@@ -167,7 +187,7 @@ static void a_peer_that_does_not_read_is_late(void **state)
     (void)state;
     set_up(&p);
     assert_int_equal(stream_write(&p.s, &piece, 1, clock_deadline(20)), IO_LATE);
-    assert_int_equal(stream_flush(&p.s, clock_deadline(20)), IO_OK); /* nothing is left to flush .. */
+    assert_int_equal(stream_flush(&p.s, clock_deadline(20)), IO_OK);                /* nothing is left to flush .. */
     assert_int_equal(stream_put(&p.s, slice_of("x"), clock_deadline(20)), IO_LATE); /* .. and nothing may follow */
     tear_down(&p);
 }
@@ -203,6 +223,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_come_one_by_one),
         cmocka_unit_test(a_long_line_is_thrown_away_whole),
+        cmocka_unit_test(how_a_long_line_ended_is_told),
         cmocka_unit_test(looking_reads_nothing_away),
         cmocka_unit_test(reading_flushes_writing),
         cmocka_unit_test(a_half_closed_peer_still_hears),
