@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/must.h"
 #include "common/stream.h"
 
@@ -37,6 +38,20 @@ void stream_close(struct stream *s)
     s->reading = s->writing = IO_END;
     buffer_clear(&s->in);
     buffer_clear(&s->out);
+}
+
+void stream_close_gently(struct stream *s, int64_t wait_ms)
+{
+    int64_t deadline = clock_deadline(wait_ms);
+    size_t read_away = 0;
+    if (s->fd >= 0 && s->reading == IO_OK && stream_input(s) == INPUT_SOME && shutdown(s->fd, SHUT_WR) == 0) {
+        buffer_clear(&s->in);
+        while (read_away < STREAM_LINGER_BYTES && stream_fill(s, deadline) == IO_OK) {
+            read_away += buffer_unread(&s->in).size;
+            buffer_clear(&s->in);
+        }
+    }
+    stream_close(s);
 }
 
 void stream_abort(struct stream *s)

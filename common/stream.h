@@ -20,6 +20,8 @@
 #include "common/buffer.h"
 #include "common/wait.h"
 
+enum { STREAM_LINGER_BYTES = 1 << 20 };
+
 struct stream {
     int fd; /* -1: closed */
     struct wait *wait;
@@ -39,6 +41,9 @@ enum input { INPUT_NONE, INPUT_SOME, INPUT_END, INPUT_LOST };
 void stream_init(struct stream *s, struct wait *wait, char *in, size_t in_size, char *out, size_t out_size);
 void stream_open(struct stream *s, int fd); /* takes fd, need not be non-blocking; forgets all that was buffered */
 void stream_close(struct stream *s);        /* what is unwritten is dropped */
+/* As close, but first what the peer still sends is read away until it ends, for `wait_ms` and STREAM_LINGER_BYTES at
+ * most: a close with unread input is a reset, which can overtake our last reply on its way. */
+void stream_close_gently(struct stream *s, int64_t wait_ms);
 void stream_abort(struct stream *s);        /* as close, but the peer sees a reset (no FIN that could end a message) */
 bool stream_is_open(const struct stream *s);
 

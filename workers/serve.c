@@ -134,6 +134,8 @@ static void greet(struct session *s)
     session_reply(s, &hello);
 }
 
+enum { LINGER_MS = 1000 };
+
 /* Replies leave before anything else happens; inside gets a QUIT only when the client left in order. */
 static void finish(struct session *s)
 {
@@ -142,7 +144,7 @@ static void finish(struct session *s)
     wait_dismiss(s->setup->wait, &s->outside_watch);
     bool in_order = s->outside.reading == IO_OK && s->outside.writing == IO_OK;
     uint64_t received = s->outside.received_bytes;
-    stream_close(&s->outside);
+    stream_close_gently(&s->outside, LINGER_MS);
     s->outside.received_bytes = received;
     envelope_drop(s, s->ending != NULL ? s->ending : "");
     if (in_order)

@@ -147,7 +147,7 @@ static void turn_away(struct worker *w, int fd)
     reply_print(&outside->out, &REPLY_FULL);
     if (stream_flush(outside, clock_deadline(TURN_AWAY_WAIT_MS)) != IO_OK)
         log_line(LEVEL_DEBUG, "a client that was turned away did not listen");
-    stream_close(outside);
+    stream_close_gently(outside, TURN_AWAY_WAIT_MS);
 }
 
 /* Enter first, count then: two who do so at once may both turn away, but never both miss that the house is full. */
