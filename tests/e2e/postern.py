@@ -34,7 +34,7 @@ class Postern:
         self.command = command
         self._seen = set()  # every pid that was ever asked for
         self.expects_crashes = False
-        self._log = tempfile.NamedTemporaryFile(prefix="postern-log-")
+        self._log = tempfile.TemporaryFile()
         stories.add(self)
         assert os.path.exists(POSTERND), f"{POSTERND} is missing: build it first (make)"
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
@@ -68,8 +68,8 @@ class Postern:
     # -- its log
 
     def log(self):
-        with open(self._log.name, errors="replace") as f:
-            return f.read()
+        size = os.fstat(self._log.fileno()).st_size
+        return os.pread(self._log.fileno(), size, 0).decode(errors="replace")
 
     def wait_log(self, pattern):
         return net.wait_until(lambda: re.search(pattern, self.log(), re.M), 10, f"posternd did not log {pattern}",
