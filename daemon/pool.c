@@ -20,14 +20,20 @@ const struct option pool_option_rows[] = {
     {0},
 };
 
+/* Only what was said and contradicts itself is refused: defaults give way to a small max_workers. */
 bool pool_check_options(struct config *config, const void *block, const struct pool_options *options)
 {
-    if (options->max_spare < options->min_spare)
+    bool most_said = config_is_set(config, block, "max_workers");
+    bool max_said = config_is_set(config, block, "max_spare");
+    if (max_said && options->max_spare < options->min_spare)
         return config_refuse(config, block, "max_spare", "must not be less than min_spare (%lld)",
                              (long long)options->min_spare);
-    if (options->max_workers < options->max_spare)
+    if (max_said && most_said && options->max_workers < options->max_spare)
         return config_refuse(config, block, "max_workers", "must not be less than max_spare (%lld)",
                              (long long)options->max_spare);
+    if (config_is_set(config, block, "min_spare") && options->max_workers < options->min_spare)
+        return config_refuse(config, block, "min_spare", "must not be more than max_workers (%lld)",
+                             (long long)options->max_workers);
     return true;
 }
 
@@ -103,9 +109,12 @@ static int leave_now(struct pool_pace *pace, int surplus, int64_t now_ms)
 struct pool_step pool_decide(const struct pool_options *options, struct pool_pace *pace, const struct pool_view *view)
 {
     struct pool_view v = clamped(view);
+    int max_workers = (int)options->max_workers;
+    int min_spare = at_most((int)options->min_spare, max_workers);
+    int max_spare = at_most((int)options->max_spare, max_workers);
     settle(pace, v.now_ms);
-    int missing = (int)options->min_spare - v.idle - v.starting;
-    int room = (int)options->max_workers - v.alive;
+    int missing = min_spare - v.idle - v.starting;
+    int room = max_workers - v.alive;
     int wanted = at_most(missing, room);
     struct pool_step step = {.full = missing > 0 && room <= 0, .look_ms = v.now_ms + POOL_TICK_MS};
     step.spawn = spawn_now(pace, wanted, v.now_ms);

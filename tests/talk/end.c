@@ -77,6 +77,8 @@ static bool hear(struct end *end, struct report *report)
         return false;
     end->ended = true;
     report_event(report, end->hears_mark, "(the session closed the connection)");
+    if (end->follows)
+        end_close(end);
     return true;
 }
 

@@ -19,7 +19,8 @@ struct end {
     int fd;     /* -1: none, or closed by the talk */
     int server; /* inside: whose connection, from 1 */
     const char *hears_mark, *says_mark;
-    bool ended; /* the session has closed or reset it */
+    bool follows; /* closes when the session has: a client that is still there would be lingered for */
+    bool ended;   /* the session has closed or reset it */
     bool half_closed;
     bool deaf;
     struct octets heard;

@@ -59,6 +59,7 @@ int sides_connect_outside(struct sides *sides)
         report_fail(sides->report, "socketpair: %s", strerror(errno));
     end_clear(&sides->outside);
     end_open(&sides->outside, pair[0], "O<", "O>");
+    sides->outside.follows = true;
     sides->outside.cut = sides->cut;
     sides->outside_session_fd = pair[1];
     return pair[1];

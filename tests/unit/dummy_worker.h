@@ -82,6 +82,9 @@ static unsigned long long dummy_status_line(const char *name)
     return value;
 }
 
+/* 32 and 33 are the C library's own: nobody can reset them, and whoever runs the tests may have left them ignored. */
+static const unsigned long long DUMMY_LIBC_SIGNALS = 3ull << 31;
+
 static void dummy_say_who(const struct dummy_run *run)
 {
     char line[DUMMY_LINE_SIZE];
@@ -94,7 +97,7 @@ static void dummy_say_who(const struct dummy_run *run)
     snprintf(line, sizeof(line), "%u/%u/%u %u/%u/%u %d %llx %llx %llu %d %llx %llx\n", uids[0], uids[1], uids[2],
              gids[0], gids[1], gids[2], getgroups(0, NULL), dummy_status_line("CapPrm:") | dummy_status_line("CapEff:"),
              dummy_status_line("NoNewPrivs:"), (unsigned long long)core.rlim_max, prctl(PR_GET_DUMPABLE),
-             dummy_status_line("SigBlk:"), dummy_status_line("SigIgn:"));
+             dummy_status_line("SigBlk:"), dummy_status_line("SigIgn:") & ~DUMMY_LIBC_SIGNALS);
     dummy_say(run, line);
 }
 
