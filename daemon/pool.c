@@ -119,7 +119,7 @@ struct pool_step pool_decide(const struct pool_options *options, struct pool_pac
     struct pool_step step = {.full = missing > 0 && room <= 0, .look_ms = v.now_ms + POOL_TICK_MS};
     step.spawn = spawn_now(pace, wanted, v.now_ms);
     if (missing <= 0)
-        step.leave = leave_now(pace, v.idle - (int)options->max_spare, v.now_ms);
+        step.leave = leave_now(pace, v.idle - max_spare, v.now_ms);
     if (wanted > step.spawn)
         step.look_ms = earlier(step.look_ms, pace->not_before_ms);
     return step;
