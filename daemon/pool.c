@@ -42,6 +42,11 @@ static int at_most(int value, int limit)
     return value < limit ? value : limit;
 }
 
+static int at_least(int value, int limit)
+{
+    return value > limit ? value : limit;
+}
+
 static int64_t earlier(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -111,12 +116,12 @@ struct pool_step pool_decide(const struct pool_options *options, struct pool_pac
     struct pool_view v = clamped(view);
     int max_workers = (int)options->max_workers;
     int min_spare = at_most((int)options->min_spare, max_workers);
-    int max_spare = at_most((int)options->max_spare, max_workers);
+    int max_spare = at_most(at_least((int)options->max_spare, min_spare), max_workers);
     settle(pace, v.now_ms);
     int missing = min_spare - v.idle - v.starting;
     int room = max_workers - v.alive;
     int wanted = at_most(missing, room);
-    struct pool_step step = {.full = missing > 0 && room <= 0, .look_ms = v.now_ms + POOL_TICK_MS};
+    struct pool_step step = {.full = room <= 0 && v.idle + v.starting <= 1, .look_ms = v.now_ms + POOL_TICK_MS};
     step.spawn = spawn_now(pace, wanted, v.now_ms);
     if (missing <= 0)
         step.leave = leave_now(pace, v.idle - max_spare, v.now_ms);

@@ -52,7 +52,7 @@ struct pool_view {
 struct pool_step {
     int spawn;
     int leave;       /* tickets to write */
-    bool full;       /* spares are missing, and max_workers is reached */
+    bool full;       /* the next client is turned away: at most one is idle, and max_workers is reached */
     int64_t look_ms; /* look again at the latest then */
 };
 
