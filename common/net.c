@@ -10,7 +10,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/net.h"
+
+enum { UNIX_RETRY_MS = 10 };
 
 static const char ENDPOINT_FORMS[] = "write 192.0.2.1:25, [2001:db8::1]:25 or unix:/path (names are not looked up)";
 
@@ -172,16 +175,30 @@ static enum io finish_connect(int fd, struct wait *wait, int64_t deadline_ms)
     return error == 0 ? IO_OK : IO_LOST;
 }
 
+/* A Unix socket whose backlog is full says EAGAIN, and no descriptor tells when it is not: asked again until then. */
+static enum io start_connect(int fd, const struct endpoint *to, struct wait *wait, int64_t deadline_ms)
+{
+    struct sockaddr_storage address;
+    socklen_t size = to_sockaddr(to, &address);
+    while (connect(fd, (const struct sockaddr *)&address, size) != 0) {
+        if (errno == EINPROGRESS)
+            return finish_connect(fd, wait, deadline_ms);
+        if (errno != EAGAIN)
+            return IO_LOST;
+        int64_t pause = clock_deadline(UNIX_RETRY_MS);
+        enum io io = wait_for(wait, -1, 0, pause < deadline_ms ? pause : deadline_ms);
+        if (io != IO_LATE || clock_ms() >= deadline_ms)
+            return io;
+    }
+    return IO_OK;
+}
+
 enum io net_connect(const struct endpoint *to, struct wait *wait, int64_t deadline_ms, int *fd_out)
 {
     int fd = new_socket(to);
     if (fd < 0)
         return IO_LOST;
-    struct sockaddr_storage address;
-    socklen_t size = to_sockaddr(to, &address);
-    enum io io = IO_OK;
-    if (connect(fd, (const struct sockaddr *)&address, size) != 0)
-        io = errno == EINPROGRESS ? finish_connect(fd, wait, deadline_ms) : IO_LOST;
+    enum io io = start_connect(fd, to, wait, deadline_ms);
     if (io == IO_OK) {
         *fd_out = fd;
         return IO_OK;

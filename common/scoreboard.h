@@ -46,6 +46,7 @@ struct slot_facts {
     char session_id[SLOT_SESSION_ID_MAX];
     /* since the worker began */
     uint64_t sessions, messages, refused_messages, bytes_in;
+    uint64_t unheard; /* answers to a message that the client had hung up before (RFC 1047) */
 };
 
 struct slot {

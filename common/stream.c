@@ -63,11 +63,6 @@ void stream_abort(struct stream *s)
     stream_close(s);
 }
 
-bool stream_is_open(const struct stream *s)
-{
-    return s->fd >= 0;
-}
-
 static enum io failed(struct stream *s, enum io *direction)
 {
     s->error = errno;
@@ -80,19 +75,19 @@ static bool would_block(void)
     return errno == EAGAIN || errno == EWOULDBLOCK;
 }
 
-/* Straight from the socket; flushing comes first, so that nobody waits for an answer that lies here. */
-enum io stream_fill(struct stream *s, int64_t deadline_ms)
+/* Room in the buffer is taken straight from the socket. A deadline holds for the whole exchange: it is looked at before
+ * each read, since a peer that always has something ready is never waited for. */
+static enum io receive(struct stream *s, int64_t deadline_ms)
 {
-    if (s->reading != IO_OK)
-        return s->reading;
-    enum io io = stream_flush(s, deadline_ms);
-    if (io != IO_OK)
-        return io;
-    buffer_compact(&s->in);
     size_t room = s->in.capacity - s->in.end;
     must(room > 0);
     for (;;) {
-        if (!s->greedy && (io = wait_for(s->wait, s->fd, POLLIN, deadline_ms)) != IO_OK)
+        int64_t now = clock_ms();
+        enum io io = now > deadline_ms ? IO_LATE : IO_OK;
+        wait_alive(s->wait, now);
+        if (io == IO_OK && !s->greedy)
+            io = wait_for(s->wait, s->fd, POLLIN, deadline_ms);
+        if (io != IO_OK)
             return io;
         ssize_t got = recv(s->fd, s->in.memory + s->in.end, room, MSG_DONTWAIT);
         s->greedy = got == (ssize_t)room;
@@ -106,6 +101,18 @@ enum io stream_fill(struct stream *s, int64_t deadline_ms)
         if (!would_block() && errno != EINTR)
             return failed(s, &s->reading);
     }
+}
+
+/* Flushing comes first, so that nobody waits for an answer that lies here. */
+enum io stream_fill(struct stream *s, int64_t deadline_ms)
+{
+    if (s->reading != IO_OK)
+        return s->reading;
+    enum io io = buffer_unread(&s->out).size > 0 ? stream_flush(s, deadline_ms) : IO_OK;
+    if (io != IO_OK)
+        return io;
+    buffer_compact(&s->in);
+    return receive(s, deadline_ms);
 }
 
 /* Throws away what there is until a LF comes; the octet before it is kept for who asks how the line ended. */
@@ -167,16 +174,6 @@ enum input stream_input(struct stream *s)
     return would_block() ? INPUT_NONE : INPUT_LOST;
 }
 
-enum io stream_put(struct stream *s, struct slice octets, int64_t deadline_ms)
-{
-    if (s->writing != IO_OK)
-        return s->writing;
-    if (buffer_put(&s->out, octets))
-        return IO_OK;
-    struct iovec piece = {.iov_base = (void *)(uintptr_t)octets.at, .iov_len = octets.size};
-    return stream_write(s, &piece, 1, deadline_ms);
-}
-
 /* What was written leaves the front of the pieces. The number of pieces that still hold something. */
 static int advance(struct iovec *pieces, int count, size_t written)
 {
@@ -228,7 +225,7 @@ enum io stream_write(struct stream *s, const struct iovec *pieces, int count, in
 
 enum io stream_flush(struct stream *s, int64_t deadline_ms)
 {
-    if (buffer_unread(&s->out).size == 0)
-        return s->writing == IO_END ? IO_END : IO_OK;
+    if (s->writing != IO_OK || buffer_unread(&s->out).size == 0)
+        return s->writing;
     return stream_write(s, NULL, 0, deadline_ms);
 }

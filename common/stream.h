@@ -2,9 +2,9 @@
  *
  * stream - one socket with its buffers; the only unit that reads and writes the sockets of a session.
  *
- * Every call on the socket is non-blocking underneath, waits go through wait.h under one absolute deadline. Reading flushes writing
- * first whenever it has to ask the socket, so no reply is ever forgotten; nobody else needs to flush. The memory of both
- * buffers is the owner's and fixed.
+ * Every call on the socket is non-blocking underneath, waits go through wait.h under one absolute deadline. Reading
+ * flushes writing first whenever it has to ask the socket, so no reply is ever forgotten; only who is about to wait for
+ * somebody else flushes himself. The memory of both buffers is the owner's and fixed.
  *
  * The two directions end apart: a client that half-closed still hears its replies, and one that said nothing in time
  * still hears why. IO_END and IO_LOST end reading for good; any failed write ends writing for good, since nobody knows
@@ -44,11 +44,11 @@ void stream_close(struct stream *s);        /* what is unwritten is dropped */
 /* As close, but first what the peer still sends is read away until it ends, for `wait_ms` and STREAM_LINGER_BYTES at
  * most: a close with unread input is a reset, which can overtake our last reply on its way. */
 void stream_close_gently(struct stream *s, int64_t wait_ms);
-void stream_abort(struct stream *s);        /* as close, but the peer sees a reset (no FIN that could end a message) */
-bool stream_is_open(const struct stream *s);
+void stream_abort(struct stream *s); /* as close, but the peer sees a reset (no FIN that could end a message) */
 
 /* The next line up to and with its LF, valid until the next read; at most `limit` octets of it, else the line is thrown
- * away to its LF, *line_out is the last one or two octets of it, and IO_TOO_LONG is said. A line that is in the buffer already costs no system call. */
+ * away to its LF, *line_out is the last one or two octets of it, and IO_TOO_LONG is said. A line that is in the buffer
+ * already costs no system call. */
 enum io stream_read_line(struct stream *s, size_t limit, int64_t deadline_ms, struct slice *line_out) IO_MUST_USE;
 
 /* At least one octet more into `in`, whose unread part the caller then takes from with buffer_consume. */
@@ -57,8 +57,7 @@ enum io stream_fill(struct stream *s, int64_t deadline_ms) IO_MUST_USE;
 /* What is unread now, in the buffer or in the socket. Never waits, reads nothing away. */
 enum input stream_input(struct stream *s);
 
-/* Behind what is in `out`; a full buffer is flushed by `deadline_ms`. */
-enum io stream_put(struct stream *s, struct slice octets, int64_t deadline_ms) IO_MUST_USE;
+/* What the owner has put into `out` leaves. */
 enum io stream_flush(struct stream *s, int64_t deadline_ms) IO_MUST_USE;
 
 /* What is in `out`, then these pieces, in as few writes as can be; the pieces are not copied. At most 16. */

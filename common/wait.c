@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <poll.h>
+#include <stdbool.h>
 #include <sys/time.h>
 
 #include "common/clock.h"
@@ -35,18 +36,21 @@ void wait_dismiss(struct wait *wait, struct wait_guest *guest)
     }
 }
 
-/* Whoever is here was not computing: the timer that ends a worker gone mad starts anew. Once a second is enough, and
- * spares a system call for each wait. */
-static void pet_watchdog(struct wait *wait)
+/* Once a second is enough, and spares a system call for each wait. */
+void wait_alive(struct wait *wait, int64_t now)
 {
-    if (wait->watchdog_s == 0)
-        return;
-    int64_t now = clock_ms();
-    if (now - wait->watchdog_armed_ms < 1000)
+    if (wait->watchdog_s == 0 || now - wait->watchdog_armed_ms < 1000)
         return;
     wait->watchdog_armed_ms = now;
     struct itimerval timer = {.it_value = {.tv_sec = wait->watchdog_s}};
     setitimer(ITIMER_PROF, &timer, NULL);
+}
+
+/* On one and the same descriptor a guest has a say only when it wants to know of input while room for output is waited
+ * for: a hang-up will be found out by the read or write itself. */
+static bool differs(short guest_events, short events)
+{
+    return (guest_events & POLLIN) != 0 && (events & POLLIN) == 0;
 }
 
 static int gather(const struct wait *wait, int fd, short events, struct pollfd *fds, struct wait_guest **whose)
@@ -56,7 +60,7 @@ static int gather(const struct wait *wait, int fd, short events, struct pollfd *
     whose[count++] = NULL;
     for (int i = 0; i < WAIT_GUESTS_MAX; i++) {
         struct wait_guest *guest = wait->guests[i];
-        if (guest == NULL || guest->fd < 0 || (guest->fd == fd && (events & POLLIN) != 0))
+        if (guest == NULL || guest->fd < 0 || (guest->fd == fd && !differs(guest->events, events)))
             continue;
         fds[count] = (struct pollfd){.fd = guest->fd, .events = guest->events};
         whose[count++] = guest;
@@ -66,7 +70,7 @@ static int gather(const struct wait *wait, int fd, short events, struct pollfd *
 
 enum io wait_for(struct wait *wait, int fd, short events, int64_t deadline_ms)
 {
-    pet_watchdog(wait);
+    wait_alive(wait, clock_ms());
     for (;;) {
         struct pollfd fds[1 + WAIT_GUESTS_MAX];
         struct wait_guest *whose[1 + WAIT_GUESTS_MAX];

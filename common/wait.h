@@ -46,8 +46,11 @@ void wait_invite(struct wait *wait, struct wait_guest *guest);  /* twice is once
 void wait_dismiss(struct wait *wait, struct wait_guest *guest); /* absent is fine */
 
 /* Until `fd` has one of `events` (or an error, which the following read or write will name), the deadline passes
- * (IO_LATE), or a guest ends it. Who waits to read `fd` asks
- * no guest on the same descriptor: the read will find out. fd = -1 waits for the deadline alone (IO_LATE is then the good end). */
+ * (IO_LATE), or a guest ends it. A guest on
+ * `fd` itself is asked only for input while output is waited for: all else the read or write will find out. fd = -1 waits for the deadline alone (IO_LATE is then the good end). */
 enum io wait_for(struct wait *wait, int fd, short events, int64_t deadline_ms) IO_MUST_USE;
+
+/* Whoever says so is not computing without end: the timer that ends a worker gone mad starts anew. */
+void wait_alive(struct wait *wait, int64_t now_ms);
 
 #endif

@@ -74,6 +74,33 @@ static const struct block LISTENER_BLOCK = {
     .check = check_listener,
 };
 
+static bool listens_at(const struct root_options *root, const struct endpoint *address)
+{
+    for (size_t i = 0; i < root->listeners.count; i++) {
+        const struct listener_block *listener = block_at(&root->listeners, i);
+        for (size_t j = 0; j < listener->listen.addresses.count; j++) {
+            if (endpoint_equal(&listener->listen.addresses.items[j], address))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* A gate in front of itself would pass each connection on to itself until none is left. */
+static bool check_loops(struct config *config, const struct root_options *root)
+{
+    for (size_t i = 0; i < root->backends.count; i++) {
+        const struct backend *backend = block_at(&root->backends, i);
+        for (size_t j = 0; j < backend->servers.count; j++) {
+            const struct server *server = block_at(&backend->servers, j);
+            if (listens_at(root, &server->address))
+                return config_refuse(config, server, "address",
+                                     "is an address of a listener: write the inside server's");
+        }
+    }
+    return true;
+}
+
 static bool check_root(struct config *config, const void *filled)
 {
     const struct root_options *root = filled;
@@ -83,7 +110,7 @@ static bool check_root(struct config *config, const void *filled)
     if (slots > SCOREBOARD_SLOTS_MAX)
         return config_refuse(config, filled, "listener", "all max_workers together are %lld, at most %d are possible",
                              (long long)slots, SCOREBOARD_SLOTS_MAX);
-    return true;
+    return check_loops(config, root);
 }
 
 /* Put together at run time: the block of policies is, from the table of checks. */

@@ -30,8 +30,9 @@ static const struct option backend_rows[] = {
      "heard to offer lately. greeting: before the banner, as a classic synchronous proxy does."},
     {"connect_timeout", OPTION_TIME, offsetof(struct backend, connect_timeout_ms), "10s", "100ms..5m",
      "How long a connection to a server may take; then the next one is tried."},
-    {"greeting_timeout", OPTION_TIME, offsetof(struct backend, greeting_timeout_ms), "5m", "100ms..1h",
-     "How long a server may take to greet (RFC 5321 section 4.5.3.2.1)."},
+    {"greeting_timeout", OPTION_TIME, offsetof(struct backend, greeting_timeout_ms), "1m", "100ms..1h",
+     "How long a server may take to greet; then the next one is tried. Less than RFC 5321's 5m (section 4.5.3.2.1), "
+     "since the client does not wait longer than that for its own answer: all servers together get 4m."},
     {"command_timeout", OPTION_TIME, offsetof(struct backend, command_timeout_ms), "5m", "100ms..1h",
      "How long a server may take to answer EHLO, XCLIENT, MAIL, RCPT or RSET."},
     {"data_timeout", OPTION_TIME, offsetof(struct backend, data_timeout_ms), "2m", "100ms..1h",

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/log.h"
+
 #include "workers/dialog.h"
 #include "workers/heard.h"
 #include "workers/envelope.h"
@@ -18,6 +20,7 @@ static const struct reply REPLY_UNKNOWN = REPLY(500, "5.5.1", "Command not recog
 static const struct reply REPLY_NOT_PROVIDED = REPLY(502, "5.5.1", "Command not provided here");
 static const struct reply REPLY_HELLO_FIRST = REPLY(503, "5.5.1", "Say EHLO or HELO first");
 static const struct reply REPLY_MAIL_FIRST = REPLY(503, "5.5.1", "Say MAIL first");
+static const struct reply REPLY_MAIL_REFUSED = REPLY(503, "5.5.1", "MAIL was refused");
 static const struct reply REPLY_NESTED = REPLY(503, "5.5.1", "A transaction is under way; RSET ends it");
 static const struct reply REPLY_NO_RECIPIENTS = REPLY(554, "5.5.1", "No valid recipients");
 static const struct reply REPLY_NO_ARGUMENT = REPLY(501, "5.5.4", "This command takes no argument");
@@ -46,33 +49,38 @@ static struct extensions offer(const struct session *s, const struct extensions 
     return offered;
 }
 
-/* From the open connection, from memory, or by asking inside now. A refusal of this client is left to MAIL. */
-static enum asked find_offers(struct session *s, struct slice name, struct extensions *offers_out, struct reply *reply)
+/* From the open connection, or from memory. */
+static bool offers_are_known(struct session *s, struct extensions *offers_out)
 {
-    const struct backend *backend = s->options->backend;
     *offers_out = (struct extensions){0};
-    if (s->inside.state == INSIDE_CLOSED && backend->connect == CONNECT_AT_MAIL &&
-        heard_recall(s->setup->board, backend, offers_out))
-        return ASKED_ANSWERED;
-    if (s->inside.state != INSIDE_READY) {
-        enum asked asked = inside_open(&s->inside, name, reply);
-        if (asked != ASKED_ANSWERED)
-            return asked;
-    }
     if (s->inside.state == INSIDE_READY) {
+        *offers_out = s->inside.offers;
+        return true;
+    }
+    return s->inside.state == INSIDE_CLOSED && s->options->backend->connect == CONNECT_AT_MAIL &&
+           heard_recall(s->setup->board, s->options->backend, offers_out);
+}
+
+/* By asking inside now. A refusal of this client is left to MAIL. */
+static enum asked hear_offers(struct session *s, struct extensions *offers_out, struct reply *reply)
+{
+    if (session_flush(s) != IO_OK)
+        return ASKED_GONE;
+    enum asked asked = inside_open(&s->inside, slice_of(s->name), reply);
+    if (asked == ASKED_ANSWERED && s->inside.state == INSIDE_READY) {
         *offers_out = s->inside.offers;
         heard_remember(s->setup->board, s->inside.server, offers_out);
     }
-    return ASKED_ANSWERED;
+    return asked;
 }
 
 /* A second EHLO is a RSET inside; another name means another inside connection (L6). */
 static void leave_old_name(struct session *s, struct slice name)
 {
     envelope_drop(s, "EHLO");
-    session_move(s, PHASE_GREETING); /* until the new one is accepted */
     if (s->inside.state == INSIDE_READY && !slice_equal(slice_of(s->inside.name), name))
         inside_quit(&s->inside);
+    session_move(s, PHASE_GREETING); /* until the new one is accepted */
 }
 
 static bool accept_name(struct session *s, const struct command *command, struct reply *reply_out)
@@ -99,16 +107,16 @@ static struct reply answer_ehlo(struct session *s, const struct command *command
     struct extensions inside;
     if (!accept_name(s, command, &reply))
         return reply;
-    switch (find_offers(s, command->argument, &inside, &reply)) {
-    case ASKED_ANSWERED:
-        break;
-    case ASKED_LOST:
-        return reply;
-    case ASKED_GONE:
+    enum asked asked = offers_are_known(s, &inside) ? ASKED_ANSWERED : hear_offers(s, &inside, &reply);
+    s->offered = offer(s, &inside);
+    if (asked == ASKED_GONE) {
         session_end(s, "client hung up");
         return REPLY_INSIDE_LOST;
     }
-    s->offered = offer(s, &inside);
+    if (asked == ASKED_LOST) { /* own trouble stays 4yz, also for who goes on with MAIL */
+        session_move(s, PHASE_LOST);
+        return reply;
+    }
     buffer_init(&s->said, s->said_text, sizeof(s->said_text));
     extensions_print(&s->said, slice_of(s->service->hostname), &s->offered);
     return (struct reply){250, "", buffer_unread(&s->said)};
@@ -117,10 +125,10 @@ static struct reply answer_ehlo(struct session *s, const struct command *command
 static struct reply answer_helo(struct session *s, const struct command *command)
 {
     struct reply reply;
-    struct extensions inside = {0};
+    struct extensions inside;
     if (!accept_name(s, command, &reply))
         return reply;
-    heard_recall(s->setup->board, s->options->backend, &inside);
+    offers_are_known(s, &inside);
     s->offered = offer(s, &inside);
     return (struct reply){250, "", slice_of(s->service->hostname)};
 }
@@ -136,7 +144,7 @@ static struct reply answer_quit(struct session *s, const struct command *command
 
 #define IN(phase)      (1u << (phase))
 #define IN_ANY         (IN(PHASE_GREETING) | IN_GREETED)
-#define IN_GREETED     (IN(PHASE_HELLO) | IN(PHASE_LOST) | IN_TRANSACTION)
+#define IN_GREETED     (IN(PHASE_HELLO) | IN(PHASE_REFUSED) | IN(PHASE_LOST) | IN_TRANSACTION)
 #define IN_TRANSACTION (IN(PHASE_MAIL) | IN(PHASE_RCPT))
 
 enum argument { ARGUMENT_NONE, ARGUMENT_MAY, ARGUMENT_MUST };
@@ -162,10 +170,12 @@ static const struct row rows[] = {
     {VERB_MAIL, IN_GREETED,          ARGUMENT_MUST, FINE,  NULL,                 envelope_mail, PHASE_MAIL},
     {VERB_RCPT, IN_TRANSACTION,      ARGUMENT_MUST, FINE,  NULL,                 envelope_rcpt, PHASE_RCPT},
     {VERB_RCPT, IN(PHASE_LOST),      ARGUMENT_MAY,  FINE,  &REPLY_INSIDE_LOST,   NULL,             PHASES},
+    {VERB_RCPT, IN(PHASE_REFUSED),   ARGUMENT_MAY,  FINE,  &REPLY_MAIL_REFUSED,  NULL,             PHASES},
     {VERB_RCPT, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_MAIL_FIRST,    NULL,             PHASES},
     {VERB_DATA, IN(PHASE_RCPT),      ARGUMENT_NONE, FINE,  NULL,                 envelope_data, PHASES},
     {VERB_DATA, IN(PHASE_MAIL),      ARGUMENT_NONE, FINE,  &REPLY_NO_RECIPIENTS, NULL,             PHASES},
     {VERB_DATA, IN(PHASE_LOST),      ARGUMENT_NONE, FINE,  &REPLY_INSIDE_LOST,   NULL,             PHASES},
+    {VERB_DATA, IN(PHASE_REFUSED),   ARGUMENT_NONE, FINE,  &REPLY_MAIL_REFUSED,  NULL,             PHASES},
     {VERB_DATA, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_MAIL_FIRST,    NULL,             PHASES},
     {VERB_RSET, IN(PHASE_GREETING),  ARGUMENT_NONE, FINE,  &REPLY_OK,            NULL,             PHASES},
     {VERB_RSET, IN_ANY,              ARGUMENT_NONE, FINE,  NULL,                 envelope_rset, PHASE_HELLO},
@@ -200,9 +210,11 @@ static bool ends_a_group(enum verb verb)
     return verb == VERB_EHLO || verb == VERB_HELO || verb == VERB_DATA || verb == VERB_STARTTLS || verb == VERB_AUTH;
 }
 
-static bool brings_mail_forward(enum verb verb)
+/* Everything but an envelope that is accepted is idle talk; a message that is accepted makes up for it. */
+static bool brings_mail_forward(enum verb verb, const struct reply *reply)
 {
-    return verb == VERB_MAIL || verb == VERB_RCPT || verb == VERB_DATA || verb == VERB_QUIT;
+    bool envelope = verb == VERB_MAIL || verb == VERB_RCPT || verb == VERB_DATA;
+    return reply->code == 0 || (envelope && reply_class(reply) == 2);
 }
 
 static const struct reply *argument_fault(const struct row *row, const struct command *command)
@@ -228,20 +240,28 @@ static struct reply answer(struct session *s, const struct command *command)
     return reply;
 }
 
+/* The reply, or 421 in its place when there were too many that led nowhere. */
+static struct reply within_reason(struct session *s, enum verb verb, const struct reply *reply)
+{
+    if (s->phase == PHASE_CLOSED || brings_mail_forward(verb, reply) || ++s->idle_commands <= s->options->max_commands)
+        return *reply;
+    session_end(s, "too many commands");
+    return REPLY_TOO_MANY_COMMANDS;
+}
+
 static void obey(struct session *s, const struct command *command)
 {
     bool alone = ends_a_group(command->verb);
     if (alone && session_spoke_early(s))
         return;
-    if (!brings_mail_forward(command->verb) && ++s->idle_commands > s->options->max_commands) {
-        session_end(s, "too many commands");
-        session_reply(s, &REPLY_TOO_MANY_COMMANDS);
-        return;
-    }
     struct reply reply = answer(s, command);
+    log_line(LEVEL_DEBUG, "session=%s command=%s reply=%d", s->id, verb_name(command->verb), reply.code);
+    reply = within_reason(s, command->verb, &reply);
     if (reply.code == 0 || (alone && s->phase != PHASE_CLOSED && session_spoke_early(s)))
         return;
     session_reply(s, &reply);
+    if (command->verb == VERB_RCPT)
+        envelope_rcpt_learn(s, &reply);
 }
 
 static const struct reply *const FAULT_REPLIES[] = {

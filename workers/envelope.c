@@ -23,17 +23,26 @@ static const struct reply REPLY_LESS_OFFERED =
 static const struct reply REPLY_ROUTED = REPLY(554, "5.7.1", "Relay access denied: no routing in the address");
 static const struct reply REPLY_NOTHING = {0};
 
+/* Replies that are due leave before inside is waited for (RFC 2920 section 3.2): a slow inside delays its own answer
+ * only. False: nobody is there to hear them. */
+static bool outside_listens(struct session *s, struct reply *reply_out)
+{
+    *reply_out = REPLY_INSIDE_LOST;
+    return session_flush(s) == IO_OK;
+}
+
 void envelope_drop(struct session *s, const char *why)
 {
     struct inside *in = &s->inside;
     struct reply reply;
     if (s->transaction.begun && s->transaction.reason == NULL)
         s->transaction.reason = why;
-    if (s->transaction.open_inside && s->phase != PHASE_CLOSED && inside_line(in)) {
+    if (s->transaction.open_inside && s->phase != PHASE_CLOSED && outside_listens(s, &reply) &&
+        inside_line(in, &reply)) {
         buffer_put_text(&in->stream.out, "RSET\r\n");
-        enum asked asked = inside_ask(in, EXPECT_2, in->backend->command_timeout_ms, &reply);
+        enum asked asked = inside_ask(in, EXPECT_25X, in->backend->command_timeout_ms, &reply);
         if (asked == ASKED_ANSWERED && reply_class(&reply) != 2)
-            inside_break_off(in, "inside refuses RSET");
+            inside_lost(in, LEVEL_WARNING, "inside refuses RSET", "", &reply);
         if (asked == ASKED_GONE)
             session_end(s, "client hung up");
     }
@@ -63,9 +72,9 @@ static struct reply settle(struct session *s, enum asked asked, const struct rep
 /* In a transaction there is one connection: without it the transaction is lost. False: *reply_out answers. */
 static bool begin_line(struct session *s, struct reply *reply_out)
 {
-    if (inside_line(&s->inside))
+    if (inside_line(&s->inside, reply_out))
         return true;
-    *reply_out = settle(s, ASKED_LOST, &REPLY_INSIDE_LOST);
+    *reply_out = settle(s, ASKED_LOST, reply_out);
     return false;
 }
 
@@ -73,7 +82,7 @@ static bool begin_line(struct session *s, struct reply *reply_out)
 static bool have_inside(struct session *s, struct reply *reply_out)
 {
     struct inside *in = &s->inside;
-    if (in->state == INSIDE_READY && inside_line(in))
+    if (in->state == INSIDE_READY && inside_line(in, reply_out))
         return true;
     enum asked asked = inside_open(in, slice_of(s->name), reply_out);
     if (asked != ASKED_ANSWERED || in->state != INSIDE_READY) {
@@ -112,18 +121,24 @@ static const struct reply *parameter_reply(enum parameter_fault fault)
     return replies[fault];
 }
 
-/* Into *path and the parameters; NULL, or the reply to what is wrong. */
-static const struct reply *parse_mail(const struct session *s, struct slice rest, struct path *path,
-                                      struct mail_parameters *parameters)
+static struct reply blame(struct session *s, const struct reply *fault, struct slice culprit)
 {
-    struct slice culprit;
+    struct reply reply = culprit.size > 0 ? session_name(s, fault, culprit) : *fault;
+    return session_blame(s, &reply);
+}
+
+/* Into *path and the parameters; NULL, or the reply to what is wrong, and the word to blame. */
+static const struct reply *parse_mail(const struct session *s, struct slice rest, struct path *path,
+                                      struct mail_parameters *parameters, struct slice *culprit)
+{
+    culprit->size = 0;
     if (!slice_starts_nocase(rest, "FROM:"))
         return &REPLY_MAIL_SYNTAX;
     slice_drop(&rest, sizeof("FROM:") - 1);
     enum path_fault fault = path_parse(&rest, true, path);
     if (fault != PATH_FINE)
         return path_reply(fault, &REPLY_BAD_SENDER);
-    enum parameter_fault wrong = mail_parameters_parse(rest, s->offered.keywords, parameters, &culprit);
+    enum parameter_fault wrong = mail_parameters_parse(rest, s->offered.keywords, parameters, culprit);
     if (wrong != PARAMETER_FINE)
         return parameter_reply(wrong);
     return path->has_8bit && !parameters->smtputf8 ? &REPLY_NEEDS_UTF8 : NULL;
@@ -133,6 +148,7 @@ static void remember_sender(struct session *s, const struct path *path, const st
 {
     struct transaction *t = &s->transaction;
     struct buffer text;
+    transaction_close(s, "lost"); /* one that inside left us with, and that the client gave up */
     transaction_begin(s);
     buffer_init(&text, t->sender_text, sizeof(t->sender_text));
     t->sender = *path;
@@ -149,13 +165,17 @@ static struct reply ask_mail(struct session *s, const struct path *path)
 {
     struct inside *in = &s->inside;
     struct reply reply;
-    if (!have_inside(s, &reply) || !inside_offers(s, mail_parameters_need(&s->transaction.parameters), &reply))
+    if (!outside_listens(s, &reply) || !have_inside(s, &reply) ||
+        !inside_offers(s, mail_parameters_need(&s->transaction.parameters), &reply))
         return reply;
+    if (s->transaction.parameters.has_size && in->offers.size_limit != 0 &&
+        s->transaction.parameters.size > in->offers.size_limit)
+        return REPLY_TOO_BIG; /* by what it said on this very connection */
     buffer_put_text(&in->stream.out, "MAIL FROM:");
     path_print(&in->stream.out, path);
     mail_parameters_print(&in->stream.out, &s->transaction.parameters, in->offers.keywords);
     buffer_put_text(&in->stream.out, "\r\n");
-    enum asked asked = inside_ask(in, EXPECT_2, in->backend->command_timeout_ms, &reply);
+    enum asked asked = inside_ask(in, EXPECT_25X, in->backend->command_timeout_ms, &reply);
     s->transaction.open_inside = asked == ASKED_ANSWERED && reply_class(&reply) == 2;
     return settle(s, asked, &reply);
 }
@@ -174,15 +194,24 @@ static bool refused_by_policy(struct session *s, enum stage stage, const struct 
     return true;
 }
 
+/* By our own limit. Inside's may be known from memory only, and nobody is refused by rumour. */
+static bool is_too_big(const struct session *s, uint64_t size)
+{
+    uint64_t limit = (uint64_t)s->options->message_size_limit;
+    return limit != 0 && size > limit;
+}
+
 struct reply envelope_mail(struct session *s, const struct command *command)
 {
     struct path path;
     struct mail_parameters parameters;
     struct reply reply;
-    const struct reply *fault = parse_mail(s, command->argument, &path, &parameters);
+    struct slice culprit;
+    session_move(s, PHASE_REFUSED); /* until it is accepted, or inside is lost */
+    const struct reply *fault = parse_mail(s, command->argument, &path, &parameters, &culprit);
     if (fault != NULL)
-        return session_blame(s, fault);
-    if (parameters.has_size && s->offered.size_limit != 0 && parameters.size > s->offered.size_limit)
+        return blame(s, fault, culprit);
+    if (parameters.has_size && is_too_big(s, parameters.size))
         return REPLY_TOO_BIG;
     remember_sender(s, &path, &parameters);
     if (!refused_by_policy(s, STAGE_MAIL, NULL, &reply))
@@ -191,22 +220,23 @@ struct reply envelope_mail(struct session *s, const struct command *command)
         transaction_note_reply(s, &reply, NULL);
         transaction_close(s, reply_class(&reply) == 4 ? "deferred" : "refused");
     }
+    s->transaction.parameters.envid.size = 0; /* a slice of this line, which is over now */
     return reply;
 }
 
 /* -- RCPT -- */
 
 static const struct reply *parse_rcpt(const struct session *s, struct slice rest, struct path *path,
-                                      struct rcpt_parameters *parameters)
+                                      struct rcpt_parameters *parameters, struct slice *culprit)
 {
-    struct slice culprit;
+    culprit->size = 0;
     if (!slice_starts_nocase(rest, "TO:"))
         return &REPLY_RCPT_SYNTAX;
     slice_drop(&rest, sizeof("TO:") - 1);
     enum path_fault fault = path_parse(&rest, false, path);
     if (fault != PATH_FINE)
         return path_reply(fault, &REPLY_BAD_RECIPIENT);
-    enum parameter_fault wrong = rcpt_parameters_parse(rest, s->offered.keywords, parameters, &culprit);
+    enum parameter_fault wrong = rcpt_parameters_parse(rest, s->offered.keywords, parameters, culprit);
     if (wrong != PARAMETER_FINE)
         return parameter_reply(wrong);
     return path->has_8bit && !s->transaction.parameters.smtputf8 ? &REPLY_NEEDS_UTF8 : NULL;
@@ -222,27 +252,35 @@ static struct reply ask_rcpt(struct session *s, const struct path *path, const s
 {
     struct inside *in = &s->inside;
     struct reply reply;
-    if (!begin_line(s, &reply) || !inside_offers(s, rcpt_parameters_need(parameters), &reply))
+    if (!outside_listens(s, &reply) || !begin_line(s, &reply) ||
+        !inside_offers(s, rcpt_parameters_need(parameters), &reply))
         return reply;
     buffer_put_text(&in->stream.out, "RCPT TO:");
     path_print(&in->stream.out, path);
     rcpt_parameters_print(&in->stream.out, parameters);
     buffer_put_text(&in->stream.out, "\r\n");
-    enum asked asked = inside_ask(in, EXPECT_2, in->backend->command_timeout_ms, &reply);
+    enum asked asked = inside_ask(in, EXPECT_25X, in->backend->command_timeout_ms, &reply);
     return settle(s, asked, &reply);
 }
 
+/* Whole addresses only; after the first that does not fit there is no other. */
 static void list(struct buffer *to, const struct path *path)
 {
-    if (buffer_unread(to).size > 0)
+    size_t before = to->end;
+    if (to->overflow)
+        return;
+    if (before > 0)
         buffer_put_char(to, ',');
-    path_print(to, path);
+    if (!path_print(to, path)) {
+        to->end = before;
+        to->overflow = true;
+    }
 }
 
 static void count_recipient(struct session *s, const struct path *path, const struct reply *reply)
 {
     struct transaction *t = &s->transaction;
-    struct outcome outcome = {.kind = OUTCOME_RECIPIENT, .reply = reply};
+    t->recipient = *path;
     if (reply_class(reply) == 2) {
         t->accepted_recipients++;
         list(&t->recipients, path);
@@ -251,7 +289,14 @@ static void count_recipient(struct session *s, const struct path *path, const st
         list(&t->refused, path);
         transaction_note_reply(s, reply, NULL);
     }
-    check_learn(s, &outcome, path);
+}
+
+void envelope_rcpt_learn(struct session *s, const struct reply *reply)
+{
+    struct outcome outcome = {.kind = OUTCOME_RECIPIENT, .reply = reply};
+    if (s->transaction.recipient.local.size > 0)
+        check_learn(s, &outcome, &s->transaction.recipient);
+    s->transaction.recipient = (struct path){0};
 }
 
 struct reply envelope_rcpt(struct session *s, const struct command *command)
@@ -259,9 +304,10 @@ struct reply envelope_rcpt(struct session *s, const struct command *command)
     struct path path;
     struct rcpt_parameters parameters;
     struct reply reply;
-    const struct reply *fault = parse_rcpt(s, command->argument, &path, &parameters);
+    struct slice culprit;
+    const struct reply *fault = parse_rcpt(s, command->argument, &path, &parameters, &culprit);
     if (fault != NULL)
-        return session_blame(s, fault);
+        return blame(s, fault, culprit);
     if (s->transaction.accepted_recipients >= s->options->max_recipients)
         return REPLY_TOO_MANY;
     if (is_routed(s, &path))
@@ -279,7 +325,7 @@ struct reply envelope_data(struct session *s, const struct command *command)
     struct inside *in = &s->inside;
     struct reply reply;
     (void)command;
-    if (refused_by_policy(s, STAGE_DATA, NULL, &reply) || !begin_line(s, &reply)) {
+    if (refused_by_policy(s, STAGE_DATA, NULL, &reply) || !outside_listens(s, &reply) || !begin_line(s, &reply)) {
         transaction_note_reply(s, &reply, NULL);
         return reply;
     }
@@ -291,7 +337,7 @@ struct reply envelope_data(struct session *s, const struct command *command)
         return reply;
     }
     if (session_spoke_early(s)) {
-        inside_break_off(in, "the client did not wait for 354");
+        inside_break_off(in);
         return REPLY_NOTHING;
     }
     session_reply(s, &reply);

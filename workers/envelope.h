@@ -13,6 +13,8 @@ struct reply envelope_mail(struct session *s, const struct command *command);
 struct reply envelope_rcpt(struct session *s, const struct command *command);
 /* What follows 354 is more than a reply: the transfer answers it, and a reply with code 0 says so. */
 struct reply envelope_data(struct session *s, const struct command *command);
+/* After the reply to RCPT was given. */
+void envelope_rcpt_learn(struct session *s, const struct reply *reply);
 struct reply envelope_rset(struct session *s, const struct command *command);
 
 /* What is open is dropped, inside too (RSET, or the connection broken off), and logged as `why`. */

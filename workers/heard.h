@@ -4,7 +4,8 @@
  *
  * What a backend is known to offer is the intersection over its servers and the last hour, as heard after the client
  * was passed on. It lets EHLO be answered outside while inside is still untouched. Rumour like all of the scoreboard:
- * a wrong memory costs a 421 and ten minutes in which inside is asked first.
+ * a wrong memory costs a 421 and ten minutes in which inside is asked first, or a keyword that is not offered for
+ * an hour. Nobody is refused by it.
  */
 #ifndef POSTERN_WORKERS_HEARD_H
 #define POSTERN_WORKERS_HEARD_H

@@ -3,20 +3,20 @@
  * inside - one connection to an inside server, as a client of SMTP (RFC 5321), from connect to QUIT.
  *
  * One command goes out, its reply comes in; nothing is ever pipelined. Before each command the buffer and the socket
- * must be empty (L1). After a time-out, garbage or a reply of a class that nobody asked for the connection is dead: it
- * is closed and never spoken to again. All failures become replies: own trouble is 451; what exactly happened is logged
- * here, once, and kept in `trouble` for the line of the message.
+ * must be empty (L1). After a time-out, garbage or a code that nobody asked for the connection is dead: it is closed and
+ * never spoken to again. All failures become replies: own trouble is 451; what exactly happened is logged here, once,
+ * and kept in `trouble` for the line of the message.
  *
- * Opening goes through the servers of the backend in order, as long as nothing was said for the transaction.
+ * Opening (inside_open.c) goes through the servers of the backend in order, as long as nothing was said for the
+ * transaction.
  */
 #ifndef POSTERN_WORKERS_INSIDE_H
 #define POSTERN_WORKERS_INSIDE_H
 
+#include "common/log.h"
 #include "common/stream.h"
 #include "workers/backend.h"
 #include "workers/smtp/extensions.h"
-
-struct scoreboard;
 
 enum {
     INSIDE_IN_BYTES = 8192,
@@ -46,8 +46,10 @@ struct inside {
     const struct inside_client *who;
     const struct server *server; /* of this connection, or the last one */
     bool passed;                 /* the client was passed on: refusals are for it */
+    bool hushed;                 /* trouble is not logged before inside_unhush: the client's answer comes first (L1) */
+    enum level unsaid;           /* how loud it will be then */
     struct extensions offers;
-    char name[INSIDE_NAME_MAX];  /* that EHLO said inside */
+    char name[INSIDE_NAME_MAX]; /* that EHLO said inside */
     char trouble[INSIDE_TROUBLE_MAX];
     struct reply_reader reader;
     char in[INSIDE_IN_BYTES];
@@ -56,17 +58,21 @@ struct inside {
 
 /* How asking ended. */
 enum asked {
-    ASKED_ANSWERED, /* *reply_out is inside's, of a class that was asked for */
+    ASKED_ANSWERED, /* *reply_out is inside's, with a code that was asked for */
     ASKED_LOST,     /* the connection is gone; *reply_out is our 451 */
     ASKED_GONE      /* the outside hung up meanwhile; the connection is closed */
 };
 
-/* Classes of replies, as bits: what may answer a command. 4yz and 5yz may answer any. */
-enum expect { EXPECT_2 = 1, EXPECT_354 = 2, EXPECT_ANY = 7 };
+/* What may answer a command besides 4yz and 5yz. */
+enum expect {
+    EXPECT_25X, /* 250, 251, 252: a 220 or 221 out of step is no yes */
+    EXPECT_354,
+    EXPECT_ANY
+};
 
-extern const struct reply REPLY_INSIDE_LOST;  /* 451 4.4.2 */
-extern const struct reply REPLY_INSIDE_AWAY;  /* 451 4.4.1 */
-extern const struct reply REPLY_NOT_PASSED;   /* 451 4.3.5 */
+extern const struct reply REPLY_INSIDE_LOST; /* 451 4.4.2 */
+extern const struct reply REPLY_INSIDE_AWAY; /* 451 4.4.1 */
+extern const struct reply REPLY_NOT_PASSED;  /* 451 4.3.5 */
 
 /* `who` is kept: it must live as long as the session. */
 void inside_init(struct inside *in, struct wait *wait, const struct backend *backend, const struct inside_client *who);
@@ -77,14 +83,17 @@ enum asked inside_reach(struct inside *in, struct reply *reply_out);
  * 4yz or 5yz with ASKED_ANSWERED is inside's refusal of this client. */
 enum asked inside_open(struct inside *in, struct slice name, struct reply *reply_out);
 
-/* What lies in stream.out (put together by inside_line) goes out, a reply comes in. 421 closes. */
+/* A command line begins: nothing unasked may be there. False, with our 451: the connection is lost, or there was none. */
+bool inside_line(struct inside *in, struct reply *reply_out);
+/* What lies in stream.out goes out, a reply comes in. 421 closes. */
 enum asked inside_ask(struct inside *in, enum expect expect, int64_t timeout_ms, struct reply *reply_out);
 /* Only the second half: hears a reply that is due, or that came early. */
 enum asked inside_hear(struct inside *in, enum expect expect, int64_t deadline_ms, struct reply *reply_out);
-/* A command line begins: checks that nothing unasked is there. False: the connection is lost or was never there. */
-bool inside_line(struct inside *in);
 
-void inside_quit(struct inside *in);                     /* QUIT, a short wait, close */
-void inside_break_off(struct inside *in, const char *why); /* a reset: no end of data, no further word */
+void inside_quit(struct inside *in);      /* QUIT, a short wait, close */
+void inside_break_off(struct inside *in); /* by us: a reset, no end of data, no further word */
+/* By its fault, which is logged: broken off. Always ASKED_LOST, with our 451. */
+enum asked inside_lost(struct inside *in, enum level level, const char *what, const char *more, struct reply *reply_out);
+void inside_unhush(struct inside *in);
 
 #endif

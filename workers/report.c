@@ -107,6 +107,8 @@ void report_session(const struct session *s)
     record_number(&r, "messages", (uint64_t)s->messages);
     record_number(&r, "refused_messages", (uint64_t)s->refused_messages);
     record_number(&r, "errors", (uint64_t)s->errors);
+    if (s->unheard > 0)
+        record_number(&r, "unheard", (uint64_t)s->unheard);
     record_number(&r, "bytes_in", s->outside.received_bytes);
     record_string(&r, "ended", s->ending);
     record_notes(&r, &s->notes);

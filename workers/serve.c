@@ -88,7 +88,11 @@ static void show_on_slot(const struct session *s, enum slot_state state)
         facts->client = s->client.address;
         facts->client_port = s->client.port;
         memcpy(facts->session_id, s->id, sizeof(facts->session_id));
-    } else {
+    } else { /* nothing of a session is seen after it (L8) */
+        facts->client = (struct ipaddr){0};
+        facts->client_port = 0;
+        memset(facts->session_id, 0, sizeof(facts->session_id));
+        facts->unheard += (uint64_t)s->unheard;
         facts->sessions++;
         facts->messages += (uint64_t)s->messages;
         facts->refused_messages += (uint64_t)s->refused_messages;
@@ -150,7 +154,7 @@ static void finish(struct session *s)
     if (in_order)
         inside_quit(&s->inside);
     else
-        inside_break_off(&s->inside, "the client is gone");
+        inside_break_off(&s->inside);
     struct outcome outcome = {.kind = OUTCOME_SESSION};
     check_learn(s, &outcome, NULL);
     report_session(s);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/must.h"
+
 #include "workers/session.h"
 
 static const struct reply REPLY_EARLY = REPLY(554, "5.5.0", "Wait for the reply before you send more");
@@ -9,8 +11,8 @@ static const struct reply REPLY_TOO_MANY_ERRORS = REPLY(421, "4.7.0", "Too many 
 const char *phase_name(enum phase phase)
 {
     static const char *const names[PHASES] = {
-        [PHASE_GREETING] = "greeting", [PHASE_HELLO] = "hello", [PHASE_MAIL] = "mail",
-        [PHASE_RCPT] = "rcpt",         [PHASE_LOST] = "lost",   [PHASE_CLOSED] = "closed",
+        [PHASE_GREETING] = "greeting", [PHASE_HELLO] = "hello", [PHASE_MAIL] = "mail",     [PHASE_RCPT] = "rcpt",
+        [PHASE_REFUSED] = "refused",   [PHASE_LOST] = "lost",   [PHASE_CLOSED] = "closed",
     };
     return names[phase];
 }
@@ -51,8 +53,8 @@ void session_reply(struct session *s, const struct reply *reply)
     if (!reply_print(&s->outside.out, reply)) {
         if (session_flush(s) != IO_OK)
             return;
-        buffer_clear(&s->outside.out);
-        reply_print(&s->outside.out, reply);
+        bool fits = reply_print(&s->outside.out, reply);
+        must(fits); /* OUTSIDE_OUT_BYTES is twice the longest reply */
     }
     if (reply->code == 421)
         session_end(s, "inside said 421");
@@ -65,6 +67,19 @@ bool session_spoke_early(struct session *s)
     session_reply(s, &REPLY_EARLY);
     session_end(s, "input before the reply");
     return true;
+}
+
+struct reply session_name(struct session *s, const struct reply *reply, struct slice what)
+{
+    if (what.size > NAMED_MAX)
+        what.size = NAMED_MAX;
+    buffer_init(&s->said, s->said_text, sizeof(s->said_text));
+    buffer_print(&s->said, "%.*s: ", SLICE_ARGS(reply->text));
+    for (size_t i = 0; i < what.size; i++)
+        buffer_put_char(&s->said, what.at[i] > ' ' && what.at[i] < 0x7F ? what.at[i] : '?');
+    struct reply named = *reply;
+    named.text = buffer_unread(&s->said);
+    return named;
 }
 
 struct reply session_blame(struct session *s, const struct reply *reply)

@@ -24,6 +24,7 @@ enum phase {
     PHASE_HELLO,    /* HELO or EHLO accepted */
     PHASE_MAIL,     /* MAIL accepted, no recipient yet */
     PHASE_RCPT,     /* at least one recipient accepted */
+    PHASE_REFUSED,  /* MAIL was refused: what was pipelined behind it is no fault of the client's */
     PHASE_LOST,     /* inside was lost in the transaction: 451 until RSET or MAIL (L1) */
     PHASE_CLOSED,
     PHASES
@@ -36,7 +37,8 @@ enum {
     RECIPIENTS_LOGGED_MAX = 1024,
     REPLY_LOGGED_MAX = 256,
     SAID_MAX = 1536,
-    QUEUE_ID_MAX = 64
+    QUEUE_ID_MAX = 64,
+    NAMED_MAX = 64
 };
 
 /* RFC 5321's: MAIL to end of data; dies with RSET. */
@@ -44,7 +46,8 @@ struct transaction {
     bool begun;       /* a well-formed MAIL: there is something to log */
     bool open_inside; /* inside accepted it: RSET is needed there */
     int64_t began_ms;
-    struct path sender; /* slices of sender_text */
+    struct path sender;    /* slices of sender_text */
+    struct path recipient; /* of the RCPT that is being answered: slices of its line */
     char sender_text[PATH_MAX_OCTETS + 8];
     struct mail_parameters parameters;
     int accepted_recipients;
@@ -91,6 +94,7 @@ struct session {
     int errors;           /* malformed and misplaced commands */
     int idle_commands;    /* since the last message that was accepted */
     int messages, refused_messages;
+    int unheard; /* answers to a dot that the client had hung up before */
     int score;
     bool allowed;       /* by a check before RCPT: policy has ended for this client */
     const char *ending; /* why the session ended; NULL: still on */
@@ -119,6 +123,8 @@ bool session_spoke_early(struct session *s);
 /* A command that is malformed or misplaced, to be answered with `reply`: counted, and 421 in its place when it was one
  * too many. */
 struct reply session_blame(struct session *s, const struct reply *reply);
+/* The reply with the word that it is about; what is not printable ASCII in it becomes '?'. */
+struct reply session_name(struct session *s, const struct reply *reply, struct slice what);
 const char *phase_name(enum phase phase);
 
 #endif

@@ -31,6 +31,7 @@ struct transfer {
     struct reply answer;
     const char *verdict;
     bool delivered;
+    const char *dropped; /* why the session ends with the answer, too */
     struct buffer received;
     char received_text[RECEIVED_MAX];
 };
@@ -65,7 +66,7 @@ static void refuse(struct transfer *t, const struct reply *answer, const char *v
     if (reason != NULL)
         t->s->transaction.reason = reason;
     watch(t, false);
-    inside_break_off(&t->s->inside, reason != NULL ? reason : verdict);
+    inside_break_off(&t->s->inside);
 }
 
 static const char *verdict_word(const struct reply *reply)
@@ -84,7 +85,7 @@ static void hear_early(struct transfer *t)
 {
     struct reply reply;
     watch(t, false);
-    switch (inside_hear(&t->s->inside, EXPECT_2, clock_deadline(EARLY_WAIT_MS), &reply)) {
+    switch (inside_hear(&t->s->inside, EXPECT_25X, clock_deadline(EARLY_WAIT_MS), &reply)) {
     case ASKED_ANSWERED:
         if (reply_class(&reply) == 2) {
             refuse(t, &REPLY_INSIDE_LOST, "lost", "inside said 2xx before the dot");
@@ -110,16 +111,23 @@ static void judge_stage(struct transfer *t, enum stage stage)
     if (!verdict_refuses(&verdict))
         return;
     refuse(t, &verdict.reply, verdict_word(&verdict.reply), verdict.reason);
-    if (verdict.action == ACTION_DROP) {
-        session_reply(t->s, &verdict.reply);
-        session_end(t->s, verdict.reason);
-    }
+    if (verdict.action == ACTION_DROP)
+        t->dropped = verdict.reason;
+}
+
+/* Ours, or what inside said on this very connection, if that is smaller; 0: none. */
+static uint64_t size_limit(const struct session *s)
+{
+    uint64_t own = (uint64_t)s->options->message_size_limit, inside = s->inside.offers.size_limit;
+    if (own == 0 || inside == 0)
+        return own + inside;
+    return own < inside ? own : inside;
 }
 
 static void judge(struct transfer *t, bool ended)
 {
     struct transaction *mail = &t->s->transaction;
-    uint64_t limit = t->s->offered.size_limit;
+    uint64_t limit = size_limit(t->s);
     if (mail->body.fault != BODY_FINE) {
         const struct reply *why = mail->body.fault == BODY_NUL ? &REPLY_NUL : &REPLY_BARE;
         refuse(t, why, "refused", body_fault_name(mail->body.fault));
@@ -140,6 +148,8 @@ static void write_inside(struct transfer *t)
 {
     struct stream *stream = &t->s->inside.stream;
     int64_t deadline = clock_deadline(t->s->inside.backend->block_timeout_ms);
+    if (t->deadline_ms < deadline)
+        deadline = t->deadline_ms;
     enum io io = stream_write(stream, t->pieces, t->count, deadline);
     t->count = 0;
     switch (io) {
@@ -240,7 +250,20 @@ static void fill(struct transfer *t)
 
 static uint64_t drain_limit(const struct session *s)
 {
-    return s->offered.size_limit > DRAIN_MAX_BYTES ? s->offered.size_limit : DRAIN_MAX_BYTES;
+    uint64_t limit = size_limit(s);
+    return limit > DRAIN_MAX_BYTES ? limit : DRAIN_MAX_BYTES;
+}
+
+/* A refusal that nobody should read on for: by drop, or after more than is reasonable. */
+static void cut_short(struct transfer *t)
+{
+    struct session *s = t->s;
+    if (!t->refused || s->phase == PHASE_CLOSED)
+        return;
+    if (t->dropped == NULL && t->drained_bytes <= drain_limit(s))
+        return;
+    session_reply(s, &t->answer);
+    session_end(s, t->dropped != NULL ? t->dropped : "too much after a refusal");
 }
 
 /* Until the outside's end of data. False when it did not come to that: the session is over. */
@@ -251,10 +274,7 @@ static bool read_message(struct transfer *t)
             fill(t);
         else if (take_input(t))
             return true;
-        if (t->refused && t->drained_bytes > drain_limit(t->s) && t->s->phase != PHASE_CLOSED) {
-            session_reply(t->s, &t->answer);
-            session_end(t->s, "too much after a refusal");
-        }
+        cut_short(t);
     }
     return false;
 }
@@ -279,7 +299,9 @@ static void commit(struct transfer *t)
     if (t->refused)
         return;
     int64_t deadline = clock_deadline(s->inside.backend->final_timeout_ms);
-    if (inside_hear(&s->inside, EXPECT_2, deadline, &reply) == ASKED_ANSWERED) {
+    s->inside.hushed = true;
+    s->inside.unsaid = LEVEL_DEBUG;
+    if (inside_hear(&s->inside, EXPECT_25X, deadline, &reply) == ASKED_ANSWERED) {
         t->answer = translate(&reply);
         t->delivered = reply_class(&reply) == 2;
         t->verdict = t->delivered ? "delivered" : verdict_word(&reply);
@@ -297,16 +319,33 @@ static void remember_queue_id(struct transaction *mail, struct slice id)
     mail->queue_id[size] = '\0';
 }
 
+static bool has_hung_up(struct session *s)
+{
+    enum input input = stream_input(&s->outside);
+    return input == INPUT_END || input == INPUT_LOST;
+}
+
+/* The doubt of RFC 1047: inside has answered, and the client, who did not hear it, may send the message again. */
+static void note_unheard(struct session *s)
+{
+    s->unheard++;
+    if (s->transaction.reason == NULL)
+        s->transaction.reason = "the client had hung up before the answer";
+}
+
 /* First the answer leaves, then everything else (L1). */
 static void conclude(struct transfer *t)
 {
     struct session *s = t->s;
     session_reply(s, &t->answer);
-    enum io heard = s->outside.writing == IO_OK ? session_flush(s) : s->outside.writing;
+    enum io heard = session_flush(s);
     wait_invite(s->setup->wait, &s->outside_watch);
+    inside_unhush(&s->inside);
     s->transaction.open_inside = false;
-    if (heard != IO_OK && s->transaction.reason == NULL)
-        s->transaction.reason = "the client did not hear the answer";
+    if (heard != IO_OK || has_hung_up(s))
+        note_unheard(s);
+    if (t->dropped != NULL)
+        session_end(s, t->dropped);
     if (t->delivered) {
         s->messages++;
         s->idle_commands = 0;
@@ -325,6 +364,11 @@ static void conclude(struct transfer *t)
 void transfer_streamed(struct session *s)
 {
     struct transfer t = {.s = s, .deadline_ms = clock_deadline(s->options->message_timeout_ms)};
+    if (session_flush(s) != IO_OK) { /* our 354; later no write outside may be ended by what inside says */
+        inside_break_off(&s->inside);
+        transaction_close(s, "aborted");
+        return;
+    }
     watch(&t, true);
     if (!read_message(&t)) {
         struct outcome outcome = {.kind = OUTCOME_MESSAGE};

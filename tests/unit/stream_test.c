@@ -127,7 +127,7 @@ static void reading_flushes_writing(void **state)
     char heard[16];
     (void)state;
     set_up(&p);
-    assert_int_equal(stream_put(&p.s, slice_of("220 hi\r\n"), clock_deadline(1000)), IO_OK);
+    assert_true(buffer_put_text(&p.s.out, "220 hi\r\n"));
     assert_int_equal(recv(p.peer, heard, sizeof(heard), MSG_DONTWAIT), -1);
     assert_int_equal(stream_read_line(&p.s, 40, clock_deadline(5), &line), IO_LATE);
     assert_int_equal(recv(p.peer, heard, sizeof(heard), MSG_DONTWAIT), 8);
@@ -145,7 +145,7 @@ static void a_half_closed_peer_still_hears(void **state)
     shutdown(p.peer, SHUT_WR);
     expect_line(&p, "QUIT\r\n");
     assert_int_equal(stream_read_line(&p.s, 40, clock_deadline(1000), &line), IO_END);
-    assert_int_equal(stream_put(&p.s, slice_of("221 bye\r\n"), clock_deadline(1000)), IO_OK);
+    assert_true(buffer_put_text(&p.s.out, "221 bye\r\n"));
     assert_int_equal(stream_flush(&p.s, clock_deadline(1000)), IO_OK);
     assert_int_equal(recv(p.peer, heard, sizeof(heard), MSG_DONTWAIT), 9);
     tear_down(&p);
@@ -158,9 +158,10 @@ static void a_failed_write_ends_writing_for_good(void **state)
     set_up(&p);
     close(p.peer);
     p.peer = -1;
-    assert_int_equal(stream_put(&p.s, slice_of("250 ok\r\n"), clock_deadline(1000)), IO_OK);
+    assert_true(buffer_put_text(&p.s.out, "250 ok\r\n"));
     assert_int_equal(stream_flush(&p.s, clock_deadline(1000)), IO_LOST);
-    assert_int_equal(stream_put(&p.s, slice_of("250 ok\r\n"), clock_deadline(1000)), IO_LOST);
+    assert_true(buffer_put_text(&p.s.out, "250 ok\r\n"));
+    assert_int_equal(stream_flush(&p.s, clock_deadline(1000)), IO_LOST);
     tear_down(&p);
 }
 
@@ -171,7 +172,7 @@ static void pieces_leave_in_order_and_whole(void **state)
     struct iovec pieces[] = {{"DATA", 4}, {NULL, 0}, {" and", 4}, {" the dot\r\n.\r\n", 13}};
     (void)state;
     set_up(&p);
-    assert_int_equal(stream_put(&p.s, slice_of("> "), clock_deadline(1000)), IO_OK);
+    assert_true(buffer_put_text(&p.s.out, "> "));
     assert_int_equal(stream_write(&p.s, pieces, 4, clock_deadline(1000)), IO_OK);
     assert_int_equal(recv(p.peer, heard, sizeof(heard), MSG_DONTWAIT), 23);
     assert_memory_equal(heard, "> DATA and the dot\r\n.\r\n", 23);
@@ -187,8 +188,21 @@ static void a_peer_that_does_not_read_is_late(void **state)
     (void)state;
     set_up(&p);
     assert_int_equal(stream_write(&p.s, &piece, 1, clock_deadline(20)), IO_LATE);
-    assert_int_equal(stream_flush(&p.s, clock_deadline(20)), IO_OK);                /* nothing is left to flush .. */
-    assert_int_equal(stream_put(&p.s, slice_of("x"), clock_deadline(20)), IO_LATE); /* .. and nothing may follow */
+    assert_int_equal(stream_flush(&p.s, clock_deadline(20)), IO_LATE); /* nothing may follow */
+    tear_down(&p);
+}
+
+static void a_deadline_holds_for_a_peer_that_never_stops(void **state)
+{
+    struct pair p;
+    (void)state;
+    set_up(&p);
+    for (int i = 0; i < 100; i++)
+        say(&p, "0123456789");
+    int64_t deadline = clock_deadline(-1);
+    p.s.greedy = true; /* as after a read that filled the buffer */
+    assert_int_equal(stream_fill(&p.s, deadline), IO_LATE);
+    assert_int_equal(stream_fill(&p.s, clock_deadline(1000)), IO_OK);
     tear_down(&p);
 }
 
@@ -230,6 +244,7 @@ int main(void)
         cmocka_unit_test(a_failed_write_ends_writing_for_good),
         cmocka_unit_test(pieces_leave_in_order_and_whole),
         cmocka_unit_test(a_peer_that_does_not_read_is_late),
+        cmocka_unit_test(a_deadline_holds_for_a_peer_that_never_stops),
         cmocka_unit_test(a_guest_ends_the_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "workers/smtp/command.h"
 
-#include "workers/smtp/address.h"
-
 static const char *const verb_names[] = {
     [VERB_HELO] = "HELO",         [VERB_EHLO] = "EHLO",       [VERB_MAIL] = "MAIL",         [VERB_RCPT] = "RCPT",
     [VERB_DATA] = "DATA",         [VERB_BDAT] = "BDAT",       [VERB_RSET] = "RSET",         [VERB_NOOP] = "NOOP",
@@ -41,36 +39,35 @@ static enum command_fault octet_fault(char c)
 }
 
 /* Takes the CRLF off *line. */
-static enum command_fault check_octets(struct slice *line, bool *has_8bit_out)
+static enum command_fault check_octets(struct slice *line)
 {
     if (line->size < 2 || line->at[line->size - 1] != '\n' || line->at[line->size - 2] != '\r')
         return COMMAND_NO_CRLF;
     line->size -= 2;
     enum command_fault fault = COMMAND_FINE;
-    for (size_t i = 0; fault == COMMAND_FINE && i < line->size; i++) {
+    for (size_t i = 0; fault == COMMAND_FINE && i < line->size; i++)
         fault = octet_fault(line->at[i]);
-        *has_8bit_out |= (unsigned char)line->at[i] >= 0x80;
-    }
     return fault;
 }
 
 enum command_fault command_parse(struct slice line, struct command *out)
 {
     *out = (struct command){.verb = VERB_UNKNOWN};
-    bool has_8bit = false;
-    enum command_fault fault = check_octets(&line, &has_8bit);
+    enum command_fault fault = check_octets(&line);
     if (fault != COMMAND_FINE)
         return fault;
-    out->has_8bit = has_8bit;
     /* Not a sloppy client, but one that talks to a folding parser: a line that begins with a blank is no command. */
     bool is_indented = line.size > 0 && (*line.at == ' ' || *line.at == '\t');
-    out->word = is_indented ? slice_make(line.at, 0) : slice_take_word(&line);
-    out->verb = find_verb(out->word);
+    out->verb = is_indented ? VERB_UNKNOWN : find_verb(slice_take_word(&line));
     out->argument = slice_trim(line);
     return COMMAND_FINE;
 }
 
 bool helo_name_is_safe(struct slice name)
 {
-    return name.size > 0 && name.size <= HELO_NAME_MAX && !slice_has(name, ' ') && utf8_is_printable(name);
+    for (size_t i = 0; i < name.size; i++) {
+        if (name.at[i] <= ' ' || name.at[i] > '~')
+            return false;
+    }
+    return name.size > 0 && name.size <= HELO_NAME_MAX;
 }

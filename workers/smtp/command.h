@@ -26,16 +26,14 @@ enum command_fault { COMMAND_FINE, COMMAND_NO_CRLF, COMMAND_BARE_CR, COMMAND_NUL
 
 struct command {
     enum verb verb;
-    struct slice word;     /* the verb as it was written */
     struct slice argument; /* blanks at both ends dropped; may be empty */
-    bool has_8bit;
 };
 
 /* `line` with its line end, as stream_read_line gives it. "MAIL FROM:" and "RCPT TO:" keep FROM:/TO: in the argument. */
 enum command_fault command_parse(struct slice line, struct command *out);
 const char *verb_name(enum verb verb);
 
-/* HELO and EHLO: a name that may be said inside and logged: 1..255 octets, printable ASCII (or UTF-8), no blank. Odd
+/* HELO and EHLO: a name that may be said inside and logged: 1..255 octets, printable ASCII, no blank (RFC 6531 section 3.7.1: A-labels). Odd
  * names pass (underscores, bare words, broken literals); only what could do harm is refused. */
 bool helo_name_is_safe(struct slice name);
 

@@ -33,14 +33,6 @@ static uint32_t find_bit(const struct name *names, size_t count, struct slice wo
     return 0;
 }
 
-const char *keyword_name(enum keyword keyword)
-{
-    for (size_t i = 0; i < KEYWORDS; i++)
-        if (keywords[i].bit == (uint32_t)keyword)
-            return keywords[i].text;
-    return "unknown";
-}
-
 /* "SIZE", "SIZE 0" and what is no number say no limit; of two limits the smaller holds. */
 static void parse_size(struct slice arguments, struct extensions *out)
 {

@@ -45,6 +45,5 @@ struct extensions {
 void extensions_parse(const struct reply *reply, struct extensions *out);
 /* The text of our 250 to EHLO: `greeting` as the first line, then a keyword a line. */
 bool extensions_print(struct buffer *to, struct slice greeting, const struct extensions *offered);
-const char *keyword_name(enum keyword keyword);
 
 #endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The way into an inside server: connect, 220, the client passed on, EHLO with the client's name.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/must.h"
+
+#include "workers/inside.h"
+#include "workers/xclient.h"
+
+const struct reply REPLY_INSIDE_AWAY = REPLY(451, "4.4.1", "The mail server cannot be reached now, try again later");
+const struct reply REPLY_NOT_PASSED =
+    REPLY(451, "4.3.5", "The mail server is not set up for this gate, try again later");
+
+/* All servers together: the client waits for the answer to its MAIL, five minutes by RFC 5321. */
+enum { OPENING_MAX_MS = 4 * 60 * 1000 };
+
+static int64_t within(int64_t deadline_ms, int64_t wait_ms)
+{
+    int64_t own = clock_deadline(wait_ms);
+    return own < deadline_ms ? own : deadline_ms;
+}
+
+/* It refuses us, not the client: own trouble. */
+static enum asked refused(struct inside *in, const char *what, const struct reply *said, struct reply *reply_out)
+{
+    char words[96];
+    snprintf(words, sizeof(words), "%d %s %.*s", said->code, said->enhanced, SLICE_ARGS(said->text));
+    inside_lost(in, LEVEL_WARNING, what, words, reply_out);
+    *reply_out = REPLY_INSIDE_AWAY;
+    return ASKED_LOST;
+}
+
+static enum asked greet(struct inside *in, int64_t deadline_ms, struct reply *reply_out)
+{
+    deadline_ms = within(deadline_ms, in->backend->greeting_timeout_ms);
+    enum asked asked = inside_hear(in, EXPECT_ANY, deadline_ms, reply_out);
+    if (asked == ASKED_ANSWERED && reply_out->code != 220) {
+        struct reply said = *reply_out;
+        return refused(in, "inside greets with a refusal", &said, reply_out);
+    }
+    return asked;
+}
+
+static enum asked ask_by(struct inside *in, enum expect expect, int64_t deadline_ms, struct reply *reply_out)
+{
+    int64_t now = clock_ms();
+    int64_t left = within(deadline_ms, in->backend->command_timeout_ms) - now;
+    return inside_ask(in, expect, left > 0 ? left : 0, reply_out);
+}
+
+static enum asked say_hello(struct inside *in, const char *verb, struct slice name, int64_t deadline_ms,
+                            struct reply *reply_out)
+{
+    if (!inside_line(in, reply_out))
+        return ASKED_LOST;
+    buffer_print(&in->stream.out, "%s %.*s\r\n", verb, SLICE_ARGS(name));
+    return ask_by(in, EXPECT_25X, deadline_ms, reply_out);
+}
+
+static bool knows_no_ehlo(const struct reply *reply)
+{
+    return reply->code == 500 || reply->code == 502 || reply->code == 504;
+}
+
+static enum asked hello(struct inside *in, struct slice name, int64_t deadline_ms, struct reply *reply_out)
+{
+    in->offers = (struct extensions){0};
+    enum asked asked = say_hello(in, "EHLO", name, deadline_ms, reply_out);
+    if (asked != ASKED_ANSWERED)
+        return asked;
+    if (knows_no_ehlo(reply_out))
+        return say_hello(in, "HELO", name, deadline_ms, reply_out);
+    if (reply_class(reply_out) == 2)
+        extensions_parse(reply_out, &in->offers);
+    return asked;
+}
+
+/* -- the client is passed on as configured, or nothing is (L11) -- */
+
+static enum asked not_passed(struct inside *in, const char *what, const char *more, struct reply *reply_out)
+{
+    inside_lost(in, LEVEL_ERROR, what, more, reply_out);
+    *reply_out = REPLY_NOT_PASSED;
+    return ASKED_LOST;
+}
+
+/* Anything but 220. Its own words go into the log: a 5yz is a line missing there, a 4yz a limit at work on the client.
+ */
+static enum asked xclient_refused(struct inside *in, struct reply *reply_out)
+{
+    char said[96];
+    snprintf(said, sizeof(said), "%d %s %.*s", reply_out->code, reply_out->enhanced, SLICE_ARGS(reply_out->text));
+    if (reply_class(reply_out) == 4)
+        return not_passed(in,
+                          "inside turns the client away at XCLIENT; main.cf there lacks "
+                          "smtpd_client_connection_count_limit = 0, or limits clients otherwise",
+                          said, reply_out);
+    return not_passed(in,
+                      "inside answers XCLIENT with a refusal; main.cf there lacks "
+                      "smtpd_authorized_xclient_hosts = (this host's address)",
+                      said, reply_out);
+}
+
+static enum asked pass_by_xclient(struct inside *in, int64_t deadline_ms, struct reply *reply_out)
+{
+    const struct inside_client *who = in->who;
+    enum asked asked = hello(in, slice_of(who->hostname), deadline_ms, reply_out);
+    if (asked != ASKED_ANSWERED)
+        return asked;
+    if (reply_class(reply_out) != 2)
+        return not_passed(in, "inside refuses our own EHLO", "", reply_out);
+    if ((in->offers.keywords & KEYWORD_XCLIENT) == 0)
+        return not_passed(in,
+                          "inside offers no XCLIENT; main.cf there lacks smtpd_authorized_xclient_hosts = "
+                          "(this host's address)",
+                          "", reply_out);
+    if ((in->offers.xclient & XCLIENT_ADDR) == 0)
+        return not_passed(in, "inside's XCLIENT does not offer ADDR", "", reply_out);
+    if (!inside_line(in, reply_out))
+        return ASKED_LOST;
+    bool printed = xclient_print(&in->stream.out, in->offers.xclient, who->client, who->local);
+    must(printed);
+    asked = ask_by(in, EXPECT_ANY, deadline_ms, reply_out);
+    if (asked != ASKED_ANSWERED)
+        return asked;
+    return reply_out->code == 220 ? ASKED_ANSWERED : xclient_refused(in, reply_out);
+}
+
+/* -- one server, and all of them -- */
+
+static enum asked connect_to(struct inside *in, int64_t deadline_ms, struct reply *reply_out)
+{
+    int fd;
+    enum io io =
+        net_connect(&in->server->address, in->stream.wait, within(deadline_ms, in->backend->connect_timeout_ms), &fd);
+    if (io == IO_GONE)
+        return ASKED_GONE;
+    if (io != IO_OK) {
+        const char *error = io == IO_LOST ? strerrordesc_np(errno) : io_name(io);
+        inside_lost(in, LEVEL_WARNING, "cannot connect", error != NULL ? error : "unknown error", reply_out);
+        *reply_out = REPLY_INSIDE_AWAY;
+        return ASKED_LOST;
+    }
+    stream_open(&in->stream, fd);
+    in->state = INSIDE_REACHED;
+    return ASKED_ANSWERED;
+}
+
+static enum asked reach_server(struct inside *in, int64_t deadline_ms, struct reply *reply_out)
+{
+    enum asked asked = connect_to(in, deadline_ms, reply_out);
+    if (asked == ASKED_ANSWERED)
+        asked = greet(in, deadline_ms, reply_out);
+    if (asked == ASKED_ANSWERED && in->backend->pass_client == PASS_CLIENT_XCLIENT) {
+        asked = pass_by_xclient(in, deadline_ms, reply_out);
+        in->passed = asked == ASKED_ANSWERED;
+    }
+    return asked;
+}
+
+/* The client's own EHLO. A refusal is inside's answer once the client was passed on, else it is meant for us. */
+static enum asked finish_hello(struct inside *in, struct slice name, int64_t deadline_ms, struct reply *reply_out)
+{
+    bool passed = in->passed;
+    enum asked asked = hello(in, name, deadline_ms, reply_out);
+    if (asked != ASKED_ANSWERED)
+        return asked;
+    if (reply_class(reply_out) == 2) {
+        in->state = INSIDE_READY;
+        snprintf(in->name, sizeof(in->name), "%.*s", SLICE_ARGS(name));
+        return ASKED_ANSWERED;
+    }
+    if (passed) {
+        inside_break_off(in);
+        return ASKED_ANSWERED;
+    }
+    struct reply said = *reply_out;
+    return refused(in, "inside refuses EHLO", &said, reply_out);
+}
+
+/* One server after the other, from the first, until one lets the session in or refuses this client. Without a name EHLO
+ * is left for later. */
+static enum asked try_servers(struct inside *in, const struct slice *name, int64_t deadline_ms, struct reply *reply_out)
+{
+    enum asked asked = ASKED_LOST;
+    *reply_out = REPLY_INSIDE_AWAY;
+    for (size_t i = 0; i < in->backend->servers.count && asked == ASKED_LOST; i++) {
+        in->server = block_at(&in->backend->servers, i);
+        asked = reach_server(in, deadline_ms, reply_out);
+        if (asked == ASKED_ANSWERED && name != NULL)
+            asked = finish_hello(in, *name, deadline_ms, reply_out);
+    }
+    return asked;
+}
+
+enum asked inside_reach(struct inside *in, struct reply *reply_out)
+{
+    must(in->state == INSIDE_CLOSED);
+    return try_servers(in, NULL, clock_deadline(OPENING_MAX_MS), reply_out);
+}
+
+enum asked inside_open(struct inside *in, struct slice name, struct reply *reply_out)
+{
+    int64_t deadline = clock_deadline(OPENING_MAX_MS);
+    must(in->state != INSIDE_READY);
+    if (in->state == INSIDE_REACHED) {
+        enum asked asked = finish_hello(in, name, deadline, reply_out);
+        if (asked != ASKED_LOST)
+            return asked;
+    }
+    return try_servers(in, &name, deadline, reply_out);
+}
