@@ -141,8 +141,8 @@ static enum asked connect_to(struct inside *in, int64_t deadline_ms, struct repl
     if (io == IO_GONE)
         return ASKED_GONE;
     if (io != IO_OK) {
-        const char *error = io == IO_LOST ? strerrordesc_np(errno) : io_name(io);
-        inside_lost(in, LEVEL_WARNING, "cannot connect", error != NULL ? error : "unknown error", reply_out);
+        const char *error = io == IO_LOST ? strerrordesc_np(errno) : NULL;
+        inside_lost(in, LEVEL_WARNING, "cannot connect", error != NULL ? error : io_name(io), reply_out);
         *reply_out = REPLY_INSIDE_AWAY;
         return ASKED_LOST;
     }
