@@ -209,18 +209,36 @@ enum io net_connect(const struct endpoint *to, struct wait *wait, int64_t deadli
     return io;
 }
 
-static void prepare_listener(int fd, const struct endpoint *at)
+/* A socket's file that nobody listens at any more is in the way; one that somebody does is his. */
+static bool remove_stale(const struct endpoint *at)
+{
+    struct stat old;
+    struct sockaddr_storage address;
+    socklen_t size = to_sockaddr(at, &address);
+    if (lstat(at->path, &old) != 0 || !S_ISSOCK(old.st_mode))
+        return true; /* bind will tell */
+    int probe = new_socket(at);
+    if (probe < 0)
+        return false;
+    bool stale = connect(probe, (const struct sockaddr *)&address, size) != 0 && errno == ECONNREFUSED;
+    close(probe);
+    errno = EADDRINUSE;
+    return stale && unlink(at->path) == 0;
+}
+
+static bool prepare_listener(int fd, const struct endpoint *at)
 {
     int on = 1;
-    if (at->kind == ENDPOINT_UNIX) {
-        struct stat old;
-        if (lstat(at->path, &old) == 0 && S_ISSOCK(old.st_mode))
-            unlink(at->path);
-        return;
-    }
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (at->address.family == 6)
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+    if (at->kind == ENDPOINT_UNIX)
+        return remove_stale(at);
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+           (at->address.family != 6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0);
+}
+
+/* Whoever may reach port 25 may reach the socket; the directory is the place to say otherwise. */
+static bool open_to_all(const struct endpoint *at)
+{
+    return at->kind != ENDPOINT_UNIX || chmod(at->path, 0666) == 0;
 }
 
 int net_listen(const struct endpoint *at, int backlog)
@@ -228,10 +246,10 @@ int net_listen(const struct endpoint *at, int backlog)
     int fd = new_socket(at);
     if (fd < 0)
         return -1;
-    prepare_listener(fd, at);
     struct sockaddr_storage address;
     socklen_t size = to_sockaddr(at, &address);
-    if (bind(fd, (const struct sockaddr *)&address, size) == 0 && listen(fd, backlog) == 0)
+    if (prepare_listener(fd, at) && bind(fd, (const struct sockaddr *)&address, size) == 0 && open_to_all(at) &&
+        listen(fd, backlog) == 0)
         return fd;
     int error = errno;
     close(fd);

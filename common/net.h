@@ -31,7 +31,8 @@ void endpoint_from_socket(const struct sockaddr_storage *from, socklen_t size, s
 /* A connected descriptor in *fd_out, or IO_LATE, IO_GONE (outside hung up meanwhile), IO_LOST with errno set. */
 enum io net_connect(const struct endpoint *to, struct wait *wait, int64_t deadline_ms, int *fd_out) IO_MUST_USE;
 
-/* A listening descriptor, or -1 with errno. A Unix socket's stale file is replaced. */
+/* A listening descriptor, or -1 with errno. A Unix socket's file is replaced when nobody listens
+ * at it any more; else EADDRINUSE. */
 int net_listen(const struct endpoint *at, int backlog);
 
 /* accept4 with peer and own endpoint; -1 with errno. */

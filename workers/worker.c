@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,7 +18,7 @@
 
 static const struct reply REPLY_FULL = REPLY(421, "4.3.2", "All workers are busy, try again later");
 
-enum { LISTENERS_MAX = 16, EVENTS = 4, WATCHDOG_S = 60, TURN_AWAY_WAIT_MS = 1000 };
+enum { EVENTS = 4, WATCHDOG_S = 60, TURN_AWAY_WAIT_MS = 1000, ACCEPT_PAUSE_MS = 100, ACCEPT_TRIES = 50 };
 
 struct worker {
     const struct worker_setup *setup;
@@ -27,9 +27,10 @@ struct worker {
     struct wait wait;
     struct wait_guest lifeline;
     int epoll;
-    int listeners[LISTENERS_MAX]; /* -1: closed */
-    bool entered;                 /* the scoreboard */
-    bool orphaned;                /* the lifeline ended: no further session */
+    int listeners[WORKER_LISTENERS_MAX]; /* -1: closed */
+    int turn;                            /* whose is the next connection */
+    bool entered;                        /* the scoreboard */
+    bool orphaned;                       /* the lifeline ended: no further session */
     int64_t sessions;
     struct session *session;
 };
@@ -91,23 +92,49 @@ static bool is_shortage(int error)
     return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
 }
 
-/* A connection from any of the listeners, or -1. One that the master shut down is left alone from then on. */
+/* A connection, from the listeners in turn so that a busy one starves no other; or -1. errno is EAGAIN when nobody is
+ * there, and the trouble when there is any. */
 static int accept_one(struct worker *w, struct endpoint *peer, struct endpoint *local)
 {
+    int trouble = EAGAIN;
     for (int i = 0; i < w->setup->listener_count; i++) {
-        if (w->listeners[i] < 0)
-            continue;
-        int fd = net_accept(w->listeners[i], peer, local);
+        int listener = w->listeners[w->turn];
+        w->turn = (w->turn + 1) % w->setup->listener_count;
+        int fd = net_accept(listener, peer, local);
         if (fd >= 0)
             return fd;
-        if (is_shortage(errno))
-            leave(w, WORKER_SHORT);
-        if (errno == EINVAL || errno == EBADF) {
-            close(w->listeners[i]); /* closing takes it out of epoll: nobody else holds this descriptor here */
-            w->listeners[i] = -1;
-        }
+        if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+            trouble = errno;
     }
+    errno = trouble;
     return -1;
+}
+
+static bool lifeline_has_ended(const struct worker *w, int64_t wait_ms)
+{
+    struct pollfd lifeline = {.fd = w->setup->lifeline}; /* no events: the end alone is news */
+    return clock_poll(&lifeline, 1, clock_deadline(wait_ms)) > 0;
+}
+
+/* The connection that cannot be accepted is still in the queue, and the wake-up for it was ours: who left now would
+ * strand it. So it is tried again until it is accepted or gone; for long enough, then another worker may try. */
+static int insist(struct worker *w, struct endpoint *peer, struct endpoint *local)
+{
+    int error = errno, fd = -1;
+    struct record r;
+    record_begin(&r, "accept-failed");
+    record_string(&r, "listener", w->service->listener);
+    record_string(&r, "error", strerrorname_np(error));
+    record_send(&r, LEVEL_ERROR);
+    for (int tries = 0; fd < 0 && error != EAGAIN && tries < ACCEPT_TRIES; tries++) {
+        if (lifeline_has_ended(w, ACCEPT_PAUSE_MS))
+            leave(w, WORKER_ORPHANED);
+        fd = accept_one(w, peer, local);
+        error = errno;
+    }
+    if (fd < 0 && error != EAGAIN)
+        leave(w, is_shortage(error) ? WORKER_SHORT : WORKER_BROKEN);
+    return fd;
 }
 
 /* Whoever is woken accepts first and looks at the lifeline after: one that leaves on a wake-up that was meant for a
@@ -120,7 +147,10 @@ static int wait_for_client(struct worker *w, struct endpoint *peer, struct endpo
         struct epoll_event events[EVENTS];
         if (epoll_wait(w->epoll, events, EVENTS, -1) < 0 && errno != EINTR)
             leave(w, WORKER_BROKEN);
+        wait_alive(&w->wait, clock_ms());
         fd = accept_one(w, peer, local);
+        if (fd < 0 && errno != EAGAIN && !lifeline_has_ended(w, 0))
+            fd = insist(w, peer, local);
         if (fd < 0)
             look_at_lifeline(w);
     }
@@ -147,7 +177,7 @@ static void turn_away(struct worker *w, int fd)
     reply_print(&outside->out, &REPLY_FULL);
     if (stream_flush(outside, clock_deadline(TURN_AWAY_WAIT_MS)) != IO_OK)
         log_line(LEVEL_DEBUG, "a client that was turned away did not listen");
-    stream_close_gently(outside, TURN_AWAY_WAIT_MS);
+    stream_close(outside);
 }
 
 /* Enter first, count then: two who do so at once may both turn away, but never both miss that the house is full. */
@@ -156,8 +186,7 @@ static bool house_is_full(const struct worker *w)
     const struct worker_setup *setup = w->setup;
     struct tag_count count = scoreboard_count(setup->board, setup->pool_first, setup->pool_size);
     if (count.idle + count.starting < setup->min_spare) {
-        uint64_t one = 1;
-        if (write(setup->wake, &one, sizeof(one)) < 0)
+        if (write(setup->wake, "", 1) < 0 && errno != EAGAIN)
             log_line(LEVEL_DEBUG, "the master could not be woken");
     }
     return count.idle + count.starting == 0 && count.alive >= setup->pool_size;
@@ -184,15 +213,13 @@ static void prepare_epoll(struct worker *w)
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
     /* Not EPOLLEXCLUSIVE: a pipe wakes for its first byte only, so tickets written together would lie there unseen. */
     struct epoll_event event = {.events = EPOLLIN, .data.fd = setup->lifeline};
-    int flags = fcntl(setup->lifeline, F_GETFL);
-    if (w->epoll < 0 || flags < 0 || fcntl(setup->lifeline, F_SETFL, flags | O_NONBLOCK) != 0 ||
-        epoll_ctl(w->epoll, EPOLL_CTL_ADD, setup->lifeline, &event) != 0)
+    if (w->epoll < 0 || epoll_ctl(w->epoll, EPOLL_CTL_ADD, setup->lifeline, &event) != 0)
         leave(w, is_shortage(errno) ? WORKER_SHORT : WORKER_BROKEN);
 }
 
 static void prepare(struct worker *w, const struct worker_setup *setup)
 {
-    must(setup->listener_count <= LISTENERS_MAX);
+    must(setup->listener_count <= WORKER_LISTENERS_MAX);
     tzset(); /* localtime reads a file: now, not in a session */
     w->setup = setup;
     w->service = setup->service;

@@ -2,6 +2,7 @@
  *
  * net: endpoints as they are written, and a connection over each kind.
  */
+#include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -92,11 +93,28 @@ static void every_kind_connects(void **state)
     unlink(path);
 }
 
+static void a_living_unix_listener_is_left_alone(void **state)
+{
+    struct endpoint e = {.kind = ENDPOINT_UNIX};
+    (void)state;
+    snprintf(e.path, sizeof(e.path), "/tmp/postern-net-%d.sock", (int)getpid());
+    int first = net_listen(&e, 8);
+    assert_true(first >= 0);
+    assert_int_equal(net_listen(&e, 8), -1);
+    assert_int_equal(errno, EADDRINUSE);
+    close(first); /* its file stays, as after a kill */
+    int second = net_listen(&e, 8);
+    assert_true(second >= 0);
+    close(second);
+    unlink(e.path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(endpoints_parse_and_print),
         cmocka_unit_test(every_kind_connects),
+        cmocka_unit_test(a_living_unix_listener_is_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
