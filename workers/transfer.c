@@ -80,6 +80,12 @@ static void lose_client(struct transfer *t, const char *why)
     session_end(t->s, why);
 }
 
+static void time_out(struct transfer *t)
+{
+    refuse(t, &REPLY_SLOW, "aborted", "timeout in the message");
+    t->dropped = "timeout in a message";
+}
+
 /* Inside spoke, or its connection failed, before the dot: a refusal is its answer, all else is a fault. */
 static void hear_early(struct transfer *t)
 {
@@ -165,7 +171,10 @@ static void write_inside(struct transfer *t)
         return;
     case IO_LATE:
     case IO_TOO_LONG:
-        refuse(t, &REPLY_INSIDE_LOST, "lost", "inside does not read the message");
+        if (clock_ms() >= t->deadline_ms)
+            time_out(t);
+        else
+            refuse(t, &REPLY_INSIDE_LOST, "lost", "inside does not read the message");
         return;
     }
 }
@@ -235,9 +244,7 @@ static void fill(struct transfer *t)
         hear_early(t);
         return;
     case IO_LATE:
-        refuse(t, &REPLY_SLOW, "aborted", "client timeout in the message");
-        session_end(s, "timeout in a message");
-        session_reply(s, &REPLY_SLOW);
+        time_out(t);
         return;
     case IO_END:
     case IO_LOST:
@@ -254,7 +261,7 @@ static uint64_t drain_limit(const struct session *s)
     return limit > DRAIN_MAX_BYTES ? limit : DRAIN_MAX_BYTES;
 }
 
-/* A refusal that nobody should read on for: by drop, or after more than is reasonable. */
+/* A refusal that nobody should read on for: by drop or time-out, or after more than is reasonable. */
 static void cut_short(struct transfer *t)
 {
     struct session *s = t->s;
@@ -262,8 +269,8 @@ static void cut_short(struct transfer *t)
         return;
     if (t->dropped == NULL && t->drained_bytes <= drain_limit(s))
         return;
-    session_reply(s, &t->answer);
     session_end(s, t->dropped != NULL ? t->dropped : "too much after a refusal");
+    session_reply(s, &t->answer);
 }
 
 /* Until the outside's end of data. False when it did not come to that: the session is over. */
@@ -337,6 +344,8 @@ static void note_unheard(struct session *s)
 static void conclude(struct transfer *t)
 {
     struct session *s = t->s;
+    if (t->dropped != NULL)
+        session_end(s, t->dropped);
     session_reply(s, &t->answer);
     enum io heard = session_flush(s);
     wait_invite(s->setup->wait, &s->outside_watch);
@@ -344,8 +353,6 @@ static void conclude(struct transfer *t)
     s->transaction.open_inside = false;
     if (heard != IO_OK || has_hung_up(s))
         note_unheard(s);
-    if (t->dropped != NULL)
-        session_end(s, t->dropped);
     if (t->delivered) {
         s->messages++;
         s->idle_commands = 0;
