@@ -23,8 +23,8 @@ static const struct block server_block = {
 
 static const struct option backend_rows[] = {
     {"pass_client", OPTION_CHOICE, offsetof(struct backend, pass_client), "xclient", "xclient|none",
-     "How inside hears who the client is. xclient: by Postfix's XCLIENT command (main.cf there: "
-     "smtpd_authorized_xclient_hosts). none: not at all; then the policy must say recipient { relay_domains }."},
+     "How inside hears who the client is. xclient: by Postfix's XCLIENT command (its service there: -o "
+     "smtpd_authorized_xclient_hosts=..). none: not at all; then the policy must say recipient { relay_domains }."},
     {"connect", OPTION_CHOICE, offsetof(struct backend, connect), "mail", "mail|greeting",
      "When the inside session is opened. mail: at the first MAIL, EHLO is answered with the keywords that inside was "
      "heard to offer lately. greeting: before the banner, as a classic synchronous proxy does."},

@@ -97,12 +97,12 @@ static enum asked xclient_refused(struct inside *in, struct reply *reply_out)
     snprintf(said, sizeof(said), "%d %s %.*s", reply_out->code, reply_out->enhanced, SLICE_ARGS(reply_out->text));
     if (reply_class(reply_out) == 4)
         return not_passed(in,
-                          "inside turns the client away at XCLIENT; main.cf there lacks "
-                          "smtpd_client_connection_count_limit = 0, or limits clients otherwise",
+                          "inside turns the client away at XCLIENT; its service lacks "
+                          "smtpd_client_connection_count_limit=0, or limits clients otherwise",
                           said, reply_out);
     return not_passed(in,
-                      "inside answers XCLIENT with a refusal; main.cf there lacks "
-                      "smtpd_authorized_xclient_hosts = (this host's address)",
+                      "inside answers XCLIENT with a refusal; its service lacks smtpd_delay_reject=yes, or this host's "
+                      "address in smtpd_authorized_xclient_hosts",
                       said, reply_out);
 }
 
@@ -116,8 +116,8 @@ static enum asked pass_by_xclient(struct inside *in, int64_t deadline_ms, struct
         return not_passed(in, "inside refuses our own EHLO", "", reply_out);
     if ((in->offers.keywords & KEYWORD_XCLIENT) == 0)
         return not_passed(in,
-                          "inside offers no XCLIENT; main.cf there lacks smtpd_authorized_xclient_hosts = "
-                          "(this host's address)",
+                          "inside offers no XCLIENT; its service lacks this host's address in "
+                          "smtpd_authorized_xclient_hosts",
                           "", reply_out);
     if ((in->offers.xclient & XCLIENT_ADDR) == 0)
         return not_passed(in, "inside's XCLIENT does not offer ADDR", "", reply_out);
