@@ -109,6 +109,7 @@ bool config_override(struct config *config, const char *override)
 
     snprintf(words, size, "override %s", override);
     if (!has_value)
-        return config_fail(config, o.place, NULL, NULL, "no =; write block.option=value or block.title.option=value");
+        return config_fail(config, o.place, NULL, NULL,
+                           "no =; write option=value, block.option=value or block.NAME.option=value");
     return apply(&o, config->root, path);
 }

@@ -23,14 +23,15 @@
 
 enum { EXIT_USAGE = 2, WHY_MAX = 1024 };
 
-static const char USAGE[] = "usage: posternd [-dfhtV] [-c file] [-o block.option=value ..]\n"
+static const char USAGE[] = "usage: posternd [-dfhtV] [-c file] [-o option=value ..]\n"
                             "  -c file   the configuration (" POSTERN_CONF ")\n"
                             "  -o ..     one more option over the file's: option=value, block.option=value or\n"
-                            "            block.title.option=value; as often as needed\n"
+                            "            block.NAME.option=value; as often as needed\n"
                             "  -t        check the configuration and end: status 0 when it is good\n"
                             "  -f        stay in the foreground, log to stderr\n"
                             "  -d        print all options with their meaning\n"
-                            "  -V        print the version\n";
+                            "  -V        print the version\n"
+                            "  -h        print this\n";
 
 /* -- the configuration as a whole */
 

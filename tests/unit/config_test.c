@@ -196,7 +196,7 @@ static void wrong_overrides_name_themselves(void **state)
         const char *override, *why;
     } cases[] = {
         {"workers=0", "override workers=0: workers: \"0\" is out of range; allowed: 1..5000, a whole number"},
-        {"workers", "override workers: no =; write block.option=value or block.title.option=value"},
+        {"workers", "override workers: no =; write option=value, block.option=value or block.NAME.option=value"},
         {"listener.mx.max_erors=1",
          "override listener.mx.max_erors=1: listener mx: \"max_erors\" is not known here; did you mean max_errors? "
          "allowed: address, tls, policy, backend, max_errors"},
