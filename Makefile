@@ -119,16 +119,21 @@ arch: deps $(libraries)
 sbin := $(DESTDIR)$(PREFIX)/sbin
 man := $(DESTDIR)$(PREFIX)/share/man
 conf := $(DESTDIR)/etc/postern
+doc := $(DESTDIR)$(PREFIX)/share/doc/postern
 
 install: $(BUILD)/posternd
 	install -D -m 755 $(BUILD)/posternd $(sbin)/posternd
 	install -D -m 644 daemon/posternd.8 $(man)/man8/posternd.8
 	install -D -m 644 conf/postern.conf.5 $(man)/man5/postern.conf.5
-	@if [ -e $(conf)/postern.conf ]; then new=.new; echo '$(conf)/postern.conf is there and stays'; fi; set -x; \
+	install -D -m 644 -t $(doc) README INSTALL LICENSE
+	install -D -m 644 -t $(doc)/examples conf/examples/*
+	@if cmp -s conf/postern.conf $(conf)/postern.conf; then exit; fi; \
+	if [ -e $(conf)/postern.conf ]; then new=.new; echo '$(conf)/postern.conf is there and stays'; fi; set -x; \
 	install -D -m 644 conf/postern.conf $(conf)/postern.conf$$new
 
 uninstall:
 	rm -f $(sbin)/posternd $(man)/man8/posternd.8 $(man)/man5/postern.conf.5 $(conf)/postern.conf.new
+	rm -rf $(doc)
 	@[ ! -e $(conf)/postern.conf ] || echo '$(conf)/postern.conf stays'
 
 clean:

@@ -60,7 +60,8 @@ struct check {
     const char *name;
     bool always;                 /* holds for everyone: neither an allow nor the policy's mode ends it */
     const struct block *options; /* a block of this name in `policy`; its struct begins with struct check_options */
-    bool (*stops_relaying)(const void *options); /* with these, foreign recipients are refused here (L11); NULL: never */
+    bool (*stops_relaying)(
+        const void *options); /* with these, foreign recipients are refused here (L11); NULL: never */
     size_t session_bytes;
     size_t transaction_bytes;
     void (*ask[STAGES])(struct check_call *call);

@@ -8,6 +8,7 @@
 
 #include "workers/dialog.h"
 #include "workers/heard.h"
+#include "workers/report.h"
 #include "workers/envelope.h"
 
 static const struct reply REPLY_OK = REPLY(250, "2.0.0", "Ok");
@@ -255,7 +256,7 @@ static void obey(struct session *s, const struct command *command)
     if (alone && session_spoke_early(s))
         return;
     struct reply reply = answer(s, command);
-    log_line(LEVEL_DEBUG, "session=%s command=%s reply=%d", s->id, verb_name(command->verb), reply.code);
+    log_line(LEVEL_DEBUG, "event=command session=%s command=%s reply=%d", s->id, verb_name(command->verb), reply.code);
     reply = within_reason(s, command->verb, &reply);
     if (reply.code == 0 || (alone && s->phase != PHASE_CLOSED && session_spoke_early(s)))
         return;
@@ -291,11 +292,14 @@ static bool belongs_to_refused(struct session *s, struct slice line)
 static void take_line(struct session *s, struct slice line)
 {
     struct command command;
+    int errors = s->errors;
     enum command_fault fault = command_parse(line, &command);
     if (fault != COMMAND_FINE)
         blame_line(s, FAULT_REPLIES[fault]);
     else
         obey(s, &command);
+    if (s->errors > errors)
+        report_fault(s, &command);
 }
 
 void dialog_step(struct session *s)

@@ -46,7 +46,8 @@ void envelope_drop(struct session *s, const char *why)
         if (asked == ASKED_GONE)
             session_end(s, "client hung up");
     }
-    transaction_close(s, "dropped");
+    bool all_refused = s->transaction.accepted_recipients == 0 && s->transaction.refused_recipients > 0;
+    transaction_close(s, all_refused ? s->transaction.refusal : "dropped");
 }
 
 /* -- asking inside -- */
@@ -127,24 +128,17 @@ static struct reply blame(struct session *s, const struct reply *fault, struct s
     return session_blame(s, &reply);
 }
 
-/* Into *path and the parameters; NULL, or the reply to what is wrong, and the word to blame. */
-static const struct reply *parse_mail(const struct session *s, struct slice rest, struct path *path,
-                                      struct mail_parameters *parameters, struct slice *culprit)
+/* The path off the front of *rest; NULL, or the reply to what is wrong. */
+static const struct reply *parse_sender(struct slice *rest, struct path *path)
 {
-    culprit->size = 0;
-    if (!slice_starts_nocase(rest, "FROM:"))
+    if (!slice_starts_nocase(*rest, "FROM:"))
         return &REPLY_MAIL_SYNTAX;
-    slice_drop(&rest, sizeof("FROM:") - 1);
-    enum path_fault fault = path_parse(&rest, true, path);
-    if (fault != PATH_FINE)
-        return path_reply(fault, &REPLY_BAD_SENDER);
-    enum parameter_fault wrong = mail_parameters_parse(rest, s->offered.keywords, parameters, culprit);
-    if (wrong != PARAMETER_FINE)
-        return parameter_reply(wrong);
-    return path->has_8bit && !parameters->smtputf8 ? &REPLY_NEEDS_UTF8 : NULL;
+    slice_drop(rest, sizeof("FROM:") - 1);
+    enum path_fault fault = path_parse(rest, true, path);
+    return fault == PATH_FINE ? NULL : path_reply(fault, &REPLY_BAD_SENDER);
 }
 
-static void remember_sender(struct session *s, const struct path *path, const struct mail_parameters *parameters)
+static void remember_sender(struct session *s, const struct path *path)
 {
     struct transaction *t = &s->transaction;
     struct buffer text;
@@ -156,7 +150,6 @@ static void remember_sender(struct session *s, const struct path *path, const st
     buffer_put(&text, path->local);
     t->sender.domain.at = t->sender_text + text.end;
     buffer_put(&text, path->domain);
-    t->parameters = *parameters;
     t->began_ms = clock_ms();
     t->begun = true;
 }
@@ -201,45 +194,49 @@ static bool is_too_big(const struct session *s, uint64_t size)
     return limit != 0 && size > limit;
 }
 
+/* What follows the path of MAIL, our own rules, the checks, and inside. */
+static struct reply answer_mail(struct session *s, const struct path *path, struct slice rest)
+{
+    struct mail_parameters *parameters = &s->transaction.parameters;
+    struct slice culprit = {0};
+    struct reply reply;
+    enum parameter_fault wrong = mail_parameters_parse(rest, s->offered.keywords, parameters, &culprit);
+    if (wrong != PARAMETER_FINE)
+        return blame(s, parameter_reply(wrong), culprit);
+    if (path->has_8bit && !parameters->smtputf8)
+        return session_blame(s, &REPLY_NEEDS_UTF8);
+    if (parameters->has_size && is_too_big(s, parameters->size))
+        return REPLY_TOO_BIG;
+    return refused_by_policy(s, STAGE_MAIL, NULL, &reply) ? reply : ask_mail(s, path);
+}
+
 struct reply envelope_mail(struct session *s, const struct command *command)
 {
+    struct slice rest = command->argument;
     struct path path;
-    struct mail_parameters parameters;
-    struct reply reply;
-    struct slice culprit;
     session_move(s, PHASE_REFUSED); /* until it is accepted, or inside is lost */
-    const struct reply *fault = parse_mail(s, command->argument, &path, &parameters, &culprit);
+    const struct reply *fault = parse_sender(&rest, &path);
     if (fault != NULL)
-        return blame(s, fault, culprit);
-    if (parameters.has_size && is_too_big(s, parameters.size))
-        return REPLY_TOO_BIG;
-    remember_sender(s, &path, &parameters);
-    if (!refused_by_policy(s, STAGE_MAIL, NULL, &reply))
-        reply = ask_mail(s, &path);
+        return session_blame(s, fault);
+    remember_sender(s, &path);
+    struct reply reply = answer_mail(s, &path, rest);
+    s->transaction.parameters.envid.size = 0; /* a slice of this line, which is over now */
     if (reply_class(&reply) != 2) {
         transaction_note_reply(s, &reply, NULL);
-        transaction_close(s, reply_class(&reply) == 4 ? "deferred" : "refused");
+        transaction_close(s, transaction_refusal(&reply));
     }
-    s->transaction.parameters.envid.size = 0; /* a slice of this line, which is over now */
     return reply;
 }
 
 /* -- RCPT -- */
 
-static const struct reply *parse_rcpt(const struct session *s, struct slice rest, struct path *path,
-                                      struct rcpt_parameters *parameters, struct slice *culprit)
+static const struct reply *parse_recipient(struct slice *rest, struct path *path)
 {
-    culprit->size = 0;
-    if (!slice_starts_nocase(rest, "TO:"))
+    if (!slice_starts_nocase(*rest, "TO:"))
         return &REPLY_RCPT_SYNTAX;
-    slice_drop(&rest, sizeof("TO:") - 1);
-    enum path_fault fault = path_parse(&rest, false, path);
-    if (fault != PATH_FINE)
-        return path_reply(fault, &REPLY_BAD_RECIPIENT);
-    enum parameter_fault wrong = rcpt_parameters_parse(rest, s->offered.keywords, parameters, culprit);
-    if (wrong != PARAMETER_FINE)
-        return parameter_reply(wrong);
-    return path->has_8bit && !s->transaction.parameters.smtputf8 ? &REPLY_NEEDS_UTF8 : NULL;
+    slice_drop(rest, sizeof("TO:") - 1);
+    enum path_fault fault = path_parse(rest, false, path);
+    return fault == PATH_FINE ? NULL : path_reply(fault, &REPLY_BAD_RECIPIENT);
 }
 
 /* Where inside takes every client for us it must not be led on to a third host (L11), quoted or not. */
@@ -286,6 +283,7 @@ static void count_recipient(struct session *s, const struct path *path, const st
         list(&t->recipients, path);
     } else {
         t->refused_recipients++;
+        t->refusal = transaction_refusal(reply);
         list(&t->refused, path);
         transaction_note_reply(s, reply, NULL);
     }
@@ -299,26 +297,42 @@ void envelope_rcpt_learn(struct session *s, const struct reply *reply)
     s->transaction.recipient = (struct path){0};
 }
 
-struct reply envelope_rcpt(struct session *s, const struct command *command)
+static struct reply answer_rcpt(struct session *s, const struct path *path, struct slice rest)
 {
-    struct path path;
     struct rcpt_parameters parameters;
+    struct slice culprit = {0};
     struct reply reply;
-    struct slice culprit;
-    const struct reply *fault = parse_rcpt(s, command->argument, &path, &parameters, &culprit);
-    if (fault != NULL)
-        return blame(s, fault, culprit);
+    enum parameter_fault wrong = rcpt_parameters_parse(rest, s->offered.keywords, &parameters, &culprit);
+    if (wrong != PARAMETER_FINE)
+        return blame(s, parameter_reply(wrong), culprit);
+    if (path->has_8bit && !s->transaction.parameters.smtputf8)
+        return session_blame(s, &REPLY_NEEDS_UTF8);
     if (s->transaction.accepted_recipients >= s->options->max_recipients)
         return REPLY_TOO_MANY;
-    if (is_routed(s, &path))
-        reply = REPLY_ROUTED;
-    else if (!refused_by_policy(s, STAGE_RCPT, &path, &reply))
-        reply = ask_rcpt(s, &path, &parameters);
+    if (is_routed(s, path))
+        return REPLY_ROUTED;
+    return refused_by_policy(s, STAGE_RCPT, path, &reply) ? reply : ask_rcpt(s, path, &parameters);
+}
+
+struct reply envelope_rcpt(struct session *s, const struct command *command)
+{
+    struct slice rest = command->argument;
+    struct path path;
+    const struct reply *fault = parse_recipient(&rest, &path);
+    if (fault != NULL)
+        return session_blame(s, fault);
+    struct reply reply = answer_rcpt(s, &path, rest);
     count_recipient(s, &path, &reply);
     return reply;
 }
 
 /* -- DATA, RSET -- */
+
+static void note_refused_data(struct session *s, const struct reply *reply)
+{
+    s->transaction.verdict = transaction_refusal(reply);
+    transaction_note_reply(s, reply, NULL);
+}
 
 struct reply envelope_data(struct session *s, const struct command *command)
 {
@@ -326,14 +340,14 @@ struct reply envelope_data(struct session *s, const struct command *command)
     struct reply reply;
     (void)command;
     if (refused_by_policy(s, STAGE_DATA, NULL, &reply) || !outside_listens(s, &reply) || !begin_line(s, &reply)) {
-        transaction_note_reply(s, &reply, NULL);
+        note_refused_data(s, &reply);
         return reply;
     }
     buffer_put_text(&in->stream.out, "DATA\r\n");
     enum asked asked = inside_ask(in, EXPECT_354, in->backend->data_timeout_ms, &reply);
     reply = settle(s, asked, &reply);
     if (asked != ASKED_ANSWERED || reply_class(&reply) != 3) {
-        transaction_note_reply(s, &reply, NULL);
+        note_refused_data(s, &reply);
         return reply;
     }
     if (session_spoke_early(s)) {

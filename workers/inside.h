@@ -3,9 +3,9 @@
  * inside - one connection to an inside server, as a client of SMTP (RFC 5321), from connect to QUIT.
  *
  * One command goes out, its reply comes in; nothing is ever pipelined. Before each command the buffer and the socket
- * must be empty (L1). After a time-out, garbage or a code that nobody asked for the connection is dead: it is closed and
- * never spoken to again. All failures become replies: own trouble is 451; what exactly happened is logged here, once,
- * and kept in `trouble` for the line of the message.
+ * must be empty (L1). After a time-out, garbage or a code that nobody asked for the connection is dead: it is closed
+ * and never spoken to again. All failures become replies: own trouble is 451; what exactly happened is logged here,
+ * once, and kept in `trouble` for the line of the message.
  *
  * Opening (inside_open.c) goes through the servers of the backend in order, as long as nothing was said for the
  * transaction.
@@ -18,12 +18,7 @@
 #include "workers/backend.h"
 #include "workers/smtp/extensions.h"
 
-enum {
-    INSIDE_IN_BYTES = 8192,
-    INSIDE_OUT_BYTES = 8192,
-    INSIDE_NAME_MAX = 256,
-    INSIDE_TROUBLE_MAX = 256
-};
+enum { INSIDE_IN_BYTES = 8192, INSIDE_OUT_BYTES = 8192, INSIDE_NAME_MAX = 256, INSIDE_TROUBLE_MAX = 256 };
 
 enum inside_state {
     INSIDE_CLOSED,
@@ -83,7 +78,8 @@ enum asked inside_reach(struct inside *in, struct reply *reply_out);
  * 4yz or 5yz with ASKED_ANSWERED is inside's refusal of this client. */
 enum asked inside_open(struct inside *in, struct slice name, struct reply *reply_out);
 
-/* A command line begins: nothing unasked may be there. False, with our 451: the connection is lost, or there was none. */
+/* A command line begins: nothing unasked may be there. False, with our 451: the connection is lost, or there was none.
+ */
 bool inside_line(struct inside *in, struct reply *reply_out);
 /* What lies in stream.out goes out, a reply comes in. 421 closes. */
 enum asked inside_ask(struct inside *in, enum expect expect, int64_t timeout_ms, struct reply *reply_out);
@@ -93,7 +89,8 @@ enum asked inside_hear(struct inside *in, enum expect expect, int64_t deadline_m
 void inside_quit(struct inside *in);      /* QUIT, a short wait, close */
 void inside_break_off(struct inside *in); /* by us: a reset, no end of data, no further word */
 /* By its fault, which is logged: broken off. Always ASKED_LOST, with our 451. */
-enum asked inside_lost(struct inside *in, enum level level, const char *what, const char *more, struct reply *reply_out);
+enum asked inside_lost(struct inside *in, enum level level, const char *what, const char *more,
+                       struct reply *reply_out);
 void inside_unhush(struct inside *in);
 
 #endif

@@ -25,12 +25,20 @@ static int64_t within(int64_t deadline_ms, int64_t wait_ms)
     return own < deadline_ms ? own : deadline_ms;
 }
 
-/* It refuses us, not the client: own trouble. */
-static enum asked refused(struct inside *in, const char *what, const struct reply *said, struct reply *reply_out)
+enum { WORDS_MAX = 96 };
+
+/* What inside said, for the log: its own words are the shortest way to the line that is missing there. */
+static const char *words(const struct reply *reply, char text[WORDS_MAX])
 {
-    char words[96];
-    snprintf(words, sizeof(words), "%d %s %.*s", said->code, said->enhanced, SLICE_ARGS(said->text));
-    inside_lost(in, LEVEL_WARNING, what, words, reply_out);
+    snprintf(text, WORDS_MAX, "%d %s %.*s", reply->code, reply->enhanced, SLICE_ARGS(reply->text));
+    return text;
+}
+
+/* It refuses us, not the client: own trouble. */
+static enum asked refused(struct inside *in, const char *what, struct reply *reply_out)
+{
+    char said[WORDS_MAX];
+    inside_lost(in, LEVEL_WARNING, what, words(reply_out, said), reply_out);
     *reply_out = REPLY_INSIDE_AWAY;
     return ASKED_LOST;
 }
@@ -39,10 +47,8 @@ static enum asked greet(struct inside *in, int64_t deadline_ms, struct reply *re
 {
     deadline_ms = within(deadline_ms, in->backend->greeting_timeout_ms);
     enum asked asked = inside_hear(in, EXPECT_ANY, deadline_ms, reply_out);
-    if (asked == ASKED_ANSWERED && reply_out->code != 220) {
-        struct reply said = *reply_out;
-        return refused(in, "inside greets with a refusal", &said, reply_out);
-    }
+    if (asked == ASKED_ANSWERED && reply_out->code != 220)
+        return refused(in, "inside greets with a refusal", reply_out);
     return asked;
 }
 
@@ -93,8 +99,8 @@ static enum asked not_passed(struct inside *in, const char *what, const char *mo
  */
 static enum asked xclient_refused(struct inside *in, struct reply *reply_out)
 {
-    char said[96];
-    snprintf(said, sizeof(said), "%d %s %.*s", reply_out->code, reply_out->enhanced, SLICE_ARGS(reply_out->text));
+    char text[WORDS_MAX];
+    const char *said = words(reply_out, text);
     if (reply_class(reply_out) == 4)
         return not_passed(in,
                           "inside turns the client away at XCLIENT; its service lacks "
@@ -112,8 +118,10 @@ static enum asked pass_by_xclient(struct inside *in, int64_t deadline_ms, struct
     enum asked asked = hello(in, slice_of(who->hostname), deadline_ms, reply_out);
     if (asked != ASKED_ANSWERED)
         return asked;
-    if (reply_class(reply_out) != 2)
-        return not_passed(in, "inside refuses our own EHLO", "", reply_out);
+    if (reply_class(reply_out) != 2) {
+        char said[WORDS_MAX];
+        return not_passed(in, "inside refuses our own EHLO", words(reply_out, said), reply_out);
+    }
     if ((in->offers.keywords & KEYWORD_XCLIENT) == 0)
         return not_passed(in,
                           "inside offers no XCLIENT; its service lacks this host's address in "
@@ -179,8 +187,7 @@ static enum asked finish_hello(struct inside *in, struct slice name, int64_t dea
         inside_break_off(in);
         return ASKED_ANSWERED;
     }
-    struct reply said = *reply_out;
-    return refused(in, "inside refuses EHLO", &said, reply_out);
+    return refused(in, "inside refuses EHLO", reply_out);
 }
 
 /* One server after the other, from the first, until one lets the session in or refuses this client. Without a name EHLO

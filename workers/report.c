@@ -98,6 +98,17 @@ void report_transaction(const struct session *s)
     record_send(&r, LEVEL_INFO);
 }
 
+void report_fault(const struct session *s, const struct command *command)
+{
+    struct record r;
+    begin(&r, s, "fault");
+    record_string(&r, "command", verb_name(command->verb));
+    if (command->verb == VERB_MAIL || command->verb == VERB_RCPT)
+        record_text(&r, "argument", command->argument);
+    record_number(&r, "errors", (uint64_t)s->errors);
+    record_send(&r, LEVEL_INFO);
+}
+
 void report_session(const struct session *s)
 {
     struct record r;

@@ -23,7 +23,7 @@ struct session_options {
     int64_t max_errors;         /* of a session: then 421 */
     int64_t max_commands;       /* of a session without a message accepted since: then 421 */
     int64_t sessions_per_worker;
-    bool received;              /* add a Received line */
+    bool received; /* add a Received line */
 };
 
 struct service {

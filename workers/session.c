@@ -21,7 +21,7 @@ void session_move(struct session *s, enum phase to)
 {
     if (s->phase == to || s->phase == PHASE_CLOSED)
         return;
-    log_line(LEVEL_DEBUG, "session=%s phase=%s from=%s", s->id, phase_name(to), phase_name(s->phase));
+    log_line(LEVEL_DEBUG, "event=phase session=%s phase=%s from=%s", s->id, phase_name(to), phase_name(s->phase));
     s->phase = to;
     if (s->setup->board == NULL)
         return;

@@ -52,6 +52,7 @@ struct transaction {
     struct mail_parameters parameters;
     int accepted_recipients;
     int refused_recipients;
+    const char *refusal;      /* of the last of them: "refused" or "deferred" */
     struct buffer recipients; /* for the log: accepted, separated by commas */
     struct buffer refused;    /* and refused */
     char recipients_text[RECIPIENTS_LOGGED_MAX];

@@ -14,6 +14,11 @@ void transaction_begin(struct session *s)
     check_begin_transaction(s);
 }
 
+const char *transaction_refusal(const struct reply *reply)
+{
+    return reply_class(reply) == 4 ? "deferred" : "refused";
+}
+
 void transaction_note_reply(struct session *s, const struct reply *reply, const char *reason)
 {
     struct transaction *t = &s->transaction;
@@ -31,7 +36,8 @@ void transaction_close(struct session *s, const char *verdict)
 {
     if (!s->transaction.begun)
         return;
-    s->transaction.verdict = verdict;
+    if (s->transaction.verdict == NULL)
+        s->transaction.verdict = verdict;
     report_transaction(s);
     transaction_begin(s);
 }

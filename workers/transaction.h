@@ -9,9 +9,11 @@
 
 /* Empties the session's transaction. */
 void transaction_begin(struct session *s);
+/* "deferred" or "refused", by the reply's class. */
+const char *transaction_refusal(const struct reply *reply);
 /* The reply that decides; kept for the log. */
 void transaction_note_reply(struct session *s, const struct reply *reply, const char *reason);
-/* Says in the log how it ended, once, and forgets it. */
+/* Says in the log how it ended, once, and forgets it. A verdict that is already there stands. */
 void transaction_close(struct session *s, const char *verdict);
 
 #endif

@@ -69,11 +69,6 @@ static void refuse(struct transfer *t, const struct reply *answer, const char *v
     inside_break_off(&t->s->inside);
 }
 
-static const char *verdict_word(const struct reply *reply)
-{
-    return reply_class(reply) == 4 ? "deferred" : "refused";
-}
-
 static void lose_client(struct transfer *t, const char *why)
 {
     refuse(t, &REPLY_INSIDE_LOST, "aborted", why);
@@ -98,7 +93,7 @@ static void hear_early(struct transfer *t)
             return;
         }
         reply = translate(&reply);
-        refuse(t, &reply, verdict_word(&reply), "inside refused in the middle of the message");
+        refuse(t, &reply, transaction_refusal(&reply), "inside refused in the middle of the message");
         return;
     case ASKED_LOST:
         refuse(t, &reply, "lost", t->s->inside.trouble);
@@ -116,7 +111,7 @@ static void judge_stage(struct transfer *t, enum stage stage)
     struct verdict verdict = check_stage(t->s, stage, NULL);
     if (!verdict_refuses(&verdict))
         return;
-    refuse(t, &verdict.reply, verdict_word(&verdict.reply), verdict.reason);
+    refuse(t, &verdict.reply, transaction_refusal(&verdict.reply), verdict.reason);
     if (verdict.action == ACTION_DROP)
         t->dropped = verdict.reason;
 }
@@ -311,7 +306,7 @@ static void commit(struct transfer *t)
     if (inside_hear(&s->inside, EXPECT_25X, deadline, &reply) == ASKED_ANSWERED) {
         t->answer = translate(&reply);
         t->delivered = reply_class(&reply) == 2;
-        t->verdict = t->delivered ? "delivered" : verdict_word(&reply);
+        t->verdict = t->delivered ? "delivered" : transaction_refusal(&reply);
         return;
     }
     t->answer = REPLY_INSIDE_LOST;

@@ -15,12 +15,12 @@ enum action { ACTION_NONE, ACTION_DELAY, ACTION_DEFER, ACTION_REJECT, ACTION_DRO
 struct verdict {
     enum action action;
     bool allow;
-    bool unsure;           /* could not find out: settled in check.c, by configuration */
-    struct reply reply;    /* of defer, reject, drop */
-    const char *reason;    /* for the log: a constant, or text in the check's memory */
-    int score;             /* points, added up over the session */
-    int64_t delay_ms;      /* before the answer */
-    uint32_t rate_bytes;   /* a second; 0 = not throttled */
+    bool unsure;         /* could not find out: settled in check.c, by configuration */
+    struct reply reply;  /* of defer, reject, drop */
+    const char *reason;  /* for the log: a constant, or text in the check's memory */
+    int score;           /* points, added up over the session */
+    int64_t delay_ms;    /* before the answer */
+    uint32_t rate_bytes; /* a second; 0 = not throttled */
 };
 
 extern const struct verdict VERDICT_NONE;

@@ -24,9 +24,39 @@ static const struct option rows[] = {
     {0},
 };
 /* clang-format on */
+/* "*", a domain, ".domain", or an address literal: anything else could never match. */
+static bool can_match(struct slice pattern)
+{
+    if (slice_is_word(pattern, "*"))
+        return true;
+    if (pattern.size > 2 && pattern.at[0] == '[')
+        return pattern.at[pattern.size - 1] == ']';
+    if (pattern.size > 0 && pattern.at[0] == '.')
+        slice_drop(&pattern, 1);
+    return domain_is_valid(pattern) && pattern.at[pattern.size - 1] != '.';
+}
+
+static bool check_domains(struct config *config, const struct recipient_options *options)
+{
+    if (options->relay_domains.count == 0 && config_is_set(config, options, "relay_domains"))
+        return config_refuse(config, options, "relay_domains",
+                             "an empty list would take mail for every domain; name yours, or leave the option out");
+    for (size_t i = 0; i < options->relay_domains.count; i++) {
+        const char *item = options->relay_domains.items[i];
+        if (!can_match(slice_of(item)))
+            return config_refuse(config, options, "relay_domains",
+                                 "'%s' matches nothing; write example.org, .example.org for all below it, [192.0.2.1], "
+                                 "or \"*\" for every domain",
+                                 item);
+    }
+    return true;
+}
+
 static bool check_options(struct config *config, const void *filled)
 {
     const struct recipient_options *options = filled;
+    if (!check_domains(config, options))
+        return false;
     if (options->relay_domains.count == 0 || options->common.mode == MODE_ENFORCE)
         return true;
     return config_refuse(
