@@ -18,6 +18,13 @@ static const unsigned long long MASTER_CAPABILITIES =
     BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_KILL) | BIT(CAP_DAC_READ_SEARCH);
 static const unsigned long long CHANGE_CAPABILITIES = BIT(CAP_SETUID) | BIT(CAP_SETGID);
 
+/* A sanitizer looks for leaks with a process of its own. */
+#ifdef __SANITIZE_ADDRESS__
+static const bool WORKERS_FORK = true;
+#else
+static const bool WORKERS_FORK = false;
+#endif
+
 static bool started_as_root(void)
 {
     return geteuid() == 0;
@@ -179,7 +186,7 @@ static bool change_identity(const struct identity *identity)
 static bool set_limits(void)
 {
     static const struct rlimit none = {0, 0};
-    return setrlimit(RLIMIT_CORE, &none) == 0 && setrlimit(RLIMIT_NPROC, &none) == 0;
+    return setrlimit(RLIMIT_CORE, &none) == 0 && (WORKERS_FORK || setrlimit(RLIMIT_NPROC, &none) == 0);
 }
 
 bool privilege_drop(const struct identity *identity)

@@ -133,6 +133,17 @@ static void a_pid_file_of_someone_else_is_left_alone(void **state)
     unlink(victim);
 }
 
+static void a_pid_file_in_the_directory_of_someone_else_is_refused(void **state)
+{
+    struct rig *rig = *state;
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(chown(rig->directory, getpwnam("nobody")->pw_uid, (gid_t)-1), 0);
+    rig_launch(rig);
+    assert_int_equal(rig_wait(rig), EXIT_FAILURE);
+    assert_non_null(strstr(rig->log, "its directory belongs to another user"));
+}
+
 /* -- who and what a worker is */
 
 static void a_worker_holds_only_what_it_needs(void **state)
@@ -562,6 +573,7 @@ int main(void)
         WITH_RIG(workers_are_never_root),
         WITH_RIG(the_pid_file_names_the_master_and_is_locked),
         WITH_RIG(a_pid_file_of_someone_else_is_left_alone),
+        WITH_RIG(a_pid_file_in_the_directory_of_someone_else_is_refused),
         WITH_RIG(a_worker_holds_only_what_it_needs),
         WITH_RIG(a_worker_is_nobody_for_good),
         WITH_RIG(a_worker_has_no_terminal_and_no_children),
