@@ -2,13 +2,18 @@
  *
  * config_internal - what the config_*.c files share; nobody else includes it.
  *
- * A load runs through four stages, each in its file and each knowing only the data before it:
- *   config_reader, config_lexer   files            -> struct config_text: one text of plain tokens, each line with its
- * place config_parse                  that text        -> struct config_section: a tree of texts (libconfuse, and only
- * here) config_override               the tree         -> the tree, with some values replaced config_fill tree and
- * tables  -> the callers' structs Everything that outlives its stage lies in the arena of struct config. Out of memory
- * ends the process, as it does in libconfuse: who needs a reload that survives it validates in a child first.
+ * A load runs through four stages, each in its file and each knowing only the data before it (below). Everything that
+ * outlives its stage lies in the arena of struct config. Out of memory ends the process, as it does in libconfuse: who
+ * needs a reload that survives it validates in a child first.
  */
+/* clang-format off
+ *
+ *   config_reader, config_lexer   files            -> struct config_text: one text of plain tokens, each line with its place
+ *   config_parse                  that text        -> struct config_section: a tree of texts (libconfuse, and only here)
+ *   config_override               the tree         -> the tree, with some values replaced
+ *   config_fill                   tree and tables  -> the callers' structs
+ */
+/* clang-format on */
 #ifndef POSTERN_COMMON_CONFIG_INTERNAL_H
 #define POSTERN_COMMON_CONFIG_INTERNAL_H
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -12,9 +14,24 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-enum { IDENT_MAX = 32, STAMP_MAX = 24, DATAGRAM_MAX = RECORD_MAX + 128, STDERR_MAX = 4096, DROPS_TEXT_MAX = 64 };
+enum {
+    IDENT_MAX = 32,
+    STAMP_MAX = 24,
+    DATAGRAM_MAX = RECORD_MAX + 128,
+    STDERR_MAX = 4096,
+    DROPS_TEXT_MAX = 64,
+    REOPEN_PAUSE_MS = 1000
+};
 
 enum destination { TO_STDERR, TO_SYSLOG, TO_FUNCTION };
+
+/* How stderr is written to without ever waiting in the kernel. */
+enum stderr_kind {
+    STDERR_SHARED, /* asked before each write: for files that is enough, and for what we may not open anew all there is
+                    */
+    STDERR_OWN,    /* a pipe or device through an open file of this process alone, non-blocking */
+    STDERR_SOCKET  /* each write says that it does not wait */
+};
 
 /* One of the three file-scope variables that are not const: a line must be possible from everywhere. */
 static struct {
@@ -23,10 +40,12 @@ static struct {
     char ident[IDENT_MAX];
     int facility;
     struct sockaddr_un syslog;
-    int fd;           /* connected to `syslog`, or -1 */
-    pid_t fd_owner;   /* who opened it: a worker never uses its master's */
-    bool stalled;     /* the last line waited in vain: the next ones do not wait, until one gets through */
-    uint64_t dropped; /* lines, since the last report */
+    enum stderr_kind stderr_kind;
+    int fd;            /* connected to `syslog`, or -1 */
+    pid_t owner;       /* whose the socket and the next three are: a worker begins anew */
+    bool stalled;      /* the last line waited in vain: the next ones do not wait, until one gets through */
+    int64_t reopen_ms; /* while stalled: when the socket is opened anew */
+    uint64_t dropped;  /* lines, since the last report */
     void (*sink)(enum level level, const char *line);
 } state = {.to = TO_STDERR, .most = LEVEL_INFO, .ident = "posternd", .fd = -1};
 
@@ -35,27 +54,69 @@ static void set_ident(const char *ident)
     snprintf(state.ident, sizeof(state.ident), "%s", ident);
 }
 
-/* Only what this very process opened is closed: after fork the number may long belong to somebody else. */
 static void forget_socket(void)
 {
-    if (state.fd >= 0 && state.fd_owner == getpid())
+    if (state.fd >= 0)
         close(state.fd);
     state.fd = -1;
+}
+
+/* After fork: the parent's socket is not closed, since its number may long belong to somebody else; nor are the
+ * parent's dropped lines reported once more. */
+static void begin_anew_after_fork(void)
+{
+    pid_t self = getpid();
+    if (state.owner == self)
+        return;
+    state.owner = self;
+    state.fd = -1;
+    state.stalled = false;
+    state.dropped = 0;
 }
 
 /* What was dropped belongs to the destination before. */
 static void change_destination(enum destination to)
 {
+    begin_anew_after_fork();
     forget_socket();
     state.to = to;
     state.stalled = false;
     state.dropped = 0;
 }
 
+/* Flags are shared by all who hold a copy of an open file: the starter, and workers who might clear O_NONBLOCK. So a
+ * pipe or a terminal is opened anew. A file is not: it never makes anybody wait, and the place to write at is the
+ * starter's, too. */
+static enum stderr_kind open_stderr_anew(void)
+{
+    struct stat is;
+    if (fstat(STDERR_FILENO, &is) != 0)
+        return STDERR_SHARED;
+    if (S_ISSOCK(is.st_mode))
+        return STDERR_SOCKET;
+    if (!S_ISFIFO(is.st_mode) && !S_ISCHR(is.st_mode))
+        return STDERR_SHARED;
+    int fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return STDERR_SHARED;
+    bool taken = dup2(fd, STDERR_FILENO) == STDERR_FILENO;
+    close(fd);
+    return taken ? STDERR_OWN : STDERR_SHARED;
+}
+
+bool log_keep_stderr(void)
+{
+    if (state.to != TO_STDERR)
+        return false;
+    state.stderr_kind = open_stderr_anew();
+    return true;
+}
+
 void log_to_stderr(const char *ident)
 {
     change_destination(TO_STDERR);
     set_ident(ident);
+    state.stderr_kind = open_stderr_anew();
 }
 
 void log_to_syslog(const char *ident, int facility, const char *socket_path)
@@ -84,12 +145,15 @@ bool log_wants(enum level level)
     return level <= state.most;
 }
 
+bool log_is_heard(void)
+{
+    return state.dropped == 0;
+}
+
 /* -- syslog */
 
 static bool open_socket(void)
 {
-    if (state.fd_owner != getpid())
-        forget_socket();
     if (state.fd >= 0)
         return true;
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -100,29 +164,41 @@ static bool open_socket(void)
         return false;
     }
     state.fd = fd;
-    state.fd_owner = getpid();
     return true;
 }
 
-static bool wait_writable(int fd)
+static bool is_writable(int fd, int64_t deadline_ms)
 {
     struct pollfd wanted = {.fd = fd, .events = POLLOUT};
-    return clock_poll(&wanted, 1, clock_deadline(LOG_WAIT_MS)) > 0;
+    return clock_poll(&wanted, 1, deadline_ms) > 0;
 }
 
 /* False with EAGAIN when the reader is stopped, with anything else when the socket is of no use any more. */
 static bool try_datagram(const char *text, size_t size)
 {
-    if (!open_socket())
+    return open_socket() && send(state.fd, text, size, MSG_NOSIGNAL) >= 0;
+}
+
+/* The one that hangs may have been replaced, and its socket would never tell. */
+static bool try_another_reader(const char *text, size_t size)
+{
+    if (clock_ms() < state.reopen_ms) {
+        errno = EAGAIN;
         return false;
-    if (send(state.fd, text, size, MSG_NOSIGNAL) >= 0)
-        return true;
-    if (errno != EAGAIN || state.stalled)
-        return false;
-    if (wait_writable(state.fd) && send(state.fd, text, size, MSG_NOSIGNAL) >= 0)
+    }
+    state.reopen_ms = clock_deadline(REOPEN_PAUSE_MS);
+    forget_socket();
+    return try_datagram(text, size);
+}
+
+static bool wait_with_datagram(const char *text, size_t size)
+{
+    if (state.stalled)
+        return try_another_reader(text, size);
+    if (is_writable(state.fd, clock_deadline(LOG_WAIT_MS)) && try_datagram(text, size))
         return true;
     state.stalled = true;
-    errno = EAGAIN;
+    state.reopen_ms = clock_deadline(REOPEN_PAUSE_MS);
     return false;
 }
 
@@ -133,6 +209,8 @@ static bool send_datagram(const char *text, size_t size)
         forget_socket();
         sent = try_datagram(text, size);
     }
+    if (!sent && errno == EAGAIN && state.fd >= 0)
+        sent = wait_with_datagram(text, size);
     if (sent)
         state.stalled = false;
     return sent;
@@ -172,17 +250,37 @@ static bool write_syslog(enum level level, const char *line)
 
 /* -- stderr */
 
-/* At most a page in one write: that is whole in a pipe with several writers, and never waits behind POLLOUT. */
+static bool try_stderr(const char *text, size_t size)
+{
+    if (state.stderr_kind == STDERR_SOCKET)
+        return send(STDERR_FILENO, text, size, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)size;
+    if (state.stderr_kind == STDERR_SHARED && !is_writable(STDERR_FILENO, clock_ms())) {
+        errno = EAGAIN;
+        return false;
+    }
+    return write(STDERR_FILENO, text, size) == (ssize_t)size;
+}
+
+static bool wait_with_stderr(const char *text, size_t size)
+{
+    if (!state.stalled && is_writable(STDERR_FILENO, clock_deadline(LOG_WAIT_MS)) && try_stderr(text, size))
+        return true;
+    state.stalled = true;
+    return false;
+}
+
+/* At most a page in one write: that is whole in a pipe with several writers. */
 static bool write_stderr(const char *line)
 {
     char text[STDERR_MAX];
     int printed = snprintf(text, sizeof(text) - 1, "%s[%d]: %s", state.ident, (int)getpid(), line);
     size_t size = at_most(printed, sizeof(text) - 1);
     text[size++] = '\n';
-    struct pollfd wanted = {.fd = STDERR_FILENO, .events = POLLOUT};
-    int64_t deadline = state.stalled ? clock_ms() : clock_deadline(LOG_WAIT_MS);
-    state.stalled = clock_poll(&wanted, 1, deadline) <= 0;
-    return !state.stalled && write(STDERR_FILENO, text, size) == (ssize_t)size;
+    errno = 0;
+    bool written = try_stderr(text, size) || (errno == EAGAIN && wait_with_stderr(text, size));
+    if (written)
+        state.stalled = false;
+    return written;
 }
 
 /* -- lines */
@@ -213,6 +311,7 @@ static void report_drops(void)
 static void write_or_drop(enum level level, const char *line)
 {
     int error = errno;
+    begin_anew_after_fork();
     if (!write_line(level, line))
         state.dropped++;
     else if (state.dropped > 0)

@@ -6,12 +6,13 @@
  * dropped and counted; the count is reported with the next line that gets through. A closed or replaced /dev/log is
  * opened again by itself. Nothing fails, nothing is returned. Each line is one write.
  *
- * After one that was dropped the next ones do not wait, until one gets through. A process that forks need not care: the
- * child opens a socket of its own and leaves the inherited descriptor to whoever closes descriptors there.
+ * After one that was dropped the next ones do not wait, until one gets through; a log that hangs is looked for anew
+ * once a second. A process that forks need not care: the child opens a socket of its own, leaves the inherited
+ * descriptor to whoever closes descriptors there, and counts from 0. Only with stderr it calls log_keep_stderr.
  *
- * A record is one key=value line, event=.. first. Every value is escaped: a value with blanks, quotes, '=', '\', controls
- * or octets over 126 is put in double quotes with \" \\ and \xHH; no peer can forge a second line or field. In the text
- * of log_line, controls become '?'.
+ * A record is one key=value line, event=.. first. Every value is escaped: a value with blanks, quotes, '=', '\',
+ * controls or octets over 126 is put in double quotes with \" \\ and \xHH; no peer can forge a second line or field. In
+ * the text of log_line, controls become '?'.
  */
 #ifndef POSTERN_COMMON_LOG_H
 #define POSTERN_COMMON_LOG_H
@@ -28,12 +29,16 @@ struct record {
     bool cut; /* something did not fit: the line says cut=yes */
 };
 
-void log_to_stderr(const char *ident);
+void log_to_stderr(const char *ident); /* a pipe or terminal is opened anew, so that nobody else changes its flags */
 void log_to_syslog(const char *ident, int facility, const char *socket_path);
 /* For tests: every line, without its line end, goes there. */
 void log_to_function(void (*sink)(enum level level, const char *line));
+/* In a child, as long as it may open what its parent could: true when the log needs stderr, which is then an open file
+ * of the child's own where that is possible. False: stderr is free. */
+bool log_keep_stderr(void);
 void log_set_level(enum level most); /* lines beyond it are not written */
 bool log_wants(enum level level);
+bool log_is_heard(void); /* no line of this process was lost since the last that got through */
 void log_line(enum level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 void record_begin(struct record *r, const char *event);

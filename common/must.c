@@ -6,6 +6,11 @@
 
 void must_failed(const char *condition, const char *file, int line)
 {
-    log_line(LEVEL_ERROR, "bug at %s:%d: %s does not hold", file, line, condition);
+    struct record r;
+    record_begin(&r, "bug");
+    record_string(&r, "file", file);
+    record_number(&r, "line", (uint64_t)line);
+    record_string(&r, "broken", condition);
+    record_send(&r, LEVEL_ERROR);
     abort();
 }

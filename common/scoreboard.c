@@ -96,6 +96,11 @@ static bool map_regions(struct scoreboard *board)
     return board->tags != NULL && board->heard != NULL && board->slots != NULL;
 }
 
+static bool clear_page(const struct scoreboard *board, int slot)
+{
+    return fallocate(board->slots_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, slot_offset(slot), SLOT_BYTES) == 0;
+}
+
 bool scoreboard_create(struct scoreboard *board, int slot_count)
 {
     *board = (struct scoreboard){
@@ -104,7 +109,8 @@ bool scoreboard_create(struct scoreboard *board, int slot_count)
         errno = EINVAL;
         return false;
     }
-    if (create_regions(board) && map_regions(board))
+    /* Cleared once for trial: where that is not possible the start fails, not a worker's end. */
+    if (create_regions(board) && map_regions(board) && clear_page(board, 0))
         return true;
     int error = errno;
     scoreboard_destroy(board);
@@ -150,7 +156,7 @@ static void must_be_slot(const struct scoreboard *board, int slot)
 void scoreboard_clear_slot(struct scoreboard *board, int slot)
 {
     must_be_slot(board, slot);
-    must(fallocate(board->slots_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, slot_offset(slot), SLOT_BYTES) == 0);
+    must(clear_page(board, slot));
     scoreboard_set_tag(board, slot, TAG_NONE);
 }
 

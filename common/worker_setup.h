@@ -23,7 +23,7 @@ struct worker_setup {
     const int *listeners;     /* descriptors, non-blocking */
     int listener_count;       /* at most WORKER_LISTENERS_MAX */
     int lifeline;             /* read end: a byte is one leave ticket, EOF means all leave */
-    int wake;                 /* write 8 bytes, non-blocking: the master should look at this pool now; full is as good */
+    int wake;                 /* write one octet, non-blocking: the master should look at this pool now; full is as good */
     uint32_t generation;
 };
 

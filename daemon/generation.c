@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -11,7 +12,11 @@
 #include "daemon/generation.h"
 #include "daemon/spawn.h"
 
-enum { TICKETS_READ = 256 };
+enum {
+    TICKETS_READ = 256,
+    TICKETS_MAX = 4096, /* in one write, which a pipe takes whole or not at all */
+    FULL_QUIET_MS = 60000
+};
 
 static int crew_size(const struct listener_plan *plan)
 {
@@ -91,7 +96,7 @@ static struct worker_setup setup_for(const struct crew *crew, struct house *hous
         .slot = slot,
         .pool_first = crew->first_slot,
         .pool_size = crew_size(crew->plan),
-        .min_spare = (int)crew->plan->pool->min_spare,
+        .min_spare = pool_min_spare(crew->plan->pool),
         .listeners = crew->listeners->fds,
         .listener_count = crew->listeners->count,
         .lifeline = crew->lifeline_read,
@@ -122,13 +127,22 @@ static bool spawn_one(struct generation *generation, int index, struct house *ho
     return true;
 }
 
+static void log_fork_failed(const struct crew *crew, int error)
+{
+    struct record r;
+    record_begin(&r, "fork-failed");
+    record_string(&r, "listener", crew->plan->name);
+    record_string(&r, "error", strerror(error));
+    record_send(&r, LEVEL_ERROR);
+}
+
 static void spawn_some(struct generation *generation, int index, struct house *house, int count)
 {
     struct crew *crew = &generation->crews[index];
     for (int i = 0; i < count; i++) {
         if (spawn_one(generation, index, house))
             continue;
-        log_line(LEVEL_ERROR, "event=fork-failed listener=%s error=\"%m\"", crew->plan->name);
+        log_fork_failed(crew, errno);
         pool_lost(&crew->pace, POOL_LOSS_REFUSAL, 0, clock_ms());
         return;
     }
@@ -143,12 +157,12 @@ static void take_back_tickets(const struct crew *crew)
         ;
 }
 
-/* One write for each: a write wakes one of those who wait, however many bytes it has. */
+/* Wakes all who wait; each takes one octet, and who finds none waits on. */
 static void write_tickets(const struct crew *crew, int count)
 {
-    for (int i = 0; i < count; i++)
-        if (write(crew->lifeline_write, "", 1) != 1)
-            return; /* full: thousands of tickets are enough */
+    static const char tickets[TICKETS_MAX];
+    if (count > 0 && write(crew->lifeline_write, tickets, (size_t)(count < TICKETS_MAX ? count : TICKETS_MAX)) < 0)
+        return; /* full: thousands of tickets are enough */
 }
 
 static struct pool_view view_of(const struct crew *crew, const struct house *house, int64_t now_ms)
@@ -163,11 +177,16 @@ static struct pool_view view_of(const struct crew *crew, const struct house *hou
     };
 }
 
-static void say_when_full(struct crew *crew, bool full)
+static void say_when_full(struct crew *crew, int64_t now_ms)
 {
-    if (full && !crew->full)
-        log_line(LEVEL_WARNING, "event=full listener=%s max_workers=%d", crew->plan->name, crew_size(crew->plan));
-    crew->full = full;
+    if (now_ms < crew->full_quiet_until_ms)
+        return;
+    struct record r;
+    record_begin(&r, "full");
+    record_string(&r, "listener", crew->plan->name);
+    record_number(&r, "max_workers", (uint64_t)crew_size(crew->plan));
+    record_send(&r, LEVEL_WARNING);
+    crew->full_quiet_until_ms = now_ms + FULL_QUIET_MS;
 }
 
 static void look_at(struct generation *generation, int index, struct house *house, int64_t now_ms)
@@ -175,11 +194,12 @@ static void look_at(struct generation *generation, int index, struct house *hous
     struct crew *crew = &generation->crews[index];
     struct pool_view view = view_of(crew, house, now_ms);
     struct pool_step step = pool_decide(crew->plan->pool, &crew->pace, &view);
-    if (step.spawn > 0 || step.leave > 0)
+    if (step.missing || step.leave > 0)
         take_back_tickets(crew);
     spawn_some(generation, index, house, step.spawn);
     write_tickets(crew, step.leave);
-    say_when_full(crew, step.full);
+    if (step.full)
+        say_when_full(crew, now_ms);
     crew->look_ms = step.look_ms;
 }
 
@@ -196,4 +216,23 @@ int64_t generation_look(struct generation *generation, struct house *house, bool
             next_ms = crew->look_ms;
     }
     return next_ms;
+}
+
+static void log_listeners_closed(const struct crew *crew, int count)
+{
+    struct record r;
+    record_begin(&r, "listener-closed");
+    record_string(&r, "listener", crew->plan->name);
+    record_number(&r, "addresses", (uint64_t)count);
+    record_string(&r, "why", "a worker shut it down; opened again");
+    record_send(&r, LEVEL_ERROR);
+}
+
+void generation_restore_listeners(const struct generation *generation)
+{
+    for (int i = 0; i < generation->count; i++) {
+        int closed = listen_restore(generation->crews[i].listeners);
+        if (closed > 0)
+            log_listeners_closed(&generation->crews[i], closed);
+    }
 }

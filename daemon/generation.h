@@ -28,7 +28,7 @@ struct crew {
     int lifeline_read, lifeline_write;
     struct pool_pace pace;
     int64_t look_ms;
-    bool full; /* said so in the log */
+    int64_t full_quiet_until_ms; /* that it is full is not said again before */
 };
 
 struct generation {
@@ -47,6 +47,9 @@ bool generation_open(struct generation *generation, uint32_t number, const struc
 /* Forks who is missing and writes leave tickets for who is too many, each crew when its time has come; all of them now
  * after a `wake`. Returns when to look again at the latest. */
 int64_t generation_look(struct generation *generation, struct house *house, bool wake, int64_t now_ms);
+
+/* A worker may have shut a listener down, as any who holds a copy can. Not while stopping. */
+void generation_restore_listeners(const struct generation *generation);
 
 void generation_dismiss(struct generation *generation); /* all leave, when idle */
 void generation_close(struct generation *generation);

@@ -4,9 +4,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/worker_setup.h"
 
 #include "daemon/listen.h"
+
+enum { TAKEN_PATIENCE_MS = 1000, TAKEN_PAUSE_MS = 20 };
 
 const struct option listen_option_rows[] = {
     {.name = "address",
@@ -25,9 +28,19 @@ bool listen_check_options(struct config *config, const void *block, const struct
                          options->addresses.count, WORKER_LISTENERS_MAX);
 }
 
+/* Workers of a master that was killed hold its sockets for some more milliseconds. */
+static int listen_patiently(const struct endpoint *at)
+{
+    int64_t deadline_ms = clock_deadline(TAKEN_PATIENCE_MS);
+    int fd;
+    while ((fd = net_listen(at, LISTEN_BACKLOG)) < 0 && errno == EADDRINUSE && clock_ms() < deadline_ms)
+        clock_poll(NULL, 0, clock_deadline(TAKEN_PAUSE_MS));
+    return fd;
+}
+
 static bool open_one(struct listen_set *set, const struct endpoint *at, char *why, size_t why_size)
 {
-    int fd = net_listen(at, LISTEN_BACKLOG);
+    int fd = listen_patiently(at);
     if (fd < 0) {
         char address[ENDPOINT_TEXT_MAX];
         int error = errno;
@@ -54,6 +67,25 @@ bool listen_open(struct listen_set *set, const struct listen_options *options, c
         }
     }
     return true;
+}
+
+static bool is_listening(int fd)
+{
+    int listening = 0;
+    socklen_t size = sizeof(listening);
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening != 0;
+}
+
+int listen_restore(const struct listen_set *set)
+{
+    int closed = 0;
+    for (int i = 0; i < set->count; i++) {
+        if (is_listening(set->fds[i]))
+            continue;
+        listen(set->fds[i], LISTEN_BACKLOG);
+        closed++;
+    }
+    return closed;
 }
 
 void listen_shutdown(const struct listen_set *set)

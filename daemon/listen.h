@@ -23,8 +23,12 @@ struct listen_set {
 /* The cross check, for the check of a block that has these options in it. */
 bool listen_check_options(struct config *config, const void *block, const struct listen_options *options);
 
-/* All addresses or none. On false `why` says which one failed and of what; `set` is then empty. */
+/* All addresses or none; one that is taken is tried for a second. On false `why` says which one failed and of what;
+ * `set` is then empty. */
 bool listen_open(struct listen_set *set, const struct listen_options *options, char *why, size_t why_size);
+
+/* Opens again what somebody with a copy has shut down, which Linux allows for TCP: how many these were. */
+int listen_restore(const struct listen_set *set);
 
 /* No more connections, also where a worker still holds a copy: a new master can bind. Those that were waiting in the
  * backlog are reset. */

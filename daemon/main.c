@@ -3,6 +3,7 @@
  * posternd: the command line, the configuration as a whole, and the one place that knows master and workers both.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,6 +182,12 @@ static int complain(const char *what)
     return EXIT_FAILURE;
 }
 
+static int complain_of(const char *what)
+{
+    fprintf(stderr, "posternd: %s: %s\n", what, strerror(errno));
+    return EXIT_FAILURE;
+}
+
 static int serve(const struct root_options *root, bool foreground)
 {
     struct process_options process = root->process;
@@ -189,13 +196,14 @@ static int serve(const struct root_options *root, bool foreground)
         process.log = PROCESS_LOG_STDERR;
     int background = foreground ? -1 : background_enter();
     if (!foreground && background < 0)
-        return complain(strerror(errno));
+        return complain_of("cannot go to the background");
     process_open_log(&process);
-    int status = EXIT_FAILURE;
-    if (assign(&all, root)) {
-        struct master_setup setup = {&process, all.plans, all.count, background};
-        status = master_run(&setup, worker_main);
+    if (!assign(&all, root)) {
+        unassign(&all);
+        return complain("no memory for the listeners");
     }
+    struct master_setup setup = {&process, all.plans, all.count, background};
+    int status = master_run(&setup, worker_main);
     unassign(&all);
     return status;
 }
@@ -204,7 +212,7 @@ static int check_only(const struct root_options *root, const char *path)
 {
     struct identity identity;
     char why[WHY_MAX];
-    if (!privilege_resolve(root->process.user, root->process.group, &identity, why, sizeof(why)))
+    if (!privilege_look_up(root->process.user, root->process.group, &identity, why, sizeof(why)))
         return complain(why);
     printf("%s: good\n", path);
     return EXIT_SUCCESS;
@@ -279,12 +287,26 @@ static int run(const struct command *command)
     return fflush(stdout) != 0;
 }
 
+/* Or a listener, or the scoreboard, would get the number of stderr, and what is printed would go there. */
+static bool fill_standard_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (!fill_standard_descriptors())
+        return EXIT_FAILURE;
     const char **overrides = calloc((size_t)argc + 1, sizeof(*overrides));
     struct command command = {.path = POSTERN_CONF, .overrides = overrides};
     if (overrides == NULL)
-        return complain(strerror(errno));
+        return complain_of("cannot begin");
     int status = EXIT_USAGE;
     if (command_parse(&command, argc, argv))
         status = run(&command);

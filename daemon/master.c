@@ -14,11 +14,13 @@
 #include "daemon/master.h"
 #include "daemon/pidfile.h"
 #include "daemon/reap.h"
+#include "daemon/spawn.h"
 
 enum {
     WHY_MAX = 512,
     WAKE_PAUSE_MS = 5, /* between two answers to the wake pipe: workers that call without end cost no more than that */
-    TERM_GRACE_MS = 1000,
+    CHECK_MS = 1000,   /* between two looks whether listeners still listen */
+    CUT_GRACE_MS = 1000,
     KILL_GRACE_MS = 5000 /* for a process that not even SIGKILL ends: it hangs in the kernel */
 };
 
@@ -34,6 +36,7 @@ struct master {
     enum run run;
     int64_t run_until_ms; /* when this part of the stop is over; CLOCK_NEVER while serving */
     int64_t wake_after_ms;
+    int64_t check_ms; /* when to look at the listeners */
 };
 
 /* -- start */
@@ -80,32 +83,45 @@ static bool start(struct master *m, char *why)
     m->sets = calloc((size_t)count, sizeof(*m->sets));
     if (m->sets == NULL || !open_signals(m))
         return failed(why, "cannot start");
-    if (!privilege_resolve(process->user, process->group, &m->house.identity, why, WHY_MAX) || !open_listeners(m, why))
+    /* The lock first: nothing of a master that runs is touched, least of all its Unix sockets. */
+    if (!privilege_resolve(process->user, process->group, &m->house.identity, why, WHY_MAX) ||
+        !pidfile_create(&m->pidfile, process->pid_file, why, WHY_MAX) || !open_listeners(m, why))
         return false;
     if (!house_open(&m->house, generation_slots(m->setup->listeners, count)))
         return failed(why, "cannot make the scoreboard");
     if (!privilege_reduce())
         return failed(why, "cannot reduce privileges");
-    if (!pidfile_create(&m->pidfile, process->pid_file, why, WHY_MAX))
-        return false;
     if (!generation_open(&m->generation, 1, m->setup->listeners, m->sets, count))
         return failed(why, "cannot make the lifelines");
     return true;
 }
 
+static bool logs_to_stderr(const struct master *m)
+{
+    return m->setup->process->log == PROCESS_LOG_STDERR;
+}
+
 /* The one place where the start is over: whoever waits for us is told here. */
 static void master_ready(const struct master *m)
 {
-    log_line(LEVEL_NOTICE, "event=ready listeners=%d", m->setup->listener_count);
+    struct record r;
+    record_begin(&r, "ready");
+    record_number(&r, "listeners", (uint64_t)m->setup->listener_count);
+    record_send(&r, LEVEL_NOTICE);
+    if (!logs_to_stderr(m) && !log_is_heard())
+        dprintf(STDERR_FILENO, PROCESS_IDENT ": runs, but nobody reads its log at %s\n", m->setup->process->log_socket);
     if (m->setup->background >= 0)
-        background_ready(m->setup->background, m->setup->process->log == PROCESS_LOG_STDERR);
+        background_ready(m->setup->background, logs_to_stderr(m));
 }
 
 /* The terminal hears it as well as the log: until ready, stderr is still the starter's. */
 static void complain(const struct master *m, const char *why)
 {
-    log_line(LEVEL_ERROR, "%s", why);
-    if (m->setup->process->log != PROCESS_LOG_STDERR)
+    struct record r;
+    record_begin(&r, "start-failed");
+    record_string(&r, "why", why);
+    record_send(&r, LEVEL_ERROR);
+    if (!logs_to_stderr(m))
         dprintf(STDERR_FILENO, PROCESS_IDENT ": %s\n", why);
 }
 
@@ -131,8 +147,12 @@ static const char *run_name(enum run run)
 
 static void enter_run(struct master *m, enum run run, int64_t until_ms)
 {
-    int workers = roster_alive(&m->house.roster, 0, m->house.roster.size);
-    log_line(LEVEL_NOTICE, "event=stop from=%s to=%s workers=%d", run_name(m->run), run_name(run), workers);
+    struct record r;
+    record_begin(&r, "stop");
+    record_string(&r, "from", run_name(m->run));
+    record_string(&r, "to", run_name(run));
+    record_number(&r, "workers", (uint64_t)roster_alive(&m->house.roster, 0, m->house.roster.size));
+    record_send(&r, LEVEL_NOTICE);
     m->run = run;
     m->run_until_ms = until_ms;
 }
@@ -143,6 +163,7 @@ static void drain(struct master *m)
     generation_dismiss(&m->generation);
     for (int i = 0; i < m->setup->listener_count; i++)
         listen_shutdown(&m->sets[i]);
+    pidfile_remove(&m->pidfile); /* a new master may take the place while the sessions of this one end */
     enter_run(m, RUN_DRAINING, clock_deadline(m->setup->process->drain_timeout_ms));
 }
 
@@ -154,8 +175,8 @@ static void stop_harder(struct master *m)
         drain(m);
         break;
     case RUN_DRAINING:
-        roster_signal_all(&m->house.roster, SIGTERM);
-        enter_run(m, RUN_TERMINATING, clock_deadline(TERM_GRACE_MS));
+        roster_signal_all(&m->house.roster, WORKER_CUT_SIGNAL);
+        enter_run(m, RUN_TERMINATING, clock_deadline(CUT_GRACE_MS));
         break;
     case RUN_TERMINATING:
         roster_signal_all(&m->house.roster, SIGKILL);
@@ -180,10 +201,18 @@ static void go_on_stopping(struct master *m, int64_t now_ms)
 
 /* -- loop */
 
+static void refuse_reload(void)
+{
+    struct record r;
+    record_begin(&r, "reload");
+    record_string(&r, "refused", "not supported yet: stop and start");
+    record_send(&r, LEVEL_WARNING);
+}
+
 static void take_signal(struct master *m, uint32_t number)
 {
     if (number == SIGHUP)
-        log_line(LEVEL_WARNING, "event=reload refused=\"not supported yet: stop and start\"");
+        refuse_reload();
     /* A third signal changes nothing: who was told to terminate has its second. */
     if ((number == SIGTERM || number == SIGINT) && (m->run == RUN_SERVING || m->run == RUN_DRAINING))
         stop_harder(m);
@@ -213,6 +242,14 @@ static bool wait_for_news(struct master *m, int64_t look_ms)
     return true;
 }
 
+static void check_listeners(struct master *m, int64_t now_ms)
+{
+    if (m->run != RUN_SERVING || now_ms < m->check_ms)
+        return;
+    generation_restore_listeners(&m->generation);
+    m->check_ms = now_ms + CHECK_MS;
+}
+
 static int64_t earlier(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -226,6 +263,7 @@ static void serve(struct master *m)
         take_signals(m);
         int64_t now_ms = clock_ms();
         wake |= reap_workers(&m->house, &m->generation, now_ms);
+        check_listeners(m, now_ms); /* as often as that: each crew is looked at every second */
         look_ms = generation_look(&m->generation, &m->house, wake, now_ms);
         go_on_stopping(m, now_ms);
     }

@@ -3,8 +3,8 @@
  * master - root's process: binds, forks, waits, replaces, stops. Reads nothing that comes from the network and acts on
  * nothing that a worker can write (L7).
  *
- * TERM or INT: listeners shut down, workers leave when idle and finish when busy; at drain_timeout, or at a second TERM
- * or INT, they get SIGTERM, and a second later SIGKILL.
+ * TERM or INT: listeners shut down, the pid file given up, workers leave when idle and finish when busy; at
+ * drain_timeout, or at a second TERM or INT, they get WORKER_CUT_SIGNAL, and a second later SIGKILL.
  */
 #ifndef POSTERN_DAEMON_MASTER_H
 #define POSTERN_DAEMON_MASTER_H

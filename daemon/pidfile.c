@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,6 +20,19 @@ static int open_file(const char *path)
     if (fd >= 0 || errno != ENOENT)
         return fd;
     return open(path, PIDFILE_FLAGS | O_CREAT | O_EXCL, PIDFILE_MODE);
+}
+
+/* Root may write anywhere now, but not when the file is to be removed: privileges are reduced in between. And whoever
+ * owns the directory could put another file in this one's place. */
+static bool is_directory_ours(const char *path)
+{
+    char directory[PATH_MAX];
+    struct stat is;
+    const char *slash = strrchr(path, '/');
+    int size = slash == NULL ? 0 : (int)(slash - path) + 1;
+    if (snprintf(directory, sizeof(directory), "%.*s.", size, path) >= (int)sizeof(directory))
+        return false;
+    return stat(directory, &is) != 0 || is.st_uid == 0 || is.st_uid == geteuid(); /* not there: open says so */
 }
 
 static bool is_ours(int fd)
@@ -65,6 +79,8 @@ bool pidfile_create(struct pidfile *file, const char *path, char *why, size_t wh
     *file = (struct pidfile){.path = path, .fd = -1};
     if (path == NULL)
         return true;
+    if (!is_directory_ours(path))
+        return refuse(file, why, why_size, "its directory belongs to another user");
     file->fd = open_file(path);
     if (file->fd < 0)
         return refuse(file, why, why_size, strerror(errno));

@@ -47,6 +47,11 @@ static int at_least(int value, int limit)
     return value > limit ? value : limit;
 }
 
+int pool_min_spare(const struct pool_options *options)
+{
+    return at_most((int)options->min_spare, (int)options->max_workers);
+}
+
 static int64_t earlier(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -115,13 +120,17 @@ struct pool_step pool_decide(const struct pool_options *options, struct pool_pac
 {
     struct pool_view v = clamped(view);
     int max_workers = (int)options->max_workers;
-    int min_spare = at_most((int)options->min_spare, max_workers);
+    int min_spare = pool_min_spare(options);
     int max_spare = at_most(at_least((int)options->max_spare, min_spare), max_workers);
     settle(pace, v.now_ms);
     int missing = min_spare - v.idle - v.starting;
     int room = max_workers - v.alive;
     int wanted = at_most(missing, room);
-    struct pool_step step = {.full = room <= 0 && v.idle + v.starting <= 1, .look_ms = v.now_ms + POOL_TICK_MS};
+    struct pool_step step = {
+        .missing = missing > 0,
+        .full = room <= 0 && v.idle + v.starting <= 1,
+        .look_ms = v.now_ms + POOL_TICK_MS,
+    };
     step.spawn = spawn_now(pace, wanted, v.now_ms);
     if (missing <= 0)
         step.leave = leave_now(pace, v.idle - max_spare, v.now_ms);

@@ -32,6 +32,8 @@ extern const struct option pool_option_rows[]; /* fills struct pool_options */
 /* The cross check, for the check of a block that has these options in it. */
 bool pool_check_options(struct config *config, const void *block, const struct pool_options *options);
 
+int pool_min_spare(const struct pool_options *options); /* a small max_workers bounds the default */
+
 /* What is remembered between two looks; zero is a good beginning. */
 struct pool_pace {
     int batch;              /* of the next step: 1, 2, 4 ..; 0 is 1 */
@@ -52,6 +54,7 @@ struct pool_view {
 struct pool_step {
     int spawn;
     int leave;       /* tickets to write */
+    bool missing;    /* spares are, whether or not there is room: tickets not yet taken are void */
     bool full;       /* the next client is turned away: at most one is idle, and max_workers is reached */
     int64_t look_ms; /* look again at the latest then */
 };

@@ -16,10 +16,60 @@
 
 static const unsigned long long MASTER_CAPABILITIES =
     BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_KILL) | BIT(CAP_DAC_READ_SEARCH);
+static const unsigned long long CHANGE_CAPABILITIES = BIT(CAP_SETUID) | BIT(CAP_SETGID);
+
+/* A sanitizer looks for leaks with a process of its own. */
+#ifdef __SANITIZE_ADDRESS__
+static const bool WORKERS_FORK = true;
+#else
+static const bool WORKERS_FORK = false;
+#endif
 
 static bool started_as_root(void)
 {
     return geteuid() == 0;
+}
+
+/* -- capabilities, by the raw calls: libcap would be a library for two of them */
+
+static bool set_capabilities(unsigned long long wanted)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {{0}, {0}};
+    data[0].effective = data[0].permitted = (unsigned int)wanted;
+    data[1].effective = data[1].permitted = (unsigned int)(wanted >> 32);
+    return syscall(SYS_capset, &header, data) == 0;
+}
+
+/* Permitted, effective and inheritable together. */
+static bool get_capabilities(unsigned long long *held_out)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {{0}, {0}};
+    if (syscall(SYS_capget, &header, data) != 0)
+        return false;
+    *held_out = data[0].permitted | data[0].effective | data[0].inheritable;
+    *held_out |= (unsigned long long)(data[1].permitted | data[1].effective | data[1].inheritable) << 32;
+    return true;
+}
+
+/* What uid 0 would get back by executing a program. Refused where the starter (a container) kept SETPCAP: then that
+ * starter has bounded us already. */
+static bool bound_capabilities(unsigned long long wanted)
+{
+    for (int capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++)
+        if ((wanted & BIT(capability)) == 0 && prctl(PR_CAPBSET_DROP, capability) != 0 && errno != EPERM)
+            return false;
+    return true;
+}
+
+static bool holds_only(unsigned long long wanted)
+{
+    unsigned long long held;
+    if (!get_capabilities(&held))
+        return false;
+    errno = EPERM;
+    return (held & ~wanted) == 0;
 }
 
 /* -- who */
@@ -64,11 +114,9 @@ static bool find_memberships(const char *user, struct identity *out, char *why, 
     return false;
 }
 
-bool privilege_resolve(const char *user, const char *group, struct identity *out, char *why, size_t why_size)
+bool privilege_look_up(const char *user, const char *group, struct identity *out, char *why, size_t why_size)
 {
-    *out = (struct identity){.change = started_as_root(), .uid = geteuid(), .gid = getegid()};
-    if (!out->change)
-        return true;
+    *out = (struct identity){.change = true};
     if (!find_user(user, out, why, why_size))
         return false;
     bool found = group != NULL ? find_group(group, out, why, why_size) : find_memberships(user, out, why, why_size);
@@ -79,55 +127,38 @@ bool privilege_resolve(const char *user, const char *group, struct identity *out
     return found;
 }
 
-/* -- capabilities, by the raw calls: libcap would be a library for two of them */
-
-static bool set_capabilities(unsigned long long wanted)
-{
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct data[2] = {{0}, {0}};
-    data[0].effective = data[0].permitted = (unsigned int)wanted;
-    data[1].effective = data[1].permitted = (unsigned int)(wanted >> 32);
-    return syscall(SYS_capset, &header, data) == 0;
-}
-
-static bool get_capabilities(unsigned long long *permitted_out)
-{
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct data[2] = {{0}, {0}};
-    if (syscall(SYS_capget, &header, data) != 0)
-        return false;
-    *permitted_out = data[0].permitted | data[0].effective | data[0].inheritable;
-    *permitted_out |= (unsigned long long)(data[1].permitted | data[1].effective | data[1].inheritable) << 32;
-    return true;
-}
-
-/* What uid 0 would get back by executing a program. Refused where the starter (a container) kept SETPCAP: then that
- * starter has bounded us already. */
-static bool bound_capabilities(unsigned long long wanted)
-{
-    for (int capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++)
-        if ((wanted & BIT(capability)) == 0 && prctl(PR_CAPBSET_DROP, capability) != 0 && errno != EPERM)
-            return false;
-    return true;
-}
-
-static bool holds_only(unsigned long long wanted)
+static bool may_change(const char *user, char *why, size_t why_size)
 {
     unsigned long long held;
-    if (!get_capabilities(&held))
+    if (get_capabilities(&held) && (held & CHANGE_CAPABILITIES) == CHANGE_CAPABILITIES)
+        return true;
+    snprintf(why, why_size, "started as root without the capabilities SETUID and SETGID: workers cannot become user %s",
+             user);
+    return false;
+}
+
+bool privilege_resolve(const char *user, const char *group, struct identity *out, char *why, size_t why_size)
+{
+    if (started_as_root())
+        return privilege_look_up(user, group, out, why, why_size) && may_change(user, why, why_size);
+    *out = (struct identity){.uid = geteuid(), .gid = getegid()};
+    return true;
+}
+
+/* -- the master */
+
+/* Whoever the starter is: an ambient capability outlives a change of user and an exec. */
+static bool keep_only(unsigned long long wanted)
+{
+    unsigned long long held;
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 || !get_capabilities(&held))
         return false;
-    errno = EPERM;
-    return (held & ~wanted) == 0;
+    return set_capabilities(held & wanted) && holds_only(wanted);
 }
 
 bool privilege_reduce(void)
 {
-    if (!started_as_root())
-        return true;
-    unsigned long long held;
-    if (!get_capabilities(&held) || !bound_capabilities(MASTER_CAPABILITIES))
-        return false;
-    return set_capabilities(held & MASTER_CAPABILITIES) && holds_only(MASTER_CAPABILITIES);
+    return bound_capabilities(MASTER_CAPABILITIES) && keep_only(MASTER_CAPABILITIES);
 }
 
 /* -- workers */
@@ -149,12 +180,17 @@ static bool change_identity(const struct identity *identity)
         errno = EPERM;
         return false;
     }
-    return holds_only(0);
+    return true;
+}
+
+static bool set_limits(void)
+{
+    static const struct rlimit none = {0, 0};
+    return setrlimit(RLIMIT_CORE, &none) == 0 && (WORKERS_FORK || setrlimit(RLIMIT_NPROC, &none) == 0);
 }
 
 bool privilege_drop(const struct identity *identity)
 {
-    static const struct rlimit none = {0, 0};
-    return change_identity(identity) && setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, 0) == 0 &&
+    return change_identity(identity) && keep_only(0) && set_limits() && prctl(PR_SET_DUMPABLE, 0) == 0 &&
            prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }

@@ -4,7 +4,8 @@
  *
  * Started as root, the master keeps uid 0 with five capabilities (SETUID, SETGID, NET_BIND_SERVICE, KILL,
  * DAC_READ_SEARCH) and workers become the configured user, for ever. Started as anybody else, everything stays that
- * user. Each reduction is checked by looking at what is left and by trying to get back.
+ * user, and the master keeps those of the five that it was given. Workers have none, and cannot fork. Each reduction is
+ * checked by looking at what is left and by trying to get back.
  */
 #ifndef POSTERN_DAEMON_PRIVILEGE_H
 #define POSTERN_DAEMON_PRIVILEGE_H
@@ -26,12 +27,17 @@ struct identity {
 
 /* Asks the user data base: before anything is reduced, never in a worker. `group` NULL: the user's own and those that
  * he is a member of; else that one alone. False with the reason in `why`; also when `user` is root. */
+bool privilege_look_up(const char *user, const char *group, struct identity *out, char *why, size_t why_size);
+
+/* Who workers of this master will be: the one who is looked up, or ourselves when not started as root. False also when
+ * root may not become anybody else. */
 bool privilege_resolve(const char *user, const char *group, struct identity *out, char *why, size_t why_size);
 
 /* The master: all but the five are gone, also for what it may execute. False with errno. */
 bool privilege_reduce(void);
 
-/* The child, for good: user, groups, capabilities; no cores, not dumpable, nothing gained by exec. False with errno. */
+/* The child, for good: user, groups, capabilities; no cores, no forks, not dumpable, nothing gained by exec. False with
+ * errno. */
 bool privilege_drop(const struct identity *identity);
 
 #endif

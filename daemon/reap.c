@@ -6,6 +6,7 @@
 #include "common/log.h"
 
 #include "daemon/reap.h"
+#include "daemon/spawn.h"
 
 /* How a worker ended, for the log and for the pool. */
 struct ending {
@@ -30,10 +31,17 @@ static const struct exit_row EXITS[] = {
     {WORKER_BROKEN, {"worker-broken", LEVEL_ERROR, POOL_LOSS_REFUSAL}},
 };
 
+static bool is_cut(int number)
+{
+    return number == WORKER_CUT_SIGNAL || number == SIGKILL;
+}
+
 static struct ending judge(int status, const struct roster_entry *entry, bool dismissed)
 {
     if (entry->told != 0)
         return CUT;
+    if (WIFSIGNALED(status) && dismissed && is_cut(WTERMSIG(status)))
+        return CUT; /* by a supervisor that lost its patience */
     if (!WIFEXITED(status))
         return CRASHED;
     if (WEXITSTATUS(status) == WORKER_ORPHANED && !dismissed)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/exit_status.h"
@@ -26,7 +28,7 @@ static void reset_dispositions(void)
 
 static void reset_signals(void)
 {
-    static const int ignored[] = {SIGINT, SIGHUP, SIGPIPE};
+    static const int ignored[] = {SIGINT, SIGHUP, SIGPIPE, SIGTERM};
     sigset_t none;
     sigemptyset(&none);
     reset_dispositions();
@@ -88,21 +90,39 @@ static bool take_descriptors(struct worker_setup *setup)
     return setup->lifeline >= 0 && setup->wake >= 0 && close_others(setup);
 }
 
+/* Nothing of the starter's is left in reach: not its terminal (TIOCSTI would type into it), not its files. */
+static bool leave_terminal(void)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (setsid() < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
+        return false;
+    return log_keep_stderr() || dup2(null, STDERR_FILENO) >= 0;
+}
+
+static _Noreturn void fail(const char *step)
+{
+    struct record r;
+    int error = errno;
+    record_begin(&r, "worker-setup-failed");
+    record_string(&r, "step", step);
+    record_string(&r, "error", error != 0 ? strerror(error) : NULL);
+    record_send(&r, LEVEL_ERROR);
+    _exit(WORKER_BROKEN);
+}
+
 static _Noreturn void become_worker(const struct spawn *spawn)
 {
     struct worker_setup setup = spawn->setup;
     reset_signals();
-    if (!take_descriptors(&setup)) {
-        log_line(LEVEL_ERROR, "cannot put the worker's descriptors in order: %m");
-        _exit(WORKER_BROKEN);
-    }
-    if (!privilege_drop(spawn->identity)) {
-        log_line(LEVEL_ERROR, "cannot drop privileges: %m");
-        _exit(WORKER_BROKEN);
-    }
+    if (!leave_terminal())
+        fail("leave the terminal");
+    if (!take_descriptors(&setup))
+        fail("put descriptors in order");
+    if (!privilege_drop(spawn->identity))
+        fail("drop privileges");
     spawn->function(&setup);
-    log_line(LEVEL_ERROR, "the worker's function came back");
-    _exit(WORKER_BROKEN);
+    errno = 0;
+    fail("work");
 }
 
 pid_t spawn_worker(const struct spawn *spawn)

@@ -2,20 +2,24 @@
  *
  * spawn - one fork, and everything that makes a worker out of a copy of the master.
  *
- * In the child, in this order: dispositions and mask of signals as after exec, but INT, HUP and PIPE ignored (a
- * terminal's signals are the master's business); the pipes opened anew, every descriptor closed that the worker has no
- * use for; privileges dropped for good; then the worker's function. What fails there is logged by the child, which ends
- * with WORKER_BROKEN.
+ * In the child, in this order: dispositions and mask of signals as after exec, but INT, HUP, TERM and PIPE ignored:
+ * what a terminal or a supervisor sends to all is the master's business, who cuts a session by WORKER_CUT_SIGNAL; a
+ * session of its own without a terminal, /dev/null for stdin, stdout and (unless the log needs it) stderr; the pipes
+ * opened anew, every descriptor closed that the worker has no use for; privileges dropped for good; then the worker's
+ * function. What fails there is logged by the child, which ends with WORKER_BROKEN.
  */
 #ifndef POSTERN_DAEMON_SPAWN_H
 #define POSTERN_DAEMON_SPAWN_H
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include "common/scoreboard.h"
 #include "common/worker_setup.h"
 
 #include "daemon/privilege.h"
+
+enum { WORKER_CUT_SIGNAL = SIGUSR1 }; /* its default action ends a worker */
 
 struct spawn {
     worker_function *function;

@@ -257,6 +257,27 @@ def _datagrams_until(log, wanted):
     return lines
 
 
+def test_no_log_is_said_at_start(inside, written, tmp_path):
+    """Nobody hears its log: the one who started it does, and the daemon runs."""
+    pid_file, path = tmp_path / "postern.pid", tmp_path / "nolog"
+    text = GOOD.replace("log      = stderr", f"log_socket = {path}\npid_file = {pid_file}")
+    status, _, err = run("-c", written(text, inside=inside().address[1]))
+    pid = int(pid_file.read_text())
+    family = [pid] + net.children(pid)
+    os.kill(pid, signal.SIGTERM)
+    net.wait_until(lambda: not any(map(net.is_alive, family)), 30, "does not end")
+    assert status == 0 and str(path) in err, err
+
+
+def test_check_by_anybody_looks_the_user_up(written, tmp_path):
+    if not _is_reachable_by(USER, postern_program.POSTERND):
+        pytest.skip(f"{postern_program.POSTERND} cannot be read by {USER}")
+    path = written(GOOD.replace("user     = nobody", "user = no-such-user"))
+    _open_to_all(tmp_path)
+    done = subprocess.run([postern_program.POSTERND, "-t", "-c", path], user=USER, capture_output=True, text=True)
+    assert done.returncode == 1 and "no-such-user" in done.stderr, done
+
+
 def test_port_is_free_after_stop(inside, postern):
     gate = postern(inside().address)
     assert a_message(gate.address).code == 250

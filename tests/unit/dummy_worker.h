@@ -6,7 +6,9 @@
  *     hears  echo                    says echo
  *            exit N                  ends with this status
  *            crash                   dies of SIGSEGV, its slot filled like a session's
- *            stubborn                ignores TERM from now on, says stubborn
+ *            stubborn                ignores the master's cut from now on, says stubborn
+ *            alone                   says "session terminal fork": ok each when it leads its own, has none, cannot
+ *            shutdown                shuts the listener down for all who share it, says shutdown
  *            fds                     says what each of its descriptors is, in one line
  *            who                     says "uid gid groups capabilities nonewprivs core dumpable blocked ignored"
  *            scribble                writes nonsense over all it can reach, for ever, and calls the master without end
@@ -101,6 +103,25 @@ static void dummy_say_who(const struct dummy_run *run)
     dummy_say(run, line);
 }
 
+/* As in daemon/privilege.c. */
+#ifdef __SANITIZE_ADDRESS__
+static const bool DUMMY_MAY_FORK = true;
+#else
+static const bool DUMMY_MAY_FORK = false;
+#endif
+
+static void dummy_say_alone(const struct dummy_run *run)
+{
+    char line[DUMMY_LINE_SIZE];
+    int tty = open("/dev/tty", O_RDWR | O_CLOEXEC);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    snprintf(line, sizeof(line), "%s %s %s\n", getsid(0) == getpid() ? "ok" : "no", tty < 0 ? "ok" : "no",
+             pid < 0 || DUMMY_MAY_FORK ? "ok" : "no");
+    dummy_say(run, line);
+}
+
 static void dummy_crash(const struct dummy_run *run)
 {
     struct slot_facts *facts = slot_begin(run->board);
@@ -161,8 +182,13 @@ static void dummy_obey(const struct dummy_run *run, const char *line)
     else if (strcmp(line, "scribble") == 0)
         dummy_scribble(run);
     else if (strcmp(line, "stubborn") == 0) {
-        sigaction(SIGTERM, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+        sigaction(SIGUSR1, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
         dummy_say(run, "stubborn\n");
+    } else if (strcmp(line, "alone") == 0)
+        dummy_say_alone(run);
+    else if (strcmp(line, "shutdown") == 0) {
+        shutdown(run->setup->listeners[0], SHUT_RDWR);
+        dummy_say(run, "shutdown\n");
     }
 }
 
@@ -203,7 +229,7 @@ static void dummy_look_at_lifeline(const struct worker_setup *setup)
 static int dummy_watch(const struct worker_setup *setup)
 {
     int epoll = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+    struct epoll_event event = {.events = EPOLLIN}; /* a ticket wakes all, and the first takes it */
     if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, setup->lifeline, &event) != 0)
         _exit(WORKER_SHORT);
     return epoll;

@@ -213,6 +213,46 @@ static void a_child_uses_its_own_socket(void **state)
     assert_int_equal(status, 0);
 }
 
+/* What its parent lost is the parent's to report. */
+static void a_child_reports_no_drops_of_its_parent(void **state)
+{
+    struct server *s = *state;
+    char line[LINE_SIZE];
+    server_close(s);
+    log_line(LEVEL_INFO, "lost");
+    assert_false(log_is_heard());
+    server_open(s);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        log_line(LEVEL_INFO, "child");
+        _exit(log_is_heard() ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    receive(s->fd, line);
+    assert_string_equal(text_of(line, LOG_MAIL | LOG_INFO, pid), "child");
+    assert_int_equal(recv(s->fd, line, sizeof(line), MSG_DONTWAIT), -1);
+}
+
+/* The old reader hangs, with its queue full, and a new one has the name. */
+static void a_reader_that_hangs_can_be_replaced(void **state)
+{
+    struct server *s = *state, hung = *s;
+    struct pollfd news = {.events = POLLIN};
+    for (int i = 0; i < MANY / 10; i++)
+        log_line(LEVEL_INFO, "line %d", i);
+    assert_false(log_is_heard());
+    unlink(s->address.sun_path);
+    server_open(s);
+    news.fd = s->fd;
+    for (int64_t end = clock_deadline(PATIENCE_MS); poll(&news, 1, 10) == 0 && clock_ms() < end;)
+        log_line(LEVEL_INFO, "is anybody there");
+    assert_true(arrives(s->fd));
+    close(hung.fd);
+}
+
 /* -- stderr */
 
 static int swap_stderr(int fd)
@@ -262,6 +302,24 @@ static void a_full_pipe_does_not_block(void **state)
     restore_stderr(old);
     close(ends[0]);
     close(ends[1]);
+}
+
+/* The starter's pipe stays as it is: only our open file of it does not wait. */
+static void a_pipe_is_opened_anew(void **state)
+{
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    int old = swap_stderr(ends[1]);
+    log_to_stderr("postern");
+    int ours = fcntl(STDERR_FILENO, F_GETFL), starters = fcntl(ends[1], F_GETFL);
+    bool kept = log_keep_stderr();
+    restore_stderr(old);
+    close(ends[0]);
+    close(ends[1]);
+    assert_true(ours & O_NONBLOCK);
+    assert_false(starters & O_NONBLOCK);
+    assert_true(kept);
 }
 
 /* -- records */
@@ -351,8 +409,11 @@ int main(void)
         WITH_SERVER(a_stopped_reader_costs_one_wait),
         WITH_SERVER(a_new_reader_under_the_old_name_is_found),
         WITH_SERVER(a_child_uses_its_own_socket),
+        WITH_SERVER(a_child_reports_no_drops_of_its_parent),
+        WITH_SERVER(a_reader_that_hangs_can_be_replaced),
         cmocka_unit_test(stderr_has_one_write_a_line),
         cmocka_unit_test(a_full_pipe_does_not_block),
+        cmocka_unit_test(a_pipe_is_opened_anew),
         cmocka_unit_test(values_are_escaped),
         cmocka_unit_test(a_value_that_is_absent_leaves_no_field),
         cmocka_unit_test(what_does_not_fit_is_left_out_whole),

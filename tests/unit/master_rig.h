@@ -6,10 +6,13 @@
 #define POSTERN_TESTS_UNIT_MASTER_RIG_H
 
 #include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,6 +33,7 @@ struct rig {
     struct pool_options pool;
     struct dummy dummy;
     struct listener_plan plan;
+    bool on_terminal;
     pid_t master; /* 0: not running */
     int log_fd;
     char *log; /* all of it so far */
@@ -116,6 +120,24 @@ static _Noreturn void rig_become_master(const struct rig *rig, int log)
     _exit(master_run(&setup, dummy_worker));
 }
 
+/* In a session of its own with a terminal for stdin: a pair whose other end is kept open. */
+static void rig_take_terminal(void)
+{
+    int far = posix_openpt(O_RDWR | O_NOCTTY);
+    setsid();
+    if (far < 0 || grantpt(far) != 0 || unlockpt(far) != 0)
+        _exit(96);
+    int near = open(ptsname(far), O_RDWR); /* becomes the session's */
+    if (near < 0 || dup2(near, STDIN_FILENO) < 0 || open("/dev/tty", O_RDWR | O_CLOEXEC) < 0)
+        _exit(96);
+}
+
+/* Do both have the same open file as stderr? 0: yes. */
+static long rig_same_file(pid_t a, pid_t b)
+{
+    return syscall(SYS_kcmp, a, b, KCMP_FILE, STDERR_FILENO, STDERR_FILENO);
+}
+
 /* Does not wait for ready. */
 static void rig_launch(struct rig *rig)
 {
@@ -124,6 +146,8 @@ static void rig_launch(struct rig *rig)
     rig->log_fd = ends[0];
     rig->master = fork();
     assert_true(rig->master >= 0);
+    if (rig->master == 0 && rig->on_terminal)
+        rig_take_terminal();
     if (rig->master == 0)
         rig_become_master(rig, ends[1]);
     close(ends[1]);
@@ -133,6 +157,12 @@ static void rig_start(struct rig *rig)
 {
     rig_launch(rig);
     assert_true(rig_logs(rig, "event=ready"));
+}
+
+static void rig_start_on_terminal(struct rig *rig)
+{
+    rig->on_terminal = true;
+    rig_start(rig);
 }
 
 /* The pids of the master's children. */

@@ -133,6 +133,17 @@ static void a_pid_file_of_someone_else_is_left_alone(void **state)
     unlink(victim);
 }
 
+static void a_pid_file_in_the_directory_of_someone_else_is_refused(void **state)
+{
+    struct rig *rig = *state;
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(chown(rig->directory, getpwnam("nobody")->pw_uid, (gid_t)-1), 0);
+    rig_launch(rig);
+    assert_int_equal(rig_wait(rig), EXIT_FAILURE);
+    assert_non_null(strstr(rig->log, "its directory belongs to another user"));
+}
+
 /* -- who and what a worker is */
 
 static void a_worker_holds_only_what_it_needs(void **state)
@@ -173,9 +184,40 @@ static void a_worker_is_nobody_for_good(void **state)
     struct client client = client_open(rig);
     client_say(&client, "who");
     assert_true(client_hear(&client, line));
-    /* one group; no capability; no new privileges; no core; not dumpable; nothing blocked; HUP, INT and PIPE ignored */
-    snprintf(expected, sizeof(expected), "%u/%u/%u %u/%u/%u 1 0 1 0 0 0 1003\n", uid, uid, uid, gid, gid, gid);
+    /* one group; no capability; no new privileges; no core; not dumpable; nothing blocked; HUP, INT, PIPE and TERM
+     * ignored */
+    snprintf(expected, sizeof(expected), "%u/%u/%u %u/%u/%u 1 0 1 0 0 0 5003\n", uid, uid, uid, gid, gid, gid);
     assert_string_equal(line, expected);
+    client_close(&client);
+    assert_int_equal(rig_stop(rig), 0);
+}
+
+/* A terminal that is the master's would be typed into by whoever takes over a worker. */
+static void a_worker_has_no_terminal_and_no_children(void **state)
+{
+    struct rig *rig = *state;
+    char line[DUMMY_LINE_SIZE];
+    rig_start_on_terminal(rig);
+    struct client client = client_open(rig);
+    client_say(&client, "alone");
+    assert_true(client_hear(&client, line));
+    assert_string_equal(line, geteuid() == 0 ? "ok ok ok\n" : line);
+    client_say(&client, "fds");
+    assert_true(client_hear(&client, line));
+    assert_non_null(strstr(line, "0=/dev/null "));
+    assert_non_null(strstr(line, "1=/dev/null "));
+    client_close(&client);
+    assert_int_equal(rig_stop(rig), 0);
+}
+
+/* Two descriptors of one open file share its flags: each process must have its own. */
+static void stderr_is_an_open_file_of_each_process(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client client = client_open(rig);
+    assert_int_not_equal(rig_same_file(rig->master, client.pid), 0);
+    assert_int_not_equal(rig_same_file(rig->master, getpid()), 0);
     client_close(&client);
     assert_int_equal(rig_stop(rig), 0);
 }
@@ -317,7 +359,94 @@ static void broken_workers_are_tried_ever_more_slowly(void **state)
     assert_int_equal(rig_stop(rig), 0);
 }
 
+static void a_listener_that_was_shut_down_comes_back(void **state)
+{
+    struct rig *rig = *state;
+    char line[DUMMY_LINE_SIZE];
+    rig_start(rig);
+    struct client client = client_open(rig);
+    client_say(&client, "shutdown");
+    assert_true(client_hear(&client, line));
+    assert_true(rig_logs(rig, "event=listener-closed listener=mx addresses=1"));
+    struct client next = client_open(rig);
+    client_close(&next);
+    client_close(&client);
+    assert_int_equal(rig_stop(rig), 0);
+}
+
+static void a_full_house_is_said_once(void **state)
+{
+    struct rig *rig = *state;
+    struct client clients[8];
+    rig_start(rig);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 8; i++)
+            clients[i] = client_open(rig);
+        assert_true(rig_logs(rig, "event=full listener=mx max_workers=8"));
+        for (int i = 0; i < 8; i++)
+            client_close(&clients[i]);
+    }
+    assert_int_equal(rig_stop(rig), 0);
+    assert_int_equal(rig_count(rig, "event=full"), 1);
+}
+
 /* -- stopping */
+
+/* As a supervisor stops a service: the session goes on as if the master alone had heard it. */
+static void a_term_to_all_cuts_nobody(void **state)
+{
+    struct rig *rig = *state;
+    char line[DUMMY_LINE_SIZE];
+    pid_t workers[64];
+    rig_start(rig);
+    struct client client = client_open(rig);
+    int count = rig_workers(rig, workers, 64);
+    for (int i = 0; i < count; i++)
+        kill(workers[i], SIGTERM);
+    kill(rig->master, SIGTERM);
+    assert_true(rig_logs(rig, "to=draining"));
+    client_say(&client, "echo");
+    assert_true(client_hear(&client, line));
+    client_close(&client);
+    assert_int_equal(rig_wait(rig), 0);
+    assert_null(strstr(rig->log, "worker-cut"));
+    assert_null(strstr(rig->log, "worker-crashed"));
+}
+
+static void a_kill_from_outside_while_stopping_is_no_crash(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client client = client_open(rig);
+    kill(rig->master, SIGTERM);
+    assert_true(rig_logs(rig, "to=draining"));
+    kill(client.pid, SIGKILL);
+    assert_int_equal(rig_wait(rig), 0);
+    assert_int_equal(rig_count(rig, "event=worker-cut"), 1);
+    assert_null(strstr(rig->log, "worker-crashed"));
+    client_close(&client);
+}
+
+static void the_next_master_starts_while_one_drains(void **state)
+{
+    struct rig *rig = *state, next = *rig;
+    rig_start(rig);
+    struct client client = client_open(rig);
+    kill(rig->master, SIGTERM);
+    assert_true(rig_logs(rig, "to=draining"));
+    next.log = calloc(1, RIG_LOG_SIZE);
+    next.log_size = 0;
+    rig_start(&next);
+    struct client other = client_open(&next);
+    client_close(&other);
+    shutdown(client.fd, SHUT_RDWR); /* the next master inherited a copy */
+    client_close(&client);
+    assert_int_equal(rig_wait(rig), 0);
+    assert_int_equal(access(rig->pid_path, F_OK), 0); /* the next one's is left alone */
+    assert_int_equal(rig_stop(&next), 0);
+    close(next.log_fd);
+    free(next.log);
+}
 
 static void a_busy_worker_finishes_before_the_master_ends(void **state)
 {
@@ -350,7 +479,7 @@ static void a_second_term_cuts(void **state)
     assert_true(rig_has_workers(rig, 2, 2)); /* the idle ones are gone */
     kill(rig->master, SIGINT);
     assert_int_equal(rig_wait(rig), 0);
-    assert_non_null(strstr(rig->log, "signal=TERM"));
+    assert_non_null(strstr(rig->log, "signal=USR1"));
     assert_non_null(strstr(rig->log, "signal=KILL"));
     assert_int_equal(rig_count(rig, "event=worker-cut"), 2);
     assert_null(strstr(rig->log, "worker-crashed"));
@@ -444,8 +573,11 @@ int main(void)
         WITH_RIG(workers_are_never_root),
         WITH_RIG(the_pid_file_names_the_master_and_is_locked),
         WITH_RIG(a_pid_file_of_someone_else_is_left_alone),
+        WITH_RIG(a_pid_file_in_the_directory_of_someone_else_is_refused),
         WITH_RIG(a_worker_holds_only_what_it_needs),
         WITH_RIG(a_worker_is_nobody_for_good),
+        WITH_RIG(a_worker_has_no_terminal_and_no_children),
+        WITH_RIG(stderr_is_an_open_file_of_each_process),
         WITH_RIG(the_master_keeps_five_capabilities),
         WITH_RIG(it_grows_to_the_maximum_and_shrinks_again),
         WITH_RIG(a_client_more_than_the_maximum_waits_its_turn),
@@ -453,6 +585,11 @@ int main(void)
         WITH_RIG(every_exit_status_has_its_line),
         WITH_RIG(a_client_who_kills_workers_does_not_close_the_house),
         WITH_RIG(broken_workers_are_tried_ever_more_slowly),
+        WITH_RIG(a_listener_that_was_shut_down_comes_back),
+        WITH_RIG(a_full_house_is_said_once),
+        WITH_RIG(a_term_to_all_cuts_nobody),
+        WITH_RIG(a_kill_from_outside_while_stopping_is_no_crash),
+        WITH_RIG(the_next_master_starts_while_one_drains),
         WITH_RIG(a_busy_worker_finishes_before_the_master_ends),
         WITH_RIG(a_second_term_cuts),
         WITH_RIG(the_drain_timeout_cuts),
