@@ -76,12 +76,25 @@ static const struct block LISTENER_BLOCK = {
     .check = check_listener,
 };
 
+/* Would a connection to `to` arrive at a listener that is bound to `at`? A wildcard takes its family's loopback;
+ * whether another address is this host's is not known here. */
+static bool takes(const struct endpoint *at, const struct endpoint *to)
+{
+    static const struct ipaddr none;
+    struct ipaddr any = none;
+    any.family = at->address.family;
+    if (endpoint_equal(at, to))
+        return true;
+    return at->kind == ENDPOINT_IP && to->kind == ENDPOINT_IP && at->port == to->port &&
+           ipaddr_equal(&at->address, &any) && to->address.family == any.family && ipaddr_is_loopback(&to->address);
+}
+
 static bool listens_at(const struct root_options *root, const struct endpoint *address)
 {
     for (size_t i = 0; i < root->listeners.count; i++) {
         const struct listener_block *listener = block_at(&root->listeners, i);
         for (size_t j = 0; j < listener->listen.addresses.count; j++) {
-            if (endpoint_equal(&listener->listen.addresses.items[j], address))
+            if (takes(&listener->listen.addresses.items[j], address))
                 return true;
         }
     }
@@ -97,7 +110,7 @@ static bool check_loops(struct config *config, const struct root_options *root)
             const struct server *server = block_at(&backend->servers, j);
             if (listens_at(root, &server->address))
                 return config_refuse(config, server, "address",
-                                     "is an address of a listener: write the inside server's");
+                                     "is where this gate itself listens: write the inside server's own address");
         }
     }
     return true;
