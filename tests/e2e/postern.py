@@ -136,9 +136,9 @@ class Postern:
 class PosternFrom(Postern):
     """posternd with a configuration file and arguments of the test's own."""
 
-    def __init__(self, address, *arguments, user=None):
+    def __init__(self, address, *arguments, user=None, program=POSTERND):
         self.address = address
-        self._start([POSTERND, *arguments], user)
+        self._start([program, *arguments], user)
 
 
 def run(*arguments, seconds=30):

@@ -67,7 +67,7 @@ static void an_unknown_user_is_said_and_fatal(void **state)
 {
     struct rig *rig = *state;
     if (geteuid() != 0)
-        skip();
+        fail_msg("needs root");
     rig->process.user = "no-such-user";
     rig_launch(rig);
     assert_int_equal(rig_wait(rig), EXIT_FAILURE);
@@ -78,7 +78,7 @@ static void workers_are_never_root(void **state)
 {
     struct rig *rig = *state;
     if (geteuid() != 0)
-        skip();
+        fail_msg("needs root");
     rig->process.user = "root";
     rig_launch(rig);
     assert_int_equal(rig_wait(rig), EXIT_FAILURE);
@@ -137,7 +137,7 @@ static void a_pid_file_in_the_directory_of_someone_else_is_refused(void **state)
 {
     struct rig *rig = *state;
     if (geteuid() != 0)
-        skip();
+        fail_msg("needs root");
     assert_int_equal(chown(rig->directory, getpwnam("nobody")->pw_uid, (gid_t)-1), 0);
     rig_launch(rig);
     assert_int_equal(rig_wait(rig), EXIT_FAILURE);
@@ -177,7 +177,7 @@ static void a_worker_is_nobody_for_good(void **state)
     struct rig *rig = *state;
     char line[DUMMY_LINE_SIZE], expected[DUMMY_LINE_SIZE];
     if (geteuid() != 0)
-        skip();
+        fail_msg("needs root");
     const struct passwd *nobody = getpwnam("nobody");
     unsigned uid = nobody->pw_uid, gid = nobody->pw_gid;
     rig_start(rig);
@@ -228,7 +228,7 @@ static void the_master_keeps_five_capabilities(void **state)
     char path[64], line[256];
     int checked = 0;
     if (geteuid() != 0)
-        skip();
+        fail_msg("needs root");
     rig_start(rig);
     snprintf(path, sizeof(path), "/proc/%d/status", (int)rig->master);
     FILE *status = fopen(path, "r");
