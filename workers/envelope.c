@@ -61,6 +61,7 @@ static struct reply settle(struct session *s, enum asked asked, const struct rep
     case ASKED_LOST:
         s->transaction.open_inside = false;
         s->transaction.reason = s->inside.trouble;
+        s->transaction.verdict = "lost";
         session_move(s, PHASE_LOST);
         return *inside;
     case ASKED_GONE:
@@ -330,7 +331,8 @@ struct reply envelope_rcpt(struct session *s, const struct command *command)
 
 static void note_refused_data(struct session *s, const struct reply *reply)
 {
-    s->transaction.verdict = transaction_refusal(reply);
+    if (s->transaction.verdict == NULL)
+        s->transaction.verdict = transaction_refusal(reply);
     transaction_note_reply(s, reply, NULL);
 }
 
@@ -339,6 +341,7 @@ struct reply envelope_data(struct session *s, const struct command *command)
     struct inside *in = &s->inside;
     struct reply reply;
     (void)command;
+    s->transaction.verdict = NULL; /* of an earlier DATA that was refused: this one is tried anew */
     if (refused_by_policy(s, STAGE_DATA, NULL, &reply) || !outside_listens(s, &reply) || !begin_line(s, &reply)) {
         note_refused_data(s, &reply);
         return reply;

@@ -125,9 +125,8 @@ static void greet(struct session *s)
 {
     struct verdict verdict = check_stage(s, STAGE_CONNECT, NULL);
     if (verdict_refuses(&verdict)) {
-        struct reply reply = verdict.reply;
-        session_reply(s, &reply);
         session_end(s, verdict.reason);
+        session_reply(s, &verdict.reply);
         return;
     }
     if (!reach_inside_first(s))

@@ -17,8 +17,6 @@
 #include "workers/smtp/header.h"
 #include "workers/smtp/parameters.h"
 
-struct scoreboard;
-
 enum phase {
     PHASE_GREETING, /* nothing but the banner was said */
     PHASE_HELLO,    /* HELO or EHLO accepted */

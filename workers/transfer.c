@@ -366,6 +366,7 @@ static void conclude(struct transfer *t)
 void transfer_streamed(struct session *s)
 {
     struct transfer t = {.s = s, .deadline_ms = clock_deadline(s->options->message_timeout_ms)};
+    s->transaction.reason = NULL; /* of a recipient that was refused: now it is about the message */
     if (session_flush(s) != IO_OK) { /* our 354; later no write outside may be ended by what inside says */
         inside_break_off(&s->inside);
         transaction_close(s, "aborted");
