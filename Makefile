@@ -12,11 +12,11 @@ CC := gcc
 BUILD := build/$(if $(filter 1,$(SANITIZE)),sanitize,plain)
 
 # What Debian 12 must have. `all` needs the first line only.
-BUILD_PACKAGES := gcc libc6-dev pkg-config libconfuse-dev
-TEST_PACKAGES := libcmocka-dev python3 python3-pytest postfix mandoc git
+BUILD_PACKAGES := gcc libc6-dev pkg-config libconfuse-dev libssl-dev libjansson-dev
+TEST_PACKAGES := libcmocka-dev python3 python3-pytest postfix openssl mandoc git
 
 # The libraries, by their pkg-config names. Asked for at the first use and then remembered: not before `deps` was there.
-LIBRARIES := libconfuse
+LIBRARIES := libconfuse openssl
 library_cflags = $(eval library_cflags := $$(shell pkg-config --cflags $(LIBRARIES)))$(library_cflags)
 library_libs = $(eval library_libs := $$(shell pkg-config --libs $(LIBRARIES)))$(library_libs)
 cmocka_libs = $(eval cmocka_libs := $$(shell pkg-config --libs cmocka))$(cmocka_libs)

@@ -14,8 +14,8 @@
 
 #define CLOCK_NEVER INT64_MAX
 
-int64_t clock_ms(void);   /* monotonic */
-time_t clock_wall(void);  /* seconds since 1970, for people and protocols only */
+int64_t clock_ms(void);      /* monotonic */
+time_t clock_wall(void);     /* seconds since 1970, for people and protocols only */
 int64_t clock_wall_us(void); /* microseconds since 1970, for ids */
 
 /* The deadline `wait_ms` from now. */

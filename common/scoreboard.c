@@ -1,116 +1,156 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "common/must.h"
 #include "common/scoreboard.h"
 
-enum { READ_TRIES = 64, FD_PATH_MAX = 40 };
+enum { READ_TRIES = 64 };
 
 _Static_assert(sizeof(struct slot) <= SLOT_BYTES, "a slot is a page");
 _Static_assert(sizeof(struct slot_facts) % sizeof(uint64_t) == 0, "facts are copied by words");
 _Static_assert(offsetof(struct slot, facts) % sizeof(uint64_t) == 0, "facts are copied by words");
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2, "no lock that a dying worker could hold");
 
-static size_t tags_bytes(const struct scoreboard *board)
+enum access { NONE, READ, WRITE, OWN_PAGE };
+
+/* The one place where it is said who may do what. */
+static const enum access ACCESS[ROLES][REGIONS] = {
+    [ROLE_MASTER] = {[REGION_TAGS] = WRITE,
+                     [REGION_SLOTS] = READ,
+                     [REGION_HEARD] = WRITE,
+                     [REGION_HEALTH] = READ,
+                     [REGION_KEYS] = NONE,
+                     [REGION_ORDERS] = WRITE},
+    [ROLE_WORKER] = {[REGION_TAGS] = WRITE,
+                     [REGION_SLOTS] = OWN_PAGE,
+                     [REGION_HEARD] = WRITE,
+                     [REGION_HEALTH] = READ,
+                     [REGION_KEYS] = READ,
+                     [REGION_ORDERS] = READ},
+    [ROLE_HOUSEKEEPER] = {[REGION_TAGS] = NONE,
+                          [REGION_SLOTS] = NONE,
+                          [REGION_HEARD] = WRITE,
+                          [REGION_HEALTH] = WRITE,
+                          [REGION_KEYS] = WRITE,
+                          [REGION_ORDERS] = READ},
+    [ROLE_READER] = {[REGION_TAGS] = READ,
+                     [REGION_SLOTS] = READ,
+                     [REGION_HEARD] = READ,
+                     [REGION_HEALTH] = READ,
+                     [REGION_KEYS] = NONE,
+                     [REGION_ORDERS] = READ},
+};
+
+static const char *const NAMES[REGIONS] = {
+    [REGION_TAGS] = "postern-tags",     [REGION_SLOTS] = "postern-slots", [REGION_HEARD] = "postern-heard",
+    [REGION_HEALTH] = "postern-health", [REGION_KEYS] = "postern-keys",   [REGION_ORDERS] = "postern-orders",
+};
+
+static size_t bytes_of(const struct scoreboard *board, enum scoreboard_region region)
 {
-    return (size_t)board->slot_count * sizeof(uint32_t);
+    size_t slots = (size_t)board->slot_count;
+    switch (region) {
+    case REGION_TAGS:
+        return slots * sizeof(uint32_t);
+    case REGION_SLOTS:
+        return slots * SLOT_BYTES;
+    case REGION_HEARD:
+        return SCOREBOARD_SERVERS_MAX * sizeof(struct heard);
+    case REGION_HEALTH:
+        return SCOREBOARD_SERVERS_MAX * sizeof(struct health);
+    case REGION_KEYS:
+        return sizeof(struct ticket_keys);
+    case REGION_ORDERS:
+        return orders_bytes(board->slot_count);
+    case REGIONS:
+        break;
+    }
+    return 0;
 }
 
-static size_t slots_bytes(const struct scoreboard *board)
+static size_t slot_offset(int slot)
 {
-    return (size_t)board->slot_count * SLOT_BYTES;
+    return (size_t)slot * SLOT_BYTES;
 }
 
-static size_t heard_bytes(void)
+static void **view_of(struct scoreboard *board, enum scoreboard_region region)
 {
-    return SCOREBOARD_SERVERS_MAX * sizeof(struct heard);
+    void **const views[REGIONS] = {
+        [REGION_TAGS] = (void **)&board->tags,   [REGION_SLOTS] = (void **)&board->slots,
+        [REGION_HEARD] = (void **)&board->heard, [REGION_HEALTH] = (void **)&board->health,
+        [REGION_KEYS] = (void **)&board->keys,   [REGION_ORDERS] = (void **)&board->orders,
+    };
+    return views[region];
 }
 
-static off_t slot_offset(int slot)
+static void unmap_view(struct scoreboard *board, enum scoreboard_region region)
 {
-    return (off_t)slot * SLOT_BYTES;
+    void **view = view_of(board, region);
+    if (*view != NULL)
+        munmap(*view, bytes_of(board, region));
+    *view = NULL;
 }
 
-static void close_fd(int *fd)
+static bool map_view(struct scoreboard *board, enum scoreboard_region region, enum access access)
 {
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
+    void **view = view_of(board, region);
+    if (access == READ)
+        *view = region_map_readonly(&board->regions[region]);
+    if (access == WRITE)
+        *view = region_map(&board->regions[region]);
+    return *view != NULL || access == NONE || access == OWN_PAGE;
 }
 
-static void unmap(void *at, size_t size)
+static bool map_views(struct scoreboard *board, enum scoreboard_role role)
 {
-    if (at != NULL)
-        munmap(at, size);
+    for (int i = 0; i < REGIONS; i++)
+        if (!map_view(board, (enum scoreboard_region)i, ACCESS[role][i]))
+            return false;
+    return true;
 }
 
-/* Sealed, or a worker could truncate it and let the master die of SIGBUS. */
-static int create_region(const char *name, size_t size)
+static void close_regions(struct scoreboard *board)
 {
-    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0)
-        return -1;
-    if (ftruncate(fd, (off_t)size) == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
-        return fd;
-    int error = errno;
-    close(fd);
-    errno = error;
-    return -1;
-}
-
-static int reopen_readonly(int fd)
-{
-    char path[FD_PATH_MAX];
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    return open(path, O_RDONLY | O_CLOEXEC);
-}
-
-static void *map(int fd, size_t size, int protection, off_t offset)
-{
-    void *at = mmap(NULL, size, protection, MAP_SHARED, fd, offset);
-    return at == MAP_FAILED ? NULL : at;
+    for (int i = 0; i < REGIONS; i++)
+        region_close(&board->regions[i]);
 }
 
 static bool create_regions(struct scoreboard *board)
 {
-    board->tags_fd = create_region("postern-tags", tags_bytes(board));
-    board->slots_fd = create_region("postern-slots", slots_bytes(board));
-    board->heard_fd = create_region("postern-heard", heard_bytes());
-    if (board->tags_fd < 0 || board->slots_fd < 0 || board->heard_fd < 0)
-        return false;
-    board->slots_readonly_fd = reopen_readonly(board->slots_fd);
-    return board->slots_readonly_fd >= 0;
+    for (int i = 0; i < REGIONS; i++)
+        if (!region_create(&board->regions[i], NAMES[i], bytes_of(board, (enum scoreboard_region)i)))
+            return false;
+    return true;
 }
 
-/* The pages through the read-only descriptor: no mprotect makes them writable, in whatever process this view is. */
-static bool map_regions(struct scoreboard *board)
+/* Seen for a moment, so that no child of the master inherits them mapped. */
+static bool make_first_keys(struct scoreboard *board)
 {
-    board->tags = map(board->tags_fd, tags_bytes(board), PROT_READ | PROT_WRITE, 0);
-    board->heard = map(board->heard_fd, heard_bytes(), PROT_READ | PROT_WRITE, 0);
-    board->slots = map(board->slots_readonly_fd, slots_bytes(board), PROT_READ, 0);
-    return board->tags != NULL && board->heard != NULL && board->slots != NULL;
+    bool made = map_view(board, REGION_KEYS, WRITE) && ticket_keys_rotate(board->keys);
+    unmap_view(board, REGION_KEYS);
+    return made;
 }
 
 static bool clear_page(const struct scoreboard *board, int slot)
 {
-    return fallocate(board->slots_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, slot_offset(slot), SLOT_BYTES) == 0;
+    return fallocate(board->regions[REGION_SLOTS].fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                     (off_t)slot_offset(slot), SLOT_BYTES) == 0;
 }
 
 bool scoreboard_create(struct scoreboard *board, int slot_count)
 {
-    *board = (struct scoreboard){
-        .slot_count = slot_count, .tags_fd = -1, .slots_fd = -1, .slots_readonly_fd = -1, .heard_fd = -1};
+    *board = (struct scoreboard){.slot_count = slot_count};
+    for (int i = 0; i < REGIONS; i++)
+        board->regions[i] = REGION_NONE;
     if (slot_count < 1 || slot_count > SCOREBOARD_SLOTS_MAX) {
         errno = EINVAL;
         return false;
     }
     /* Cleared once for trial: where that is not possible the start fails, not a worker's end. */
-    if (create_regions(board) && map_regions(board) && clear_page(board, 0))
+    if (create_regions(board) && make_first_keys(board) && map_views(board, ROLE_MASTER) && clear_page(board, 0))
         return true;
     int error = errno;
     scoreboard_destroy(board);
@@ -118,32 +158,16 @@ bool scoreboard_create(struct scoreboard *board, int slot_count)
     return false;
 }
 
-static void close_descriptors(struct scoreboard *board)
-{
-    close_fd(&board->tags_fd);
-    close_fd(&board->slots_fd);
-    close_fd(&board->slots_readonly_fd);
-    close_fd(&board->heard_fd);
-}
-
-static void unmap_slots(struct scoreboard *board)
-{
-    unmap(board->slots, slots_bytes(board));
-    board->slots = NULL;
-}
-
 void scoreboard_destroy(struct scoreboard *board)
 {
     if (board->slot_count == 0)
         return; /* zero: never created */
-    unmap((void *)board->tags, tags_bytes(board));
-    unmap(board->heard, heard_bytes());
-    unmap(board->own, SLOT_BYTES);
-    unmap_slots(board);
-    board->tags = NULL;
-    board->heard = NULL;
+    for (int i = 0; i < REGIONS; i++)
+        unmap_view(board, (enum scoreboard_region)i);
+    if (board->own != NULL)
+        munmap(board->own, SLOT_BYTES);
     board->own = NULL;
-    close_descriptors(board);
+    close_regions(board);
 }
 
 static void must_be_slot(const struct scoreboard *board, int slot)
@@ -166,16 +190,53 @@ void scoreboard_set_tag(struct scoreboard *board, int slot, uint32_t tag)
     atomic_store_explicit(&board->tags[slot], tag, memory_order_release);
 }
 
+int scoreboard_descriptors(const struct scoreboard *board, enum scoreboard_role role, int fds_out[REGIONS])
+{
+    int count = 0;
+    for (int i = 0; i < REGIONS; i++) {
+        enum access access = ACCESS[role][i];
+        if (access != NONE)
+            fds_out[count++] = access == READ ? board->regions[i].readonly_fd : board->regions[i].fd;
+    }
+    return count;
+}
+
+static bool enter(struct scoreboard *board, enum scoreboard_role role, int slot)
+{
+    for (int i = 0; i < REGIONS; i++)
+        unmap_view(board, (enum scoreboard_region)i);
+    bool entered = map_views(board, role);
+    if (entered && role == ROLE_WORKER) {
+        board->own = region_map_part(&board->regions[REGION_SLOTS], slot_offset(slot), SLOT_BYTES);
+        entered = board->own != NULL;
+    }
+    int error = errno;
+    close_regions(board);
+    errno = error;
+    return entered;
+}
+
 bool scoreboard_enter(struct scoreboard *board, int slot)
 {
     must_be_slot(board, slot);
     must(board->own == NULL);
-    board->own = map(board->slots_fd, SLOT_BYTES, PROT_READ | PROT_WRITE, slot_offset(slot));
-    int error = errno;
-    unmap_slots(board);
-    close_descriptors(board);
-    errno = error;
-    return board->own != NULL;
+    return enter(board, ROLE_WORKER, slot);
+}
+
+bool scoreboard_enter_as(struct scoreboard *board, enum scoreboard_role role)
+{
+    must(role == ROLE_HOUSEKEEPER || role == ROLE_READER);
+    return enter(board, role, 0);
+}
+
+/* Word by word, since workers read and write meanwhile. The housekeeper's next probes fill health anew. */
+void scoreboard_forget_servers(struct scoreboard *board)
+{
+    for (int i = 0; i < SCOREBOARD_SERVERS_MAX; i++) {
+        atomic_store(&board->heard[i].keywords, 0);
+        atomic_store(&board->heard[i].previous_keywords, 0);
+        atomic_store(&board->heard[i].distrust_until_ms, 0);
+    }
 }
 
 struct tag_count scoreboard_count(const struct scoreboard *board, int first, int count)

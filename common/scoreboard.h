@@ -6,26 +6,35 @@
  *           wants to know how many are idle scans it; nothing is counted up and down, so no crash can spoil a count.
  *   slots   a page a slot: what its worker is doing, for people to read. A worker maps its own page alone.
  *   heard   what each inside server's EHLO offered lately: bits and numbers, never text.
+ *   health  what the housekeeper's probes found of each inside server (health.h)
+ *   keys    of TLS session tickets (ticket_keys.h)
+ *   orders  what an administrator told the running workers (orders.h)
  *
- * All of it is rumour (L7): a worker can write anything there at any time. Readers copy a word once, check its range,
- * and use it for display or for hints that are bounded. No pids, pointers, lengths or indices are ever taken from it.
- * What a compromised worker can do with it: hide or feign idle workers (the master's own limits bound the forks that
- * follow), lie about its own slot, and spoil the remembered keywords (sessions then get 421 until inside is asked anew).
- * A worker that runs an attacker's code reaches the pages behind its own as well, by growing its mapping: the sandbox
- * refuses mremap and remap_file_pages. Nothing here relies on that.
+ * Who may do what with each region is one table in scoreboard.c; the descriptors that a process is left with allow no
+ * more. What workers may write is rumour (L7): a worker can write anything there at any time. Readers copy a word once,
+ * check its range, and use it for display or for hints that are bounded. No pids, pointers, lengths or indices are ever
+ * taken from it. What a compromised worker can do with it: hide or feign idle workers (the master's own limits bound
+ * the forks that follow), lie about its own slot, and spoil the remembered keywords (sessions then get 421 until inside
+ * is asked anew). A worker that runs an attacker's code reaches the pages behind its own as well, by growing its
+ * mapping: the sandbox refuses mremap and remap_file_pages. Nothing here relies on that.
  */
 #ifndef POSTERN_COMMON_SCOREBOARD_H
 #define POSTERN_COMMON_SCOREBOARD_H
 
 #include <stdatomic.h>
 
+#include "common/health.h"
 #include "common/ipaddr.h"
+#include "common/orders.h"
+#include "common/region.h"
+#include "common/session_id.h"
+#include "common/ticket_keys.h"
 
 enum {
     SCOREBOARD_SLOTS_MAX = 65536,
     SCOREBOARD_SERVERS_MAX = 64,
     SLOT_BYTES = 4096,
-    SLOT_SESSION_ID_MAX = 32
+    SLOT_SESSION_ID_MAX = SESSION_ID_BYTES
 };
 
 /* tags */
@@ -36,8 +45,8 @@ enum slot_state { SLOT_EMPTY, SLOT_IDLE, SLOT_BUSY, SLOT_STATES };
 /* What a worker says of itself; read through slot_read. Times are clock_ms(). */
 struct slot_facts {
     uint32_t generation;
-    uint32_t state; /* enum slot_state */
-    uint32_t phase; /* enum phase of the session */
+    uint32_t state;  /* enum slot_state */
+    uint32_t phase;  /* enum phase of the session */
     uint64_t serial; /* of the session within the worker; grows */
     int64_t worker_since_ms;
     int64_t session_since_ms;
@@ -63,23 +72,39 @@ struct heard {
     _Atomic uint64_t distrust_until_ms; /* a keyword that was remembered was missing: ask at EHLO until then */
 };
 
+enum scoreboard_region { REGION_TAGS, REGION_SLOTS, REGION_HEARD, REGION_HEALTH, REGION_KEYS, REGION_ORDERS, REGIONS };
+
+/* Whose process it is. The reader answers posternctl. */
+enum scoreboard_role { ROLE_MASTER, ROLE_WORKER, ROLE_HOUSEKEEPER, ROLE_READER, ROLES };
+
 struct scoreboard {
     int slot_count;
-    int tags_fd, slots_fd, slots_readonly_fd, heard_fd;
+    struct region regions[REGIONS];
+    /* What this process sees; NULL: not in its role. Written through only where the role allows to. */
     _Atomic uint32_t *tags;   /* slot_count words */
+    unsigned char *slots;     /* all pages, read-only */
     struct heard *heard;      /* SCOREBOARD_SERVERS_MAX */
-    unsigned char *slots;     /* the master's read-only view of all pages; NULL in a worker */
-    struct slot *own;         /* a worker's own page; NULL in the master */
+    struct health *health;    /* SCOREBOARD_SERVERS_MAX */
+    struct ticket_keys *keys; /* not even the master's after creation */
+    struct orders *orders;
+    struct slot *own; /* a worker's own page */
 };
 
-/* Master. False with errno when memory or descriptors are missing. */
+/* Master; the first ticket keys are there after. False with errno when memory or descriptors are missing. */
 bool scoreboard_create(struct scoreboard *board, int slot_count);
-void scoreboard_destroy(struct scoreboard *board); /* also of one that is all zero */
+void scoreboard_destroy(struct scoreboard *board);              /* also of one that is all zero */
 void scoreboard_clear_slot(struct scoreboard *board, int slot); /* before fork and after death: page zeroed, TAG_NONE */
 void scoreboard_set_tag(struct scoreboard *board, int slot, uint32_t tag);
 
-/* In the child, once: keeps tags, heard and the own page; everything else becomes unreachable. */
-bool scoreboard_enter(struct scoreboard *board, int slot);
+/* The descriptors that a child of this role needs for entering; how many. */
+int scoreboard_descriptors(const struct scoreboard *board, enum scoreboard_role role, int fds_out[REGIONS]);
+/* In the child, once: what its role allows is mapped, everything else becomes unreachable; all descriptors are closed.
+ * False with errno. */
+bool scoreboard_enter(struct scoreboard *board, int slot);                     /* a worker */
+bool scoreboard_enter_as(struct scoreboard *board, enum scoreboard_role role); /* housekeeper and reader */
+
+/* Master: what is remembered of inside servers is not true any more, since there are others. */
+void scoreboard_forget_servers(struct scoreboard *board);
 
 /* How many of [first, first+count) are idle or starting, and how many are not TAG_NONE. */
 struct tag_count {
@@ -90,8 +115,8 @@ struct tag_count scoreboard_count(const struct scoreboard *board, int first, int
 /* Own slot: change facts between the two. */
 struct slot_facts *slot_begin(struct scoreboard *board);
 void slot_end(struct scoreboard *board);
-/* Any reader with the master's view. False when it kept changing: bounded retries, show it as unreadable. What comes out
- * is in range: a known state, a family or none, a session id that ends and has no blanks or controls. */
+/* Any reader with the master's view. False when it kept changing: bounded retries, show it as unreadable. What comes
+ * out is in range: a known state, a family or none, a session id that ends and has no blanks or controls. */
 bool slot_read(const struct scoreboard *board, int slot, struct slot_facts *out);
 
 #endif

@@ -18,7 +18,10 @@ struct slice {
 };
 
 /* A slice of a string literal, also in static initialisers. */
-#define SLICE(literal) { (literal), sizeof(literal) - 1 }
+#define SLICE(literal)                                                                                                 \
+    {                                                                                                                  \
+        (literal), sizeof(literal) - 1                                                                                 \
+    }
 /* For "%.*s". */
 #define SLICE_ARGS(slice) (int)(slice).size, (slice).at
 

@@ -229,3 +229,16 @@ enum io stream_flush(struct stream *s, int64_t deadline_ms)
         return s->writing;
     return stream_write(s, NULL, 0, deadline_ms);
 }
+
+enum io stream_secure(struct stream *s, struct tls *tls, int64_t deadline_ms)
+{
+    (void)tls;
+    (void)deadline_ms;
+    return s->reading = s->writing = IO_LOST;
+}
+
+const char *stream_tls_why(const struct stream *s)
+{
+    (void)s;
+    return "";
+}

@@ -10,7 +10,8 @@
  * still hears why. IO_END and IO_LOST end reading for good; any failed write ends writing for good, since nobody knows
  * how much of it went out. IO_LATE, IO_EARLY, IO_GONE and IO_TOO_LONG from a read leave what was read in the buffer.
  *
- * A change of TLS state is a new stream_open with fresh buffers: nothing read before it can be seen after it (L6).
+ * A change of TLS state begins with empty buffers: nothing read before it can be seen after it (L6). There is no way
+ * back: the end of TLS is the end of the stream.
  */
 #ifndef POSTERN_COMMON_STREAM_H
 #define POSTERN_COMMON_STREAM_H
@@ -18,6 +19,7 @@
 #include <sys/uio.h>
 
 #include "common/buffer.h"
+#include "common/tls.h"
 #include "common/wait.h"
 
 enum { STREAM_LINGER_BYTES = 1 << 20 };
@@ -25,6 +27,7 @@ enum { STREAM_LINGER_BYTES = 1 << 20 };
 struct stream {
     int fd; /* -1: closed */
     struct wait *wait;
+    struct tls *tls; /* NULL: in the clear */
     struct buffer in;
     struct buffer out;
     enum io reading; /* IO_OK until it has ended */
@@ -45,6 +48,13 @@ void stream_close(struct stream *s);        /* what is unwritten is dropped */
  * most: a close with unread input is a reset, which can overtake our last reply on its way. */
 void stream_close_gently(struct stream *s, int64_t wait_ms);
 void stream_abort(struct stream *s); /* as close, but the peer sees a reset (no FIN that could end a message) */
+
+/* From now on all goes through `tls`, which becomes the stream's, also when this fails. Both buffers must be empty, and
+ * whoever cares that the socket is empty too asked stream_input before the peer was told to begin. IO_LOST: the
+ * handshake failed, stream_tls_why says of what; the stream is dead then. Server or client is what `tls` was begun as.
+ */
+enum io stream_secure(struct stream *s, struct tls *tls, int64_t deadline_ms) IO_MUST_USE;
+const char *stream_tls_why(const struct stream *s);
 
 /* The next line up to and with its LF, valid until the next read; at most `limit` octets of it, else the line is thrown
  * away to its LF, *line_out is the last one or two octets of it, and IO_TOO_LONG is said. A line that is in the buffer

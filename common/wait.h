@@ -47,7 +47,8 @@ void wait_dismiss(struct wait *wait, struct wait_guest *guest); /* absent is fin
 
 /* Until `fd` has one of `events` (or an error, which the following read or write will name), the deadline passes
  * (IO_LATE), or a guest ends it. A guest on
- * `fd` itself is asked only for input while output is waited for: all else the read or write will find out. fd = -1 waits for the deadline alone (IO_LATE is then the good end). */
+ * `fd` itself is asked only for input while output is waited for: all else the read or write will find out. fd = -1
+ * waits for the deadline alone (IO_LATE is then the good end). */
 enum io wait_for(struct wait *wait, int fd, short events, int64_t deadline_ms) IO_MUST_USE;
 
 /* Whoever says so is not computing without end: the timer that ends a worker gone mad starts anew. */

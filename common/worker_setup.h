@@ -19,15 +19,28 @@ struct worker_setup {
     int slot;                 /* own */
     int pool_first;           /* the pool's slots are [pool_first, pool_first + pool_size) */
     int pool_size;
-    int min_spare;            /* fewer idle ones than this: wake the master */
-    const int *listeners;     /* descriptors, non-blocking */
-    int listener_count;       /* at most WORKER_LISTENERS_MAX */
-    int lifeline;             /* read end: a byte is one leave ticket, EOF means all leave */
-    int wake;                 /* write one octet, non-blocking: the master should look at this pool now; full is as good */
+    int min_spare;        /* fewer idle ones than this: wake the master */
+    const int *listeners; /* descriptors, non-blocking */
+    int listener_count;   /* at most WORKER_LISTENERS_MAX */
+    int lifeline;         /* read end: a byte is one leave ticket, EOF means all leave */
+    int wake;             /* write one octet, non-blocking: the master should look at this pool now; full is as good */
     uint32_t generation;
 };
 
 /* Does not return; ends with an enum worker_exit. Privileges are dropped before it is called. */
 typedef void worker_function(const struct worker_setup *setup);
+
+/* What the master hands to the housekeeper. */
+struct housekeeper_setup {
+    const void *housekeeping; /* the configuration's part that is its business (struct housekeeping) */
+    struct scoreboard *board; /* not entered yet */
+    int lifeline;             /* read end: EOF means leave */
+    int ask;                  /* write one octet, non-blocking: a watched file has changed, please renew */
+    int watch;                /* inotify, made by the master for directories that only root may read; -1: none */
+    uint32_t generation;
+};
+
+/* Does not return; ends with an enum worker_exit. */
+typedef void housekeeper_function(const struct housekeeper_setup *setup);
 
 #endif

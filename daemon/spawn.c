@@ -47,16 +47,15 @@ static void lower_to(int *lowest, int fd, int from)
  * scoreboard's. */
 static int next_kept(const struct worker_setup *setup, int from)
 {
-    const struct scoreboard *board = setup->board;
+    int board_fds[REGIONS];
+    int board_count = scoreboard_descriptors(setup->board, ROLE_WORKER, board_fds);
     int lowest = INT_MAX;
     for (int i = 0; i < setup->listener_count; i++)
         lower_to(&lowest, setup->listeners[i], from);
     lower_to(&lowest, setup->lifeline, from);
     lower_to(&lowest, setup->wake, from);
-    lower_to(&lowest, board->tags_fd, from);
-    lower_to(&lowest, board->slots_fd, from);
-    lower_to(&lowest, board->slots_readonly_fd, from);
-    lower_to(&lowest, board->heard_fd, from);
+    for (int i = 0; i < board_count; i++)
+        lower_to(&lowest, board_fds[i], from);
     return lowest;
 }
 

@@ -6,11 +6,13 @@
 #define POSTERN_WORKERS_BACKEND_H
 
 #include "common/config.h"
+#include "common/tls_client.h"
 
 struct server {
     const char *name;
     struct endpoint address;
-    int heard_slot; /* its place in the scoreboard's region `heard`; given by backend_number_servers */
+    const char *tls_name; /* in its certificate; NULL: not set */
+    int heard_slot; /* its place in the scoreboard's regions `heard` and `health`; given by backend_number_servers */
 };
 
 enum pass_client { PASS_CLIENT_XCLIENT, PASS_CLIENT_NONE };
@@ -23,6 +25,7 @@ struct backend {
     struct block_list servers; /* struct server, tried in order */
     int64_t connect_timeout_ms, greeting_timeout_ms, command_timeout_ms, data_timeout_ms, block_timeout_ms,
         final_timeout_ms;
+    struct tls_client_options tls;
 };
 
 /* Gives every server its place in the scoreboard; how many there are. Before any process is forked. */

@@ -35,20 +35,6 @@ static enum io outside_woken(struct wait_guest *guest, short revents)
     return IO_OK;
 }
 
-/* Base 32 of the microsecond and the slot: unique for a host, short enough to be read out on the phone. */
-static void make_id(struct session *s)
-{
-    static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
-    uint64_t now = (uint64_t)clock_wall_us();
-    uint64_t slot = (uint64_t)s->setup->slot;
-    char *to = s->id + 15;
-    *to = '\0';
-    for (int i = 0; i < 4; i++, slot >>= 5)
-        *--to = digits[slot & 31];
-    for (int i = 0; i < 11; i++, now >>= 5)
-        *--to = digits[now & 31];
-}
-
 static void begin(struct session *s, const struct session_setup *setup, int fd, const struct endpoint *peer,
                   const struct endpoint *local)
 {
@@ -59,7 +45,7 @@ static void begin(struct session *s, const struct session_setup *setup, int fd, 
     s->client = *peer;
     s->local = *local;
     s->began_ms = clock_ms();
-    make_id(s);
+    session_id_print((uint64_t)clock_wall_us(), setup->slot, s->id);
     if (peer->kind == ENDPOINT_IP)
         ipaddr_print(&peer->address, s->client_text);
     else

@@ -8,6 +8,8 @@
 #define POSTERN_WORKERS_SERVICE_H
 
 #include "common/config.h"
+#include "common/tls_client.h"
+#include "common/tls_server.h"
 #include "workers/backend.h"
 #include "workers/policy.h"
 
@@ -24,12 +26,15 @@ struct session_options {
     int64_t max_commands;       /* of a session without a message accepted since: then 421 */
     int64_t sessions_per_worker;
     bool received; /* add a Received line */
+    struct tls_server_options tls;
 };
 
 struct service {
     const char *hostname;
     const char *listener; /* its title */
     const struct session_options *session;
+    struct tls_server *tls;        /* NULL: none */
+    struct tls_client *inside_tls; /* NULL: none */
 };
 
 /* L11: refuses a listener whose inside server would take all the world for its own hosts. For a listener block's check;

@@ -90,12 +90,12 @@ static void tags_are_counted(void **state)
 static void no_region_can_be_resized(void **state)
 {
     struct scoreboard *board = *state;
-    int fds[] = {board->tags_fd, board->slots_fd, board->heard_fd};
-    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
-        assert_int_equal(ftruncate(fds[i], 0), -1);
+    for (int i = 0; i < REGIONS; i++) {
+        int fd = board->regions[i].fd;
+        assert_int_equal(ftruncate(fd, 0), -1);
         assert_int_equal(errno, EPERM);
-        assert_int_equal(ftruncate(fds[i], SLOT_BYTES * SLOTS * 2), -1);
-        assert_int_equal(fcntl(fds[i], F_ADD_SEALS, F_SEAL_WRITE), -1);
+        assert_int_equal(ftruncate(fd, SLOT_BYTES * SLOTS * 2), -1);
+        assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
     }
 }
 
@@ -104,7 +104,7 @@ static void the_masters_view_of_slots_is_read_only_for_ever(void **state)
     struct scoreboard *board = *state;
     assert_int_equal(mprotect(board->slots, SLOT_BYTES, PROT_READ | PROT_WRITE), -1);
     assert_int_equal(errno, EACCES);
-    assert_int_equal(write(board->slots_readonly_fd, "x", 1), -1);
+    assert_int_equal(write(board->regions[REGION_SLOTS].readonly_fd, "x", 1), -1);
 }
 
 /* -- workers */
@@ -137,21 +137,20 @@ static void what_a_worker_says_is_read(void **state)
     assert_int_equal(scoreboard_count(board, 0, SLOTS).alive, 0);
 }
 
-static bool fd_is_closed(int fd)
-{
-    return fd == -1;
-}
-
 static void look_around(struct scoreboard *board)
 {
-    int fds[] = {board->tags_fd, board->slots_fd, board->slots_readonly_fd, board->heard_fd};
+    int fds[2 * REGIONS];
+    for (int i = 0; i < REGIONS; i++) {
+        fds[2 * i] = board->regions[i].fd;
+        fds[2 * i + 1] = board->regions[i].readonly_fd;
+    }
     unsigned char *slots = board->slots;
     if (!scoreboard_enter(board, 3))
         _exit(1);
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
         if (fcntl(fds[i], F_GETFD) != -1)
             _exit(2);
-    if (!fd_is_closed(board->slots_fd) || board->slots != NULL)
+    if (board->slots != NULL)
         _exit(3);
     unsigned char resident;
     for (int i = 0; i < SLOTS; i++)

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * control - the language between posternctl and posternd: one line in, lines out, over a Unix stream socket.
+ *
+ * The request: a verb and its arguments, blanks between them, LF at the end, at most CONTROL_LINE_MAX octets, printable
+ * ASCII. The answer: any number of records, each a kind and fields, `session id="1k0t3" pid=4711 busy=true`; a text in
+ * double quotes, with \" \\ and \xHH, a number or true and false bare, so that a program knows which is which; then one
+ * line that ends it: `ok`, or `error why=".." try=".."`; then the connection is closed. A connection that ends without
+ * it was cut.
+ *
+ * The table of verbs is shared by both ends.
+ */
+#ifndef POSTERN_COMMON_CONTROL_H
+#define POSTERN_COMMON_CONTROL_H
+
+#include <stdio.h>
+
+#include "common/buffer.h"
+#include "common/slice.h"
+
+enum { CONTROL_LINE_MAX = 512, CONTROL_ARGUMENTS_MAX = 4, CONTROL_RECORD_MAX = 4096 };
+
+#define CONTROL_SOCKET "/run/postern/control"
+
+enum control_verb {
+    CONTROL_STATUS,
+    CONTROL_SESSIONS,
+    CONTROL_WORKERS,
+    CONTROL_SERVERS,
+    CONTROL_RELOAD,
+    CONTROL_STOP,
+    CONTROL_CHECK,
+    CONTROL_KILL,
+    CONTROL_LOG,
+    CONTROL_TRACE,
+    CONTROL_VERSION,
+    CONTROL_VERBS
+};
+
+/* Who answers: the master itself, at once and in a few lines; the master when something is over; or a confined child of
+ * its own, so that no listing and no slow reader holds the master up. */
+enum control_by { CONTROL_BY_MASTER, CONTROL_LATER, CONTROL_BY_CHILD };
+
+struct control_row {
+    const char *name;
+    enum control_by by;
+    int arguments_least, arguments_most;
+    const char *arguments; /* for the usage: "SESSION" */
+    const char *meaning;   /* one line */
+};
+
+extern const struct control_row control_verbs[CONTROL_VERBS];
+
+struct control_request {
+    enum control_verb verb;
+    struct slice arguments[CONTROL_ARGUMENTS_MAX]; /* slices of the line */
+    int count;
+};
+
+/* Without its LF. False: *why_out, a constant, says what is wrong with it. */
+bool control_parse(struct slice line, struct control_request *out, const char **why_out);
+
+/* -- records, printed */
+void control_begin(struct buffer *to, const char *kind);
+void control_text(struct buffer *to, const char *key, struct slice value);
+void control_string(struct buffer *to, const char *key, const char *value); /* NULL: left out */
+void control_number(struct buffer *to, const char *key, int64_t value);
+void control_flag(struct buffer *to, const char *key, bool value);
+void control_end(struct buffer *to);
+
+/* -- and read, by posternctl: field after field off the front of *rest */
+enum control_type { CONTROL_IS_TEXT, CONTROL_IS_NUMBER, CONTROL_IS_FLAG };
+struct control_field {
+    struct slice key;
+    enum control_type type;
+    char text[CONTROL_RECORD_MAX]; /* unescaped; of numbers and flags as written */
+    size_t size;
+};
+bool control_read_kind(struct slice *rest, struct slice *kind_out);
+/* False: no further one (*rest is empty), or what is there is none (it is not). */
+bool control_read_field(struct slice *rest, struct control_field *out);
+
+#endif

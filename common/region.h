@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * region - a piece of shared memory: one memfd, sealed against resizing, with a second descriptor that only reads.
+ *
+ * Sealed, or a worker could truncate it and let the master die of SIGBUS. Whoever maps it through the read-only
+ * descriptor cannot make it writable, whatever mprotect he tries. Left out of cores.
+ */
+#ifndef POSTERN_COMMON_REGION_H
+#define POSTERN_COMMON_REGION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct region {
+    int fd, readonly_fd; /* -1: closed */
+    size_t size;
+};
+
+#define REGION_NONE                                                                                                    \
+    (struct region)                                                                                                    \
+    {                                                                                                                  \
+        .fd = -1, .readonly_fd = -1                                                                                    \
+    }
+
+bool region_create(struct region *region, const char *name, size_t size); /* all zero; false with errno */
+void *region_map(const struct region *region);                            /* NULL with errno */
+void *region_map_readonly(const struct region *region);
+void *region_map_part(const struct region *region, size_t offset, size_t size); /* writable */
+void region_close(struct region *region); /* the descriptors; what is mapped stays */
+
+#endif

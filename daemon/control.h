@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * control - the control socket: takes posternctl's connections, one request each, and answers or has it answered.
+ *
+ * The master never waits for who asks: descriptors are non-blocking, a request has CONTROL_REQUEST_MS to arrive,
+ * answers of the master are short, listings are printed by a child that has dropped all privileges and is killed after
+ * CONTROL_CHILD_MS. At most CONTROL_CONNECTIONS_MAX at a time; more wait in the socket's queue.
+ */
+#ifndef POSTERN_DAEMON_CONTROL_H
+#define POSTERN_DAEMON_CONTROL_H
+
+#include <poll.h>
+
+#include "daemon/house.h"
+#include "daemon/plan.h"
+
+enum {
+    CONTROL_CONNECTIONS_MAX = 16,
+    CONTROL_FDS = CONTROL_CONNECTIONS_MAX + 1, /* that control_poll_fds may fill */
+    CONTROL_REQUEST_MS = 10000,
+    CONTROL_CHILD_MS = 30000
+};
+
+/* What posternctl is shown, and what its children see of the master: read only. */
+struct control_view {
+    struct house *house;
+    const struct plan *plan;
+    const struct generation *const *generations; /* the present one first, then those that drain */
+    int generation_count;
+    const char *state;        /* "serving", "reloading", "draining" .. */
+    int64_t started_ms;       /* clock_ms() */
+    int64_t reloaded_ms;      /* the last good one; 0: none */
+    int reloads;              /* good ones */
+    const char *last_refusal; /* of the last reload that was refused; NULL: the last one was good */
+    pid_t housekeeper;        /* 0: none */
+    int housekeeper_restarts;
+    const struct planner *planner;
+};
+
+/* What it asks of the master. */
+struct control_host {
+    void *context;
+    void (*view)(void *context, struct control_view *out); /* valid until the master goes on */
+    bool (*reload)(void *context);                         /* its end is told by control_reload_over; false: stopping */
+    void (*stop)(void *context);
+};
+
+struct control; /* opaque */
+
+/* Path, and who may use it: `group` NULL: mode 0600; else 0660 of that group. A directory that is missing is made, one
+ * level. NULL with why. Before privileges are reduced. */
+struct control *control_open(const char *path, const char *group, const struct control_host *host, char *why,
+                             size_t why_size);
+void control_close(struct control **control); /* NULL is fine; also removes the socket */
+
+int control_poll_fds(const struct control *control, struct pollfd fds[CONTROL_FDS]); /* how many were filled */
+int64_t control_next_ms(const struct control *control);                              /* look again at the latest then */
+void control_step(struct control *control, int64_t now_ms); /* all that can be done without waiting */
+void control_reload_over(struct control *control, bool good, const char *why); /* answers all who wait for it */
+bool control_reaped(struct control *control, pid_t pid, int status);           /* was it a child of ours? */
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * plan - what a configuration comes down to for the master. daemon/main.c, which knows both sides, makes it; the master
+ * hands its parts on and looks into none of the workers' business.
+ *
+ * A reload makes a new plan and lives by it; the old one is dropped when the new generation is there (workers have
+ * their own copies since they were forked).
+ */
+#ifndef POSTERN_DAEMON_PLAN_H
+#define POSTERN_DAEMON_PLAN_H
+
+#include "daemon/generation.h"
+#include "daemon/process.h"
+
+/* An inside server, for posternctl: its place in the scoreboard's regions heard and health. */
+struct plan_server {
+    const char *backend, *name;
+    struct endpoint address;
+    int slot; /* -1: none */
+};
+
+/* A certificate towards the outside, for posternctl and for a warning before it ends. */
+struct plan_certificate {
+    const char *listener, *file;
+    int64_t not_after; /* seconds since 1970 */
+};
+
+struct plan {
+    const struct process_options *process;
+    const char *hostname;
+    const struct listener_plan *listeners;
+    int listener_count;
+    const struct plan_server *servers;
+    int server_count;
+    const struct plan_certificate *certificates;
+    int certificate_count;
+    const void *housekeeping;   /* handed to the housekeeper, not looked into */
+    const char *const *watched; /* files whose change asks for a renewal: certificates, keys, staples, CAs */
+    int watched_count;
+};
+
+struct planner {
+    /* The configuration read anew, with all that it names. NULL, and why: "file:line: option: text". */
+    struct plan *(*make)(const struct planner *planner, char *why, size_t why_size);
+    /* The same configuration, the files that it names (certificates) read anew. */
+    struct plan *(*renew)(const struct planner *planner, const struct plan *old, char *why, size_t why_size);
+    void (*drop)(const struct planner *planner, struct plan **plan);
+    const void *context; /* the planner's own */
+};
+
+#endif

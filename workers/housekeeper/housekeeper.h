@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * housekeeper - the one unprivileged process that does what is periodic: rotates the keys of session tickets, watches
+ * files, asks each inside server for its health and keywords.
+ *
+ * housekeeper_main is a housekeeper_function (common/worker_setup.h): one loop that never waits for anybody longer than
+ * it must; probes are bounded and run side by side. It may die at any time: nothing but freshness is lost, and the
+ * master makes another.
+ */
+#ifndef POSTERN_WORKERS_HOUSEKEEPER_HOUSEKEEPER_H
+#define POSTERN_WORKERS_HOUSEKEEPER_HOUSEKEEPER_H
+
+#include "common/tls_client.h"
+#include "common/worker_setup.h"
+#include "workers/backend.h"
+
+/* Options at the top level of postern.conf. */
+struct housekeeper_options {
+    int64_t ticket_key_lifetime_ms; /* 6h; a key opens tickets for TICKET_KEYS_MAX times as long */
+    int64_t probe_interval_ms;      /* 30s, spread a little; 0: no probes */
+    int64_t probe_timeout_ms;       /* a probe as a whole */
+};
+
+extern const struct option housekeeper_option_rows[]; /* fills struct housekeeper_options */
+
+/* What it works by. */
+struct housekeeping {
+    const struct housekeeper_options *options;
+    const char *hostname;              /* for EHLO */
+    const struct block_list *backends; /* struct backend */
+    struct tls_client *const *tls;     /* for each backend; NULL where its mode is none */
+};
+
+_Noreturn void housekeeper_main(const struct housekeeper_setup *setup);
+
+#endif
