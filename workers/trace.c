@@ -4,7 +4,7 @@
 
 #include "workers/trace.h"
 
-enum { COMMON_NAME_SHOWN_MAX = 64 }; /* X.520: no longer ones */
+enum { COMMON_NAME_SHOWN_MAX = 60, SHORT_NAME_MAX = 45 }; /* the log has all of the name */
 
 static bool is_literal(struct slice name)
 {
@@ -53,8 +53,10 @@ static void print_tls(struct buffer *to, const struct tls_facts *tls)
     if (!tls->peer_given)
         return;
     buffer_put_text(to, "\r\n\t(client CN \"");
+    size_t line = to->end;
     print_in_comment(to, tls->peer_name, COMMON_NAME_SHOWN_MAX);
-    buffer_print(to, "\", %s)", tls->peer_verified ? "verified" : "not verified");
+    const char *fold = to->end - line > SHORT_NAME_MAX ? "\r\n\t" : " ";
+    buffer_print(to, "\",%s%s)", fold, tls->peer_verified ? "verified" : "not verified");
 }
 
 static void print_date(struct buffer *to, time_t now)
