@@ -243,7 +243,7 @@ def test_inside_is_somebody_else(gate, pairs, verify, mode):
 
 
 def test_clients_certificate(gate, pairs, tls_postfix):
-    program = gate("listener.tls.ask_client=yes", f"listener.tls.client_ca={pairs['client.example'].certificate}")
+    program = gate("listener.tls.ask_client_certificate=yes", f"listener.tls.client_ca={pairs['client.example'].certificate}")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.load_cert_chain(pairs["client.example"].certificate, pairs["client.example"].key)
