@@ -168,6 +168,20 @@ struct assignment {
     int count;
 };
 
+/* Both legs' contexts, with the files that they name. */
+static bool secure(struct service *service)
+{
+    const struct backend *backend = service->session->backend;
+    struct tls_fault fault = {0};
+    service->tls = tls_server_new(&service->session->tls, &fault);
+    if (fault.option == NULL)
+        service->inside_tls = tls_client_new(&backend->tls, &fault);
+    if (fault.option != NULL)
+        fprintf(stderr, "posternd: listener %s, backend %s: tls: %s: %s\n", service->listener, backend->name,
+                fault.option, fault.text);
+    return fault.option == NULL;
+}
+
 static bool assign(struct assignment *all, const struct root_options *root)
 {
     backend_number_servers(&root->backends);
@@ -177,7 +191,9 @@ static bool assign(struct assignment *all, const struct root_options *root)
         return false;
     for (size_t i = 0; i < count; i++) {
         const struct listener_block *listener = block_at(&root->listeners, i);
-        all->services[i] = (struct service){root->hostname, listener->name, &listener->session};
+        all->services[i] = (struct service){root->hostname, listener->name, &listener->session, NULL, NULL};
+        if (!secure(&all->services[i]))
+            return false;
         all->plans[i] = (struct listener_plan){listener->name, &listener->listen, &listener->pool, &all->services[i]};
     }
     return true;
@@ -185,6 +201,10 @@ static bool assign(struct assignment *all, const struct root_options *root)
 
 static void unassign(struct assignment *all)
 {
+    for (int i = 0; all->services != NULL && i < all->count; i++) {
+        tls_server_free(&all->services[i].tls);
+        tls_client_free(&all->services[i].inside_tls);
+    }
     free(all->plans);
     free(all->services);
 }
@@ -213,7 +233,7 @@ static int serve(const struct root_options *root, bool foreground)
     process_open_log(&process);
     if (!assign(&all, root)) {
         unassign(&all);
-        return complain("no memory for the listeners");
+        return complain("no memory for the listeners, or their TLS cannot be used");
     }
     struct master_setup setup = {&process, all.plans, all.count, background};
     int status = master_run(&setup, worker_main);
