@@ -169,8 +169,13 @@ static uint32_t tag_of(const struct endpoint *client)
     return hash | TAG_BUSY;
 }
 
+/* Nothing can be said where TLS comes first, and a handshake is more than a full house can give. */
 static void turn_away(struct worker *w, int fd)
 {
+    if (w->service->session->tls.mode == TLS_MODE_IMPLICIT) {
+        close(fd);
+        return;
+    }
     struct stream *outside = &w->session->outside;
     stream_init(outside, &w->wait, w->session->outside_in, OUTSIDE_IN_BYTES, w->session->outside_out,
                 OUTSIDE_OUT_BYTES);
@@ -242,6 +247,8 @@ static void prepare(struct worker *w, const struct worker_setup *setup)
     if (!scoreboard_enter(setup->board, setup->slot))
         leave(w, is_shortage(errno) ? WORKER_SHORT : WORKER_BROKEN);
     w->entered = true;
+    if (w->service->tls != NULL && setup->board->keys != NULL)
+        tls_server_use_tickets(w->service->tls, setup->board->keys);
     w->for_sessions = (struct session_setup){w->service, setup->board, &w->wait, setup->slot};
     struct slot_facts *facts = slot_begin(setup->board);
     facts->generation = setup->generation;
