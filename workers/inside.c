@@ -18,6 +18,7 @@ void inside_init(struct inside *in, struct wait *wait, const struct backend *bac
     in->state = INSIDE_CLOSED;
     in->backend = backend;
     in->who = who;
+    in->health = NULL;
     in->server = NULL;
     in->passed = false;
     in->hushed = false;
