@@ -52,7 +52,7 @@ static const char *try_all(const struct health *known)
     struct inside_client who = {&client, &client, "mx.test", "s1"};
     struct reply reply;
     tried[0] = '\0';
-    inside_init(&in, &wait, &backend, &who);
+    inside_init(&in, &wait, &backend, NULL, &who);
     in.health = known;
     assert_int_equal(inside_reach(&in, &reply), ASKED_LOST);
     assert_int_equal(reply.code, 451);

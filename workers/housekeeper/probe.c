@@ -116,10 +116,13 @@ static void begin_tls(struct probe *p)
         fail(p, "TLS cannot be begun here");
 }
 
+/* Where TLS may be, who refuses it is gone on with in the clear, as sessions do. */
 static void heard_starttls(struct probe *p, const struct reply *reply)
 {
     if (reply->code == 220)
         begin_tls(p);
+    else if (p->target->backend->tls.mode == TLS_MODE_MAY && reply->code != 421)
+        say_goodbye(p);
     else
         fail_by(p, reply);
 }
