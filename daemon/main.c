@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/scoreboard.h"
 
+#include "workers/housekeeper/housekeeper.h"
 #include "workers/service.h"
 #include "workers/worker.h"
 
@@ -45,6 +46,7 @@ struct listener_block {
 
 struct root_options {
     struct process_options process;
+    struct housekeeper_options housekeeper;
     const char *hostname;
     struct block_list listeners; /* struct listener_block */
     struct block_list backends;  /* struct backend */
@@ -131,7 +133,7 @@ static bool check_root(struct config *config, const void *filled)
 /* Put together at run time: the block of policies is, from the table of checks. */
 struct root_block {
     struct option rows[5];
-    struct option_group groups[3];
+    struct option_group groups[4];
     struct block block;
 };
 
@@ -156,6 +158,7 @@ static void root_assemble(struct root_block *root)
     root->rows[3] = block_row(policy_block(), offsetof(struct root_options, policies));
     root->groups[0] = (struct option_group){root->rows, 0};
     root->groups[1] = (struct option_group){process_option_rows, offsetof(struct root_options, process)};
+    root->groups[2] = (struct option_group){housekeeper_option_rows, offsetof(struct root_options, housekeeper)};
     root->block = (struct block){.size = sizeof(struct root_options), .groups = root->groups, .check = check_root};
 }
 
