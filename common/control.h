@@ -13,12 +13,17 @@
 #ifndef POSTERN_COMMON_CONTROL_H
 #define POSTERN_COMMON_CONTROL_H
 
-#include <stdio.h>
-
 #include "common/buffer.h"
+#include "common/log.h"
 #include "common/slice.h"
 
-enum { CONTROL_LINE_MAX = 512, CONTROL_ARGUMENTS_MAX = 4, CONTROL_RECORD_MAX = 4096 };
+enum {
+    CONTROL_LINE_MAX = 512, /* with its LF */
+    CONTROL_ARGUMENTS_MAX = 4,
+    CONTROL_RECORD_MAX = 4096, /* a line of the answer, with its LF */
+    CONTROL_TRACE_DEFAULT_MS = 10 * 60 * 1000,
+    CONTROL_TRACE_MAX_MS = 24 * 60 * 60 * 1000
+};
 
 #define CONTROL_SOCKET "/run/postern/control"
 
@@ -38,7 +43,8 @@ enum control_verb {
 };
 
 /* Who answers: the master itself, at once and in a few lines; the master when something is over; or a confined child of
- * its own, so that no listing and no slow reader holds the master up. */
+ * its own, so that no listing and no slow reader holds the master up. What changes anything is done by the master also
+ * where a child then answers (kill). */
 enum control_by { CONTROL_BY_MASTER, CONTROL_LATER, CONTROL_BY_CHILD };
 
 struct control_row {
@@ -51,6 +57,8 @@ struct control_row {
 
 extern const struct control_row control_verbs[CONTROL_VERBS];
 
+bool control_find(struct slice name, enum control_verb *verb_out);
+
 struct control_request {
     enum control_verb verb;
     struct slice arguments[CONTROL_ARGUMENTS_MAX]; /* slices of the line */
@@ -60,7 +68,14 @@ struct control_request {
 /* Without its LF. False: *why_out, a constant, says what is wrong with it. */
 bool control_parse(struct slice line, struct control_request *out, const char **why_out);
 
-/* -- records, printed */
+/* "debug"; *configured_out for "configured", the level of the configuration. False: neither. */
+bool control_parse_level(struct slice word, bool *configured_out, enum level *level_out);
+const char *control_level_name(enum level level);
+/* "30s", "10m", "2h", "1d". False: not that, 0, or more than CONTROL_TRACE_MAX_MS. */
+bool control_parse_duration(struct slice word, int64_t *ms_out);
+
+/* -- records, printed: begin, fields, end. A field that does not fit is left out whole and `overflow` says so; begin
+ * with room for a record, and none is lost. */
 void control_begin(struct buffer *to, const char *kind);
 void control_text(struct buffer *to, const char *key, struct slice value);
 void control_string(struct buffer *to, const char *key, const char *value); /* NULL: left out */
@@ -68,13 +83,14 @@ void control_number(struct buffer *to, const char *key, int64_t value);
 void control_flag(struct buffer *to, const char *key, bool value);
 void control_end(struct buffer *to);
 
-/* -- and read, by posternctl: field after field off the front of *rest */
+/* -- and read, by posternctl: field after field off the front of *rest, which begins as a line without its LF */
 enum control_type { CONTROL_IS_TEXT, CONTROL_IS_NUMBER, CONTROL_IS_FLAG };
 struct control_field {
     struct slice key;
     enum control_type type;
-    char text[CONTROL_RECORD_MAX]; /* unescaped; of numbers and flags as written */
+    char text[CONTROL_RECORD_MAX]; /* unescaped, may hold any octet, then a NUL; of numbers and flags as written */
     size_t size;
+    int64_t number; /* of a number; 1 and 0 of a flag */
 };
 bool control_read_kind(struct slice *rest, struct slice *kind_out);
 /* False: no further one (*rest is empty), or what is there is none (it is not). */

@@ -285,6 +285,7 @@ static void clamp_facts(struct slot_facts *facts)
 {
     if (facts->state >= SLOT_STATES)
         facts->state = SLOT_EMPTY;
+    facts->tls = facts->tls != 0;
     if (facts->client.family != 4 && facts->client.family != 6)
         facts->client = (struct ipaddr){0};
     facts->session_id[SLOT_SESSION_ID_MAX - 1] = '\0';

@@ -10,6 +10,7 @@
 #include "workers/envelope.h"
 #include "workers/report.h"
 #include "workers/serve.h"
+#include "workers/starttls.h"
 #include "workers/transaction.h"
 
 static const struct reply REPLY_NOT_AVAILABLE = REPLY(421, "4.3.2", "Service not available now, try again later");
@@ -53,7 +54,7 @@ static void begin(struct session *s, const struct session_setup *setup, int fd, 
     s->who = (struct inside_client){&s->client, &s->local, s->service->hostname, s->id};
     stream_init(&s->outside, setup->wait, s->outside_in, sizeof(s->outside_in), s->outside_out, sizeof(s->outside_out));
     stream_open(&s->outside, fd);
-    inside_init(&s->inside, setup->wait, s->options->backend, &s->who);
+    inside_init(&s->inside, setup->wait, s->options->backend, s->service->inside_tls, &s->who);
     s->outside_watch = (struct wait_guest){.fd = fd, .woken = outside_woken, .context = s};
     wait_invite(setup->wait, &s->outside_watch);
     transaction_begin(s);
@@ -68,6 +69,7 @@ static void show_on_slot(const struct session *s, enum slot_state state)
     struct slot_facts *facts = slot_begin(board);
     facts->state = (uint32_t)state;
     facts->phase = (uint32_t)s->phase;
+    facts->tls = false;
     if (state == SLOT_BUSY) {
         facts->serial++;
         facts->session_since_ms = s->began_ms;
@@ -110,6 +112,7 @@ static bool reach_inside_first(struct session *s)
 static void greet(struct session *s)
 {
     struct verdict verdict = check_stage(s, STAGE_CONNECT, NULL);
+    s->at_greeting = (struct known){s->notes.count, s->score, s->allowed};
     if (verdict_refuses(&verdict)) {
         session_end(s, verdict.reason);
         session_reply(s, &verdict.reply);
@@ -152,7 +155,8 @@ void serve_session(struct session *memory, const struct session_setup *setup, in
     struct session *s = memory;
     begin(s, setup, outside_fd, peer, local);
     show_on_slot(s, SLOT_BUSY);
-    greet(s);
+    if (starttls_at_once(s))
+        greet(s);
     while (s->phase != PHASE_CLOSED)
         dialog_step(s);
     finish(s);

@@ -36,11 +36,12 @@ struct transfer {
     char received_text[RECEIVED_MAX];
 };
 
+/* Under TLS what came may hold no data, a session ticket say: no news then, and it has been read away. */
 static enum io inside_woken(struct wait_guest *guest, short revents)
 {
-    (void)guest;
+    struct stream *stream = guest->context;
     (void)revents;
-    return IO_EARLY;
+    return stream->tls != NULL && stream_input(stream) == INPUT_NONE ? IO_OK : IO_EARLY;
 }
 
 static void watch(struct transfer *t, bool on)
@@ -50,7 +51,8 @@ static void watch(struct transfer *t, bool on)
         wait_dismiss(wait, &t->inside_watch);
         return;
     }
-    t->inside_watch = (struct wait_guest){.fd = t->s->inside.stream.fd, .events = POLLIN, .woken = inside_woken};
+    struct stream *stream = &t->s->inside.stream;
+    t->inside_watch = (struct wait_guest){stream->fd, POLLIN, inside_woken, stream};
     wait_invite(wait, &t->inside_watch);
 }
 
@@ -366,7 +368,7 @@ static void conclude(struct transfer *t)
 void transfer_streamed(struct session *s)
 {
     struct transfer t = {.s = s, .deadline_ms = clock_deadline(s->options->message_timeout_ms)};
-    s->transaction.reason = NULL; /* of a recipient that was refused: now it is about the message */
+    s->transaction.reason = NULL;    /* of a recipient that was refused: now it is about the message */
     if (session_flush(s) != IO_OK) { /* our 354; later no write outside may be ended by what inside says */
         inside_break_off(&s->inside);
         transaction_close(s, "aborted");
