@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/worker_setup.h"
 
+#include "daemon/inherited.h"
 #include "daemon/listen.h"
 
 enum { TAKEN_PATIENCE_MS = 1000, TAKEN_PAUSE_MS = 20 };
@@ -66,8 +67,10 @@ static bool take_over(const struct listen_sets *before, const struct endpoint *a
 /* -1 with errno. */
 static int open_fd(const struct endpoint *at, const struct listen_sets *before, struct listen_origin *origin_out)
 {
-    int fd;
-    *origin_out = (struct listen_origin){.at = *at};
+    int fd = inherited_find(at);
+    *origin_out = (struct listen_origin){.at = *at, .inherited = fd >= 0};
+    if (fd >= 0)
+        return fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (before == NULL)
         return listen_patiently(at);
     return take_over(before, at, &fd, origin_out) ? fd : net_listen(at, LISTEN_BACKLOG);

@@ -13,7 +13,10 @@
 
 #include "daemon/background.h"
 #include "daemon/household.h"
+#include "daemon/inherited.h"
+#include "daemon/limits.h"
 #include "daemon/master.h"
+#include "daemon/notify.h"
 #include "daemon/pidfile.h"
 #include "daemon/reap.h"
 #include "daemon/reload.h"
@@ -23,8 +26,10 @@
 enum {
     WHY_MAX = RELOAD_WHY_MAX,
     WAKE_PAUSE_MS = 5, /* between two answers to the wake pipe: workers that call without end cost no more than that */
-    ASK_PAUSE_MS = 1000, /* .. and to the housekeeper's */
-    CHECK_MS = 1000      /* between two looks whether listeners still listen */
+    ASK_PAUSE_MS = 1000,  /* .. and to the housekeeper's */
+    CHECK_MS = 1000,      /* between two looks whether listeners still listen */
+    PROCESSES_BESIDE = 4, /* master, housekeeper, the check of a reload, a listing for posternctl */
+    DESCRIPTORS_BESIDE = 64
 };
 
 struct master {
@@ -76,12 +81,27 @@ static bool failed(char *why, const char *what)
     return false;
 }
 
+static void say_unused(int sockets)
+{
+    if (sockets == 0)
+        return;
+    struct record r;
+    record_begin(&r, "inherited-unused");
+    record_number(&r, "sockets", (uint64_t)sockets);
+    record_string(&r, "why", "no listener has the address of a socket that was handed over");
+    record_send(&r, LEVEL_WARNING);
+}
+
 /* The lock first: nothing of a master that runs is touched, least of all its Unix sockets. */
 static bool start(struct master *m, char *why)
 {
     const struct process_options *process = m->first_plan->process;
+    privilege_empty_cores();
+    notify_open();
     if (!open_signals(m))
         return failed(why, "cannot start");
+    if (!inherited_take(why, WHY_MAX))
+        return false;
     if (!privilege_resolve(process->user, process->group, &m->house.identity, why, WHY_MAX) ||
         !pidfile_create(&m->pidfile, process->pid_file, why, WHY_MAX))
         return false;
@@ -93,16 +113,29 @@ static bool start(struct master *m, char *why)
     m->first_plan = NULL;
     if (!succession_begin(&m->succession, &m->house, first, why, WHY_MAX))
         return false;
+    say_unused(inherited_close_unused());
     if (!privilege_reduce())
         return failed(why, "cannot reduce privileges");
     household_change(&m->household, plan_of(m), m->succession.present->number, clock_ms());
     return true;
 }
 
+/* Workers twice: those of a reload come while the earlier ones may still be busy. Descriptors are the master's own. */
+static void check_limits(const struct plan *plan)
+{
+    int processes = PROCESSES_BESIDE, descriptors = DESCRIPTORS_BESIDE;
+    for (int i = 0; i < plan->listener_count; i++) {
+        processes += 2 * (int)plan->listeners[i].pool->max_workers;
+        descriptors += 2 * (int)plan->listeners[i].listen->addresses.count + 2 * (SUCCESSION_DRAINING_MAX + 1);
+    }
+    limits_check(processes, descriptors);
+}
+
 /* The one place where the start is over: whoever waits for us is told here. */
 static void master_ready(const struct master *m)
 {
     struct record r;
+    check_limits(plan_of(m));
     record_begin(&r, "ready");
     record_number(&r, "listeners", (uint64_t)plan_of(m)->listener_count);
     record_send(&r, LEVEL_NOTICE);
@@ -111,6 +144,7 @@ static void master_ready(const struct master *m)
                 plan_of(m)->process->log_socket);
     if (m->setup->background >= 0)
         background_ready(m->setup->background, m->log_is_stderr);
+    notify_ready();
 }
 
 /* The terminal hears it as well as the log: until ready, stderr is still the starter's. */
@@ -141,6 +175,7 @@ static void clean_up(struct master *m)
 /* Lifelines first: a worker that the shut-down listener wakes then finds the reason at once. */
 static void drain(struct master *m)
 {
+    notify_stopping();
     reload_stop(&m->reload);
     household_change(&m->household, NULL, 0, clock_ms());
     generation_dismiss(m->succession.present);
@@ -192,6 +227,7 @@ static bool switch_over(struct master *m, int64_t now_ms, char *why)
     if (!succession_change(&m->succession, &m->house, plan, now_ms, why, WHY_MAX))
         return false;
     log_set_level((enum level)plan->process->log_level);
+    check_limits(plan);
     household_change(&m->household, plan, m->succession.present->number, now_ms);
     return true;
 }
@@ -206,6 +242,7 @@ static void take_news(struct master *m, int64_t now_ms)
     if (news == RELOAD_BAD)
         snprintf(why, sizeof(why), "%s", m->reload.why);
     reload_over(&m->reload, m->succession.present->number, good ? NULL : why);
+    notify_ready();
 }
 
 static int64_t look_at_reload(struct master *m, int64_t now_ms)
@@ -213,7 +250,11 @@ static int64_t look_at_reload(struct master *m, int64_t now_ms)
     if (!is_serving(m))
         return CLOCK_NEVER;
     take_news(m, now_ms);
-    return reload_look(&m->reload, plan_of(m), succession_has_room(&m->succession), now_ms);
+    bool was_running = reload_is_running(&m->reload);
+    int64_t look_ms = reload_look(&m->reload, plan_of(m), succession_has_room(&m->succession), now_ms);
+    if (!was_running && reload_is_running(&m->reload))
+        notify_reloading();
+    return look_ms;
 }
 
 /* -- loop */
