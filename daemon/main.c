@@ -202,8 +202,11 @@ struct full_plan {
     struct settings *settings;
     struct process_options process;
     struct listener_plan *listeners;
-    struct service *services; /* one for each listener */
+    struct service *services;       /* one for each listener */
+    struct tls_client **inside_tls; /* one for each backend */
     struct plan_server *servers;
+    struct plan_certificate *certificates;
+    char **watched;
 };
 
 static struct full_plan *full(const struct plan *plan)
@@ -225,35 +228,136 @@ static void drop(const struct planner *planner, struct plan **plan)
     if (*plan == NULL)
         return;
     struct full_plan *all = full(*plan);
+    for (int i = 0; i < all->plan.listener_count; i++)
+        tls_server_free(&all->services[i].tls);
+    for (size_t i = 0; all->inside_tls != NULL && i < all->settings->root->backends.count; i++)
+        tls_client_free(&all->inside_tls[i]);
+    for (int i = 0; i < all->plan.watched_count; i++)
+        free(all->watched[i]);
     settings_drop(all->settings);
     free(all->listeners);
     free(all->services);
+    free(all->inside_tls);
     free(all->servers);
+    free(all->certificates);
+    free(all->watched);
     free(all);
     *plan = NULL;
 }
 
-static bool plan_listeners(struct full_plan *all, const struct root_options *root)
+/* One more for each name; the last one is NULL. */
+static bool watch_file(struct full_plan *all, const char *path, const char *ending)
 {
-    size_t count = root->listeners.count;
-    all->listeners = calloc(count, sizeof(*all->listeners));
-    all->services = calloc(count, sizeof(*all->services));
-    if (all->listeners == NULL || all->services == NULL)
+    char **more, *name;
+    if (path == NULL)
+        return true;
+    more = reallocarray(all->watched, (size_t)all->plan.watched_count + 1, sizeof(*more));
+    if (more == NULL || asprintf(&name, "%s%s", path, ending) < 0)
         return false;
-    for (size_t i = 0; i < count; i++) {
-        const struct listener_block *listener = block_at(&root->listeners, i);
-        all->services[i] =
-            (struct service){.hostname = root->hostname, .listener = listener->name, .session = &listener->session};
-        all->listeners[i] =
-            (struct listener_plan){listener->name, &listener->listen, &listener->pool, &all->services[i]};
-    }
-    all->plan.listeners = all->listeners;
-    all->plan.listener_count = (int)count;
+    more[all->plan.watched_count++] = name;
+    all->watched = more;
     return true;
 }
 
-static bool plan_servers(struct full_plan *all, const struct root_options *root)
+static bool watch_server_files(struct full_plan *all, const struct tls_server_options *tls)
 {
+    bool noted = watch_file(all, tls->client_ca, "");
+    for (size_t i = 0; noted && i < tls->certificates.count; i++)
+        noted = watch_file(all, tls->certificates.items[i], "") && watch_file(all, tls->certificates.items[i], ".ocsp");
+    for (size_t i = 0; noted && i < tls->keys.count; i++)
+        noted = watch_file(all, tls->keys.items[i], "");
+    return noted;
+}
+
+static bool plan_watch(struct full_plan *all)
+{
+    const struct root_options *root = all->settings->root;
+    bool noted = true;
+    for (size_t i = 0; noted && i < root->listeners.count; i++)
+        noted = watch_server_files(all, &((const struct listener_block *)block_at(&root->listeners, i))->session.tls);
+    for (size_t i = 0; noted && i < root->backends.count; i++)
+        noted = watch_file(all, ((const struct backend *)block_at(&root->backends, i))->tls.ca, "");
+    all->plan.watched = (const char *const *)all->watched;
+    return noted;
+}
+
+/* What went wrong with files that the configuration names; all NULL: no memory. */
+struct why {
+    char *text;
+    size_t size;
+};
+
+static bool blame(const struct full_plan *all, const void *options, const struct tls_fault *fault, struct why *why)
+{
+    return config_complain(all->settings->config, why->text, why->size, options, fault->option, "%s", fault->text);
+}
+
+static bool plan_backends(struct full_plan *all, struct why *why)
+{
+    const struct block_list *backends = &all->settings->root->backends;
+    all->inside_tls = calloc(backends->count, sizeof(struct tls_client *));
+    if (all->inside_tls == NULL)
+        return false;
+    for (size_t i = 0; i < backends->count; i++) {
+        const struct backend *backend = block_at(backends, i);
+        struct tls_fault fault = {0};
+        all->inside_tls[i] = tls_client_new(&backend->tls, &fault);
+        if (all->inside_tls[i] == NULL && fault.option != NULL)
+            return blame(all, &backend->tls, &fault, why);
+    }
+    return true;
+}
+
+static struct tls_client *inside_tls_of(const struct full_plan *all, const struct backend *wanted)
+{
+    const struct block_list *backends = &all->settings->root->backends;
+    for (size_t i = 0; i < backends->count; i++)
+        if (block_at(backends, i) == wanted)
+            return all->inside_tls[i];
+    return NULL;
+}
+
+static bool plan_listener(struct full_plan *all, const struct listener_block *listener, struct why *why)
+{
+    int i = all->plan.listener_count++;
+    struct tls_fault fault = {0};
+    struct tls_expiry expiry;
+    all->services[i] = (struct service){
+        .hostname = all->plan.hostname,
+        .listener = listener->name,
+        .session = &listener->session,
+        .tls = tls_server_new(&listener->session.tls, &fault),
+        .inside_tls = inside_tls_of(all, listener->session.backend),
+    };
+    all->listeners[i] = (struct listener_plan){listener->name, &listener->listen, &listener->pool, &all->services[i]};
+    if (all->services[i].tls == NULL)
+        return fault.option == NULL || blame(all, &listener->session.tls, &fault, why);
+    if (tls_server_expiry(all->services[i].tls, &expiry))
+        all->certificates[all->plan.certificate_count++] =
+            (struct plan_certificate){listener->name, expiry.file, expiry.not_after};
+    return true;
+}
+
+static bool plan_listeners(struct full_plan *all, struct why *why)
+{
+    const struct block_list *listeners = &all->settings->root->listeners;
+    size_t count = listeners->count;
+    all->listeners = calloc(count, sizeof(*all->listeners));
+    all->services = calloc(count, sizeof(*all->services));
+    all->certificates = calloc(count, sizeof(*all->certificates));
+    if (all->listeners == NULL || all->services == NULL || all->certificates == NULL)
+        return false;
+    all->plan.listeners = all->listeners;
+    all->plan.certificates = all->certificates;
+    for (size_t i = 0; i < count; i++)
+        if (!plan_listener(all, block_at(listeners, i), why))
+            return false;
+    return true;
+}
+
+static bool plan_servers(struct full_plan *all)
+{
+    const struct root_options *root = all->settings->root;
     int count = backend_number_servers(&root->backends);
     all->servers = calloc((size_t)count, sizeof(*all->servers));
     if (all->servers == NULL)
@@ -271,25 +375,24 @@ static bool plan_servers(struct full_plan *all, const struct root_options *root)
 }
 
 /* The plan of these settings, which it uses from now on, also when there is none: NULL with why. */
-static struct plan *plan_with(const struct planner *planner, struct settings *settings, char *why, size_t why_size)
+static struct plan *plan_with(const struct planner *planner, struct settings *settings, char *text, size_t size)
 {
     const struct planning *planning = planner->context;
-    const struct root_options *root = settings->root;
+    struct why why = {text, size};
     struct full_plan *all = calloc(1, sizeof(*all));
+    snprintf(text, size, "no memory"); /* unless something else is found */
     if (all == NULL) {
         settings_drop(settings);
-        snprintf(why, why_size, "no memory");
         return NULL;
     }
     struct plan *plan = &all->plan;
     all->settings = settings;
-    all->process = root->process;
+    all->process = settings->root->process;
     if (planning->log_to_stderr)
         all->process.log = PROCESS_LOG_STDERR;
-    *plan = (struct plan){.process = &all->process, .hostname = root->hostname};
-    if (plan_listeners(all, root) && plan_servers(all, root))
+    *plan = (struct plan){.process = &all->process, .hostname = settings->root->hostname};
+    if (plan_watch(all) && plan_backends(all, &why) && plan_listeners(all, &why) && plan_servers(all))
         return plan;
-    snprintf(why, why_size, "no memory");
     drop(planner, &plan);
     return NULL;
 }
