@@ -77,7 +77,7 @@ def test_manual_is_clean(path):
 
 
 def test_every_letter_of_the_command_line_stands_in_the_manual():
-    letters = re.search(r'getopt\(argc, argv, "([^"]+)"', read("daemon/main.c")).group(1).replace(":", "")
+    letters = re.search(r'getopt\(argc, argv, "([^"]+)"', read("daemon/arguments.c")).group(1).replace(":", "")
     text = read("daemon/posternd.8")
     assert set(re.findall(r"^\.It Fl (\w)", text, re.M)) == set(letters)
 
