@@ -268,6 +268,7 @@ def test_any_worker_takes_a_session_up(gate, version):
         assert second.socket.session_reused
         first.quit()
         second.quit()
+    program.wait_log("(?s)event=session .*event=session ")
     workers = {line.split(":")[0] for line in program.log().splitlines() if "event=session" in line}
     assert len(workers) == 2
     program.wait_log("event=session .*resumed=yes")
