@@ -256,6 +256,16 @@ def test_clients_certificate(gate, pairs, tls_postfix):
     program.wait_log("event=session .*client_cert=client.example client_fingerprint=[0-9a-f]{64} client_verified=yes")
 
 
+def test_a_full_house_says_nothing_before_tls(gate):
+    """421 can be said in the clear, or after a handshake that a full house has no time for."""
+    program = gate("listener.max_workers=2", outside="implicit")
+    with TlsClient(program.address) as guest, Client(program.address) as one_too_many:
+        guest.begin_tls()
+        guest.hello()
+        assert one_too_many.is_closed()
+        guest.quit()
+
+
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_any_worker_takes_a_session_up(gate, version):
     program = gate()
