@@ -36,6 +36,10 @@ bool privilege_resolve(const char *user, const char *group, struct identity *out
 /* The master: all but the five are gone, also for what it may execute. False with errno. */
 bool privilege_reduce(void);
 
+/* A core that is made all the same (by a debugger, by a limit that somebody raised) holds no memory: of this process
+ * and of all that it forks. */
+void privilege_empty_cores(void);
+
 /* The child, for good: user, groups, capabilities; no cores, no forks, not dumpable, nothing gained by exec. False with
  * errno. */
 bool privilege_drop(const struct identity *identity);

@@ -59,9 +59,7 @@ static bool check_backend(struct config *config, const void *filled)
         const struct server *server = block_at(&backend->servers, i);
         if (server->tls_name == NULL)
             return config_refuse(config, server, "tls_name",
-                                 "has to be set, since backend %s says tls { verify = name }: the name in the "
-                                 "certificate of %s",
-                                 backend->name, server->name);
+                                 "has to be set, since backend %s says tls { verify = name }", backend->name);
     }
     return true;
 }

@@ -123,6 +123,10 @@ static int insist(struct worker *w, struct endpoint *peer, struct endpoint *loca
 {
     int error = errno, fd = -1;
     struct record r;
+    /* At a reload or stop the listener may be shut down before the lifeline's end can be seen here: whoever was forked
+     * meanwhile still holds a copy for a moment. */
+    if (lifeline_has_ended(w, ACCEPT_PAUSE_MS))
+        leave(w, WORKER_ORPHANED);
     record_begin(&r, "accept-failed");
     record_string(&r, "listener", w->service->listener);
     record_string(&r, "error", strerrorname_np(error));
