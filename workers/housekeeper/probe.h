@@ -17,7 +17,7 @@
 #include "workers/backend.h"
 #include "workers/smtp/extensions.h"
 
-enum { PROBE_OUT_BYTES = 512, PROBE_WHY_MAX = 128, PROBE_GOODBYE_MS = 1000 };
+enum { PROBE_OUT_BYTES = 512, PROBE_WHY_MAX = TLS_WHY_MAX, PROBE_GOODBYE_MS = 1000 };
 
 /* Whom to ask, and how. */
 struct probe_target {
