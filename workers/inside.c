@@ -20,6 +20,7 @@ void inside_init(struct inside *in, struct wait *wait, const struct backend *bac
     in->backend = backend;
     in->tls = tls;
     in->who = who;
+    in->health = NULL;
     in->server = NULL;
     in->secured = NULL;
     in->hailed = false;

@@ -55,6 +55,7 @@ static void begin(struct session *s, const struct session_setup *setup, int fd, 
     stream_init(&s->outside, setup->wait, s->outside_in, sizeof(s->outside_in), s->outside_out, sizeof(s->outside_out));
     stream_open(&s->outside, fd);
     inside_init(&s->inside, setup->wait, s->options->backend, s->service->inside_tls, &s->who);
+    s->inside.health = setup->board != NULL ? setup->board->health : NULL;
     s->outside_watch = (struct wait_guest){.fd = fd, .woken = outside_woken, .context = s};
     wait_invite(setup->wait, &s->outside_watch);
     transaction_begin(s);

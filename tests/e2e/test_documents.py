@@ -103,8 +103,9 @@ def test_every_event_is_explained():
 
 
 def test_every_trouble_with_inside_has_a_way_out():
-    """What inside.c and inside_open.c say in lower case is said in the log; its replies begin with a capital."""
-    source = re.sub(r'"\s*\n\s*"', "", read("workers/inside.c") + read("workers/inside_open.c"))
+    """What these say in lower case is said in the log; their replies begin with a capital."""
+    files = ("inside.c", "inside_open.c", "inside_tls.c")
+    source = re.sub(r'"\s*\n\s*"', "", "".join(read(f"workers/{name}") for name in files))
     texts = set(re.findall(r'"([a-z][^"%]*? [^"%]*)"', source))
     assert len(texts) > 12
     install = one_line(read("INSTALL"))
