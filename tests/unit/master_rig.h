@@ -140,7 +140,8 @@ static struct plan *wanted_plan(struct wanted *wanted)
                                .listeners = made->listeners,
                                .listener_count = wanted->listener_count,
                                .servers = &made->wanted.server,
-                               .server_count = 1};
+                               .server_count = 1,
+                               .watch = -1};
     if (getpid() == wanted->master)
         wanted->plans++;
     return &made->plan;
