@@ -47,6 +47,7 @@ struct slot_facts {
     uint32_t generation;
     uint32_t state;  /* enum slot_state */
     uint32_t phase;  /* enum phase of the session */
+    uint32_t session_messages; /* delivered in the session so far */
     uint64_t serial; /* of the session within the worker; grows */
     int64_t worker_since_ms;
     int64_t session_since_ms;

@@ -12,6 +12,7 @@
 #include "common/config.h"
 #include "common/log.h"
 #include "common/scoreboard.h"
+#include "common/version.h"
 
 #include "workers/service.h"
 #include "workers/worker.h"
@@ -19,8 +20,7 @@
 #include "daemon/background.h"
 #include "daemon/master.h"
 
-#define POSTERN_VERSION "0.1"
-#define POSTERN_CONF    "/etc/postern/postern.conf"
+#define POSTERN_CONF "/etc/postern/postern.conf"
 
 enum { EXIT_USAGE = 2, WHY_MAX = 1024 };
 

@@ -127,6 +127,7 @@ static void bury(struct house *house, struct generation *generation, int slot, i
     struct ending ending = judge(status, &entry, !current || generation->dismissed);
     struct slot_facts facts;
     slot_read(&house->board, slot, &facts); /* unreadable: all zero */
+    house_add_totals(&house->ended, &facts);
     log_ending(&ending, &entry, current ? crew->plan->name : NULL, slot, status, &facts);
     scoreboard_clear_slot(&house->board, slot);
     if (current && !generation->dismissed)

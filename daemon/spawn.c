@@ -26,9 +26,9 @@ static void reset_dispositions(void)
     }
 }
 
-static void reset_signals(void)
+void spawn_reset_signals(void)
 {
-    static const int ignored[] = {SIGINT, SIGHUP, SIGPIPE, SIGTERM};
+    static const int ignored[] = {SIGINT, SIGHUP, SIGPIPE, SIGTERM, SPAWN_KILL_SIGNAL};
     sigset_t none;
     sigemptyset(&none);
     reset_dispositions();
@@ -37,40 +37,40 @@ static void reset_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void lower_to(int *lowest, int fd, int from)
+/* The lowest of them from `from` on; INT_MAX when there is none. */
+static int next_kept(const int *kept, int count, int from)
 {
-    if (fd >= from && fd < *lowest)
-        *lowest = fd;
-}
-
-/* The lowest descriptor from `from` on that the worker needs; INT_MAX when there is none. scoreboard_enter closes the
- * scoreboard's. */
-static int next_kept(const struct worker_setup *setup, int from)
-{
-    int board_fds[REGIONS];
-    int board_count = scoreboard_descriptors(setup->board, ROLE_WORKER, board_fds);
     int lowest = INT_MAX;
-    for (int i = 0; i < setup->listener_count; i++)
-        lower_to(&lowest, setup->listeners[i], from);
-    lower_to(&lowest, setup->lifeline, from);
-    lower_to(&lowest, setup->wake, from);
-    for (int i = 0; i < board_count; i++)
-        lower_to(&lowest, board_fds[i], from);
+    for (int i = 0; i < count; i++)
+        if (kept[i] >= from && kept[i] < lowest)
+            lowest = kept[i];
     return lowest;
 }
 
 /* By what is kept, not by what is known to be open: a descriptor that a library forgot is gone, too. */
-static bool close_others(const struct worker_setup *setup)
+bool spawn_close_others(const int *kept, int count)
 {
     int from = STDERR_FILENO + 1;
     for (;;) {
-        int kept = next_kept(setup, from);
-        if (kept > from && close_range((unsigned int)from, (unsigned int)kept - 1, 0) != 0)
+        int next = next_kept(kept, count, from);
+        if (next > from && close_range((unsigned int)from, (unsigned int)next - 1, 0) != 0)
             return false;
-        if (kept == INT_MAX)
+        if (next == INT_MAX)
             return true;
-        from = kept + 1;
+        from = next + 1;
     }
+}
+
+/* scoreboard_enter closes the scoreboard's. */
+static bool close_others(const struct worker_setup *setup)
+{
+    int kept[WORKER_LISTENERS_MAX + REGIONS + 2];
+    int count = scoreboard_descriptors(setup->board, ROLE_WORKER, kept);
+    for (int i = 0; i < setup->listener_count && i < WORKER_LISTENERS_MAX; i++)
+        kept[count++] = setup->listeners[i];
+    kept[count++] = setup->lifeline;
+    kept[count++] = setup->wake;
+    return spawn_close_others(kept, count);
 }
 
 /* The same pipe through an open file of the worker's own: flags are shared by all who hold a copy, and one worker that
@@ -90,7 +90,7 @@ static bool take_descriptors(struct worker_setup *setup)
 }
 
 /* Nothing of the starter's is left in reach: not its terminal (TIOCSTI would type into it), not its files. */
-static bool leave_terminal(void)
+bool spawn_leave_terminal(void)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (setsid() < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
@@ -112,8 +112,8 @@ static _Noreturn void fail(const char *step)
 static _Noreturn void become_worker(const struct spawn *spawn)
 {
     struct worker_setup setup = spawn->setup;
-    reset_signals();
-    if (!leave_terminal())
+    spawn_reset_signals();
+    if (!spawn_leave_terminal())
         fail("leave the terminal");
     if (!take_descriptors(&setup))
         fail("put descriptors in order");

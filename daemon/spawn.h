@@ -3,7 +3,8 @@
  * spawn - one fork, and everything that makes a worker out of a copy of the master.
  *
  * In the child, in this order: dispositions and mask of signals as after exec, but INT, HUP, TERM and PIPE ignored:
- * what a terminal or a supervisor sends to all is the master's business, who cuts a session by WORKER_CUT_SIGNAL; a
+ * what a terminal or a supervisor sends to all is the master's business, who cuts a session by WORKER_CUT_SIGNAL; so is
+ * SPAWN_KILL_SIGNAL, until the worker is ready to look at the order that it stands for (orders.h); a
  * session of its own without a terminal, /dev/null for stdin, stdout and (unless the log needs it) stderr; the pipes
  * opened anew, every descriptor closed that the worker has no use for; privileges dropped for good; then the worker's
  * function. What fails there is logged by the child, which ends with WORKER_BROKEN.
@@ -20,6 +21,7 @@
 #include "daemon/privilege.h"
 
 enum { WORKER_CUT_SIGNAL = SIGUSR1 }; /* its default action ends a worker */
+enum { SPAWN_KILL_SIGNAL = SIGUSR2 }; /* there is an order to end a session */
 
 struct spawn {
     worker_function *function;
@@ -29,5 +31,10 @@ struct spawn {
 
 /* The child's pid, or -1 with errno. */
 pid_t spawn_worker(const struct spawn *spawn);
+
+/* Steps that other children of the master take as well. */
+void spawn_reset_signals(void);
+bool spawn_leave_terminal(void);                   /* false with errno */
+bool spawn_close_others(const int *kept, int count); /* 0, 1 and 2 stay as well; false with errno */
 
 #endif

@@ -68,6 +68,7 @@ static void show_on_slot(const struct session *s, enum slot_state state)
     struct slot_facts *facts = slot_begin(board);
     facts->state = (uint32_t)state;
     facts->phase = (uint32_t)s->phase;
+    facts->session_messages = 0;
     if (state == SLOT_BUSY) {
         facts->serial++;
         facts->session_since_ms = s->began_ms;

@@ -8,15 +8,6 @@
 static const struct reply REPLY_EARLY = REPLY(554, "5.5.0", "Wait for the reply before you send more");
 static const struct reply REPLY_TOO_MANY_ERRORS = REPLY(421, "4.7.0", "Too many errors, closing the connection");
 
-const char *phase_name(enum phase phase)
-{
-    static const char *const names[PHASES] = {
-        [PHASE_GREETING] = "greeting", [PHASE_HELLO] = "hello", [PHASE_MAIL] = "mail",     [PHASE_RCPT] = "rcpt",
-        [PHASE_REFUSED] = "refused",   [PHASE_LOST] = "lost",   [PHASE_CLOSED] = "closed",
-    };
-    return names[phase];
-}
-
 void session_move(struct session *s, enum phase to)
 {
     if (s->phase == to || s->phase == PHASE_CLOSED)
@@ -25,7 +16,9 @@ void session_move(struct session *s, enum phase to)
     s->phase = to;
     if (s->setup->board == NULL)
         return;
-    slot_begin(s->setup->board)->phase = (uint32_t)to;
+    struct slot_facts *facts = slot_begin(s->setup->board);
+    facts->phase = (uint32_t)to;
+    facts->session_messages = (uint32_t)s->messages;
     slot_end(s->setup->board);
 }
 

@@ -293,6 +293,7 @@ static void commit(struct transfer *t)
         hear_early(t);
         return;
     }
+    session_move(s, PHASE_COMMIT);
     begin_message(t, slice_of("")); /* an empty message has had no run */
     add_piece(t, slice_of(".\r\n"));
     wait_dismiss(s->setup->wait, &s->outside_watch);
@@ -372,6 +373,7 @@ void transfer_streamed(struct session *s)
         transaction_close(s, "aborted");
         return;
     }
+    session_move(s, PHASE_MESSAGE);
     watch(&t, true);
     if (!read_message(&t)) {
         struct outcome outcome = {.kind = OUTCOME_MESSAGE};
