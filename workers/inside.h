@@ -17,6 +17,7 @@
 #include "common/stream.h"
 #include "workers/backend.h"
 #include "workers/smtp/extensions.h"
+#include "workers/transcript.h"
 
 enum { INSIDE_IN_BYTES = 8192, INSIDE_OUT_BYTES = 8192, INSIDE_NAME_MAX = 256, INSIDE_TROUBLE_MAX = 256 };
 
@@ -32,6 +33,7 @@ struct inside_client {
     const struct endpoint *local;
     const char *hostname; /* ours */
     const char *session_id;
+    struct transcript *transcript; /* or NULL */
 };
 
 struct inside {

@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "common/must.h"
 
+#include "workers/kill_switch.h"
 #include "workers/session.h"
 
 static const struct reply REPLY_EARLY = REPLY(554, "5.5.0", "Wait for the reply before you send more");
@@ -25,7 +26,7 @@ void session_move(struct session *s, enum phase to)
 void session_end(struct session *s, const char *why)
 {
     if (s->ending == NULL)
-        s->ending = why;
+        s->ending = kill_switch_is_pulled() ? "killed by posternctl" : why;
     session_move(s, PHASE_CLOSED);
 }
 
@@ -49,6 +50,7 @@ void session_reply(struct session *s, const struct reply *reply)
         bool fits = reply_print(&s->outside.out, reply);
         must(fits); /* OUTSIDE_OUT_BYTES is twice the longest reply */
     }
+    transcript_reply(&s->transcript, reply);
     if (reply->code == 421)
         session_end(s, "inside said 421");
 }

@@ -88,6 +88,7 @@ struct session {
     bool allowed;       /* by a check before RCPT: policy has ended for this client */
     const char *ending; /* why the session ended; NULL: still on */
 
+    struct transcript transcript;
     struct transaction transaction;
     struct notes notes;
     _Alignas(16) unsigned char check_session[CHECK_MEMORY_MAX];

@@ -294,6 +294,7 @@ static void commit(struct transfer *t)
         return;
     }
     session_move(s, PHASE_COMMIT);
+    transcript_data(&s->transcript, TRANSCRIPT_SERVER, TRANSCRIPT_OUT, s->transaction.body.size);
     begin_message(t, slice_of("")); /* an empty message has had no run */
     add_piece(t, slice_of(".\r\n"));
     wait_dismiss(s->setup->wait, &s->outside_watch);
@@ -302,6 +303,7 @@ static void commit(struct transfer *t)
     if (t->refused)
         return;
     int64_t deadline = clock_deadline(s->inside.backend->final_timeout_ms);
+    transcript_hold(&s->transcript);
     s->inside.hushed = true;
     s->inside.unsaid = LEVEL_DEBUG;
     if (inside_hear(&s->inside, EXPECT_25X, deadline, &reply) == ASKED_ANSWERED) {
@@ -367,7 +369,7 @@ static void conclude(struct transfer *t)
 void transfer_streamed(struct session *s)
 {
     struct transfer t = {.s = s, .deadline_ms = clock_deadline(s->options->message_timeout_ms)};
-    s->transaction.reason = NULL; /* of a recipient that was refused: now it is about the message */
+    s->transaction.reason = NULL;    /* of a recipient that was refused: now it is about the message */
     if (session_flush(s) != IO_OK) { /* our 354; later no write outside may be ended by what inside says */
         inside_break_off(&s->inside);
         transaction_close(s, "aborted");
@@ -382,6 +384,7 @@ void transfer_streamed(struct session *s)
         transaction_close(s, t.verdict);
         return;
     }
+    transcript_data(&s->transcript, TRANSCRIPT_CLIENT, TRANSCRIPT_IN, s->transaction.body.size);
     if (!t.refused)
         commit(&t);
     watch(&t, false);

@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/must.h"
 #include "common/scoreboard.h"
+#include "workers/kill_switch.h"
 #include "workers/serve.h"
 #include "workers/worker.h"
 
@@ -233,6 +234,8 @@ static void prepare(struct worker *w, const struct worker_setup *setup)
     if (!scoreboard_enter(setup->board, setup->slot))
         leave(w, is_shortage(errno) ? WORKER_SHORT : WORKER_BROKEN);
     w->entered = true;
+    if (!kill_switch_install())
+        leave(w, WORKER_BROKEN);
     w->for_sessions = (struct session_setup){w->service, setup->board, &w->wait, setup->slot};
     struct slot_facts *facts = slot_begin(setup->board);
     facts->generation = setup->generation;
