@@ -293,6 +293,7 @@ static void clamp_facts(struct slot_facts *facts)
         facts->state = SLOT_EMPTY;
     if (facts->phase >= PHASES)
         facts->phase = PHASE_GREETING;
+    facts->tls = facts->tls != 0;
     if (facts->client.family != 4 && facts->client.family != 6)
         facts->client = (struct ipaddr){0};
     facts->session_id[SLOT_SESSION_ID_MAX - 1] = '\0';

@@ -20,7 +20,7 @@ void stream_init(struct stream *s, struct wait *wait, char *in, size_t in_size, 
 
 void stream_open(struct stream *s, int fd)
 {
-    must(s->fd < 0);
+    must(s->fd < 0 && s->tls == NULL);
     buffer_clear(&s->in);
     buffer_clear(&s->out);
     s->fd = fd;
@@ -30,8 +30,9 @@ void stream_open(struct stream *s, int fd)
     s->received_bytes = s->sent_bytes = 0;
 }
 
-void stream_close(struct stream *s)
+static void shut(struct stream *s)
 {
+    tls_free(&s->tls);
     if (s->fd >= 0)
         close(s->fd);
     s->fd = -1;
@@ -40,18 +41,46 @@ void stream_close(struct stream *s)
     buffer_clear(&s->out);
 }
 
+static void say_goodbye(struct stream *s)
+{
+    if (s->tls != NULL && s->writing == IO_OK)
+        tls_say_goodbye(s->tls);
+}
+
+void stream_close(struct stream *s)
+{
+    say_goodbye(s);
+    shut(s);
+}
+
+static bool would_block(void)
+{
+    return errno == EAGAIN || errno == EWOULDBLOCK;
+}
+
+/* Straight from the socket, and to nobody: under TLS, too, where it is not worth deciphering. */
+static void read_away(struct stream *s, int64_t deadline_ms)
+{
+    size_t size = 0;
+    while (size < STREAM_LINGER_BYTES && clock_ms() <= deadline_ms) {
+        ssize_t got = recv(s->fd, s->in.memory, s->in.capacity, MSG_DONTWAIT);
+        if (got > 0)
+            size += (size_t)got;
+        else if (got == 0 || (!would_block() && errno != EINTR))
+            return;
+        else if (wait_for(s->wait, s->fd, POLLIN, deadline_ms) != IO_OK)
+            return;
+    }
+}
+
 void stream_close_gently(struct stream *s, int64_t wait_ms)
 {
     int64_t deadline = clock_deadline(wait_ms);
-    size_t read_away = 0;
-    if (s->fd >= 0 && s->reading == IO_OK && stream_input(s) == INPUT_SOME && shutdown(s->fd, SHUT_WR) == 0) {
-        buffer_clear(&s->in);
-        while (read_away < STREAM_LINGER_BYTES && stream_fill(s, deadline) == IO_OK) {
-            read_away += buffer_unread(&s->in).size;
-            buffer_clear(&s->in);
-        }
-    }
-    stream_close(s);
+    bool unread = s->fd >= 0 && s->reading == IO_OK && stream_input(s) == INPUT_SOME;
+    say_goodbye(s);
+    if (unread && shutdown(s->fd, SHUT_WR) == 0)
+        read_away(s, deadline);
+    shut(s);
 }
 
 void stream_abort(struct stream *s)
@@ -60,7 +89,7 @@ void stream_abort(struct stream *s)
         struct linger reset = {.l_onoff = 1, .l_linger = 0};
         setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
     }
-    stream_close(s);
+    shut(s);
 }
 
 static enum io failed(struct stream *s, enum io *direction)
@@ -70,36 +99,66 @@ static enum io failed(struct stream *s, enum io *direction)
     return IO_LOST;
 }
 
-static bool would_block(void)
+/* One step of reading, in the clear or not; errno says why it failed. */
+static enum tls_step take(struct stream *s, size_t *got_out)
 {
-    return errno == EAGAIN || errno == EWOULDBLOCK;
+    size_t room = s->in.capacity - s->in.end;
+    must(room > 0);
+    if (s->tls != NULL)
+        return tls_read(s->tls, s->in.memory + s->in.end, room, got_out);
+    ssize_t got = recv(s->fd, s->in.memory + s->in.end, room, MSG_DONTWAIT);
+    *got_out = got > 0 ? (size_t)got : 0;
+    if (got < 0)
+        return would_block() || errno == EINTR ? TLS_WANTS_READ : TLS_FAILED;
+    s->greedy = *got_out == room;
+    return got > 0 ? TLS_DONE : TLS_END;
+}
+
+static short events_of(enum tls_step wanted)
+{
+    return wanted == TLS_WANTS_WRITE ? POLLOUT : POLLIN;
+}
+
+/* Of TLS's records as many as are there and fit, as the socket does with segments: a peer that makes a record of each
+ * line must not cost us a wait and a write inside for each. What ends the stream is said again by the next step. */
+static void take_more(struct stream *s)
+{
+    size_t got = 1;
+    enum tls_step step = TLS_DONE;
+    while (s->tls != NULL && step == TLS_DONE && s->in.end < s->in.capacity) {
+        step = take(s, &got);
+        s->in.end += got;
+        s->received_bytes += got;
+    }
 }
 
 /* Room in the buffer is taken straight from the socket. A deadline holds for the whole exchange: it is looked at before
  * each read, since a peer that always has something ready is never waited for. */
 static enum io receive(struct stream *s, int64_t deadline_ms)
 {
-    size_t room = s->in.capacity - s->in.end;
-    must(room > 0);
+    enum tls_step step = TLS_WANTS_READ;
+    bool ask_first = s->tls != NULL ? tls_holds_input(s->tls) : s->greedy;
     for (;;) {
+        size_t got;
         int64_t now = clock_ms();
         enum io io = now > deadline_ms ? IO_LATE : IO_OK;
         wait_alive(s->wait, now);
-        if (io == IO_OK && !s->greedy)
-            io = wait_for(s->wait, s->fd, POLLIN, deadline_ms);
+        if (io == IO_OK && !ask_first)
+            io = wait_for(s->wait, s->fd, events_of(step), deadline_ms);
         if (io != IO_OK)
             return io;
-        ssize_t got = recv(s->fd, s->in.memory + s->in.end, room, MSG_DONTWAIT);
-        s->greedy = got == (ssize_t)room;
-        if (got > 0) {
-            s->in.end += (size_t)got;
-            s->received_bytes += (uint64_t)got;
+        ask_first = false;
+        step = take(s, &got);
+        if (step == TLS_END)
+            return s->reading = IO_END;
+        if (step == TLS_FAILED)
+            return failed(s, &s->reading);
+        if (step == TLS_DONE) {
+            s->in.end += got;
+            s->received_bytes += got;
+            take_more(s);
             return IO_OK;
         }
-        if (got == 0)
-            return s->reading = IO_END;
-        if (!would_block() && errno != EINTR)
-            return failed(s, &s->reading);
     }
 }
 
@@ -156,22 +215,31 @@ enum io stream_read_line(struct stream *s, size_t limit, int64_t deadline_ms, st
     }
 }
 
-enum input stream_input(struct stream *s)
+static enum tls_step peek(struct stream *s)
 {
     char octet;
+    ssize_t got;
+    if (s->tls != NULL)
+        return tls_peek(s->tls);
+    do {
+        got = recv(s->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return would_block() ? TLS_WANTS_READ : TLS_FAILED;
+    return got > 0 ? TLS_DONE : TLS_END;
+}
+
+enum input stream_input(struct stream *s)
+{
+    static const enum input inputs[] = {
+        [TLS_DONE] = INPUT_SOME, [TLS_WANTS_READ] = INPUT_NONE, [TLS_WANTS_WRITE] = INPUT_NONE,
+        [TLS_END] = INPUT_END,   [TLS_FAILED] = INPUT_LOST,
+    };
     if (buffer_unread(&s->in).size > 0)
         return INPUT_SOME;
     if (s->reading != IO_OK)
         return s->reading == IO_END ? INPUT_END : INPUT_LOST;
-    ssize_t got;
-    do {
-        got = recv(s->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT);
-    } while (got < 0 && errno == EINTR);
-    if (got > 0)
-        return INPUT_SOME;
-    if (got == 0)
-        return INPUT_END;
-    return would_block() ? INPUT_NONE : INPUT_LOST;
+    return inputs[peek(s)];
 }
 
 /* What was written leaves the front of the pieces. The number of pieces that still hold something. */
@@ -188,22 +256,34 @@ static int advance(struct iovec *pieces, int count, size_t written)
     return count - first;
 }
 
+static enum tls_step put(struct stream *s, struct iovec *pieces, int count, size_t *put_out)
+{
+    if (s->tls != NULL)
+        return tls_write(s->tls, pieces, count, put_out);
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = (size_t)count};
+    ssize_t sent;
+    do {
+        sent = sendmsg(s->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (sent < 0 && errno == EINTR);
+    *put_out = sent > 0 ? (size_t)sent : 0;
+    if (sent < 0)
+        return would_block() ? TLS_WANTS_WRITE : TLS_FAILED;
+    return TLS_DONE;
+}
+
 static enum io write_all(struct stream *s, struct iovec *pieces, int count, int64_t deadline_ms)
 {
     count = advance(pieces, count, 0);
     while (count > 0) {
-        struct msghdr message = {.msg_iov = pieces, .msg_iovlen = (size_t)count};
-        ssize_t put = sendmsg(s->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (put >= 0) {
-            s->sent_bytes += (uint64_t)put;
-            count = advance(pieces, count, (size_t)put);
-        } else if (would_block()) {
-            enum io io = wait_for(s->wait, s->fd, POLLOUT, deadline_ms);
-            if (io != IO_OK)
-                return s->writing = io;
-        } else if (errno != EINTR) {
+        size_t sent;
+        enum tls_step step = put(s, pieces, count, &sent);
+        if (step == TLS_FAILED || step == TLS_END)
             return failed(s, &s->writing);
-        }
+        s->sent_bytes += sent;
+        count = advance(pieces, count, sent);
+        enum io io = step == TLS_DONE ? IO_OK : wait_for(s->wait, s->fd, events_of(step), deadline_ms);
+        if (io != IO_OK)
+            return s->writing = io;
     }
     return IO_OK;
 }
@@ -230,15 +310,41 @@ enum io stream_flush(struct stream *s, int64_t deadline_ms)
     return stream_write(s, NULL, 0, deadline_ms);
 }
 
+static enum io shake_hands(struct stream *s, int64_t deadline_ms)
+{
+    for (;;) {
+        int64_t now = clock_ms();
+        wait_alive(s->wait, now);
+        if (now > deadline_ms)
+            return IO_LATE;
+        enum tls_step step = tls_handshake(s->tls);
+        if (step == TLS_DONE)
+            return IO_OK;
+        if (step == TLS_FAILED || step == TLS_END)
+            return failed(s, &s->reading);
+        enum io io = wait_for(s->wait, s->fd, events_of(step), deadline_ms);
+        if (io != IO_OK)
+            return io;
+    }
+}
+
 enum io stream_secure(struct stream *s, struct tls *tls, int64_t deadline_ms)
 {
-    (void)tls;
-    (void)deadline_ms;
-    return s->reading = s->writing = IO_LOST;
+    must(s->tls == NULL && tls != NULL);
+    must(buffer_unread(&s->in).size == 0 && buffer_unread(&s->out).size == 0);
+    s->tls = tls;
+    if (s->reading != IO_OK || s->writing != IO_OK)
+        return s->reading = s->writing = IO_LOST;
+    tls_attach(tls, s->fd);
+    s->greedy = false;
+    return s->reading = s->writing = shake_hands(s, deadline_ms);
 }
 
 const char *stream_tls_why(const struct stream *s)
 {
-    (void)s;
-    return "";
+    if (s->tls == NULL)
+        return "";
+    if (!tls_is_established(s->tls) && s->reading == IO_LATE)
+        return "the handshake was not done in time";
+    return tls_why(s->tls);
 }

@@ -24,6 +24,7 @@ struct tls_client_options {
 };
 
 extern const struct block tls_client_block; /* single, `tls`; fills struct tls_client_options */
+bool tls_client_is_pin(const char *text);   /* 64 hex digits, with colons or without */
 
 struct tls_client;
 

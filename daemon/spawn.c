@@ -5,10 +5,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "common/exit_status.h"
 #include "common/log.h"
+#include "common/must.h"
 
 #include "daemon/spawn.h"
 
@@ -61,18 +63,6 @@ bool spawn_close_others(const int *kept, int count)
     }
 }
 
-/* scoreboard_enter closes the scoreboard's. */
-static bool close_others(const struct worker_setup *setup)
-{
-    int kept[WORKER_LISTENERS_MAX + REGIONS + 2];
-    int count = scoreboard_descriptors(setup->board, ROLE_WORKER, kept);
-    for (int i = 0; i < setup->listener_count && i < WORKER_LISTENERS_MAX; i++)
-        kept[count++] = setup->listeners[i];
-    kept[count++] = setup->lifeline;
-    kept[count++] = setup->wake;
-    return spawn_close_others(kept, count);
-}
-
 /* The same pipe through an open file of the worker's own: flags are shared by all who hold a copy, and one worker that
  * cleared O_NONBLOCK would make the others wait for ever. */
 static int reopen_pipe(int fd, int how)
@@ -80,13 +70,6 @@ static int reopen_pipe(int fd, int how)
     char path[FD_PATH_MAX];
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     return open(path, how | O_NONBLOCK | O_CLOEXEC);
-}
-
-static bool take_descriptors(struct worker_setup *setup)
-{
-    setup->lifeline = reopen_pipe(setup->lifeline, O_RDONLY);
-    setup->wake = reopen_pipe(setup->wake, O_WRONLY);
-    return setup->lifeline >= 0 && setup->wake >= 0 && close_others(setup);
 }
 
 /* Nothing of the starter's is left in reach: not its terminal (TIOCSTI would type into it), not its files. */
@@ -98,36 +81,91 @@ bool spawn_leave_terminal(void)
     return log_keep_stderr() || dup2(null, STDERR_FILENO) >= 0;
 }
 
-static _Noreturn void fail(const char *step)
+static _Noreturn void fail(const char *process, const char *step)
 {
     struct record r;
     int error = errno;
     record_begin(&r, "worker-setup-failed");
+    record_string(&r, "process", process);
     record_string(&r, "step", step);
     record_string(&r, "error", error != 0 ? strerror(error) : NULL);
     record_send(&r, LEVEL_ERROR);
     _exit(WORKER_BROKEN);
 }
 
-static _Noreturn void become_worker(const struct spawn *spawn)
+static void settle(const char *process, const struct identity *identity, const int *kept, int count)
 {
-    struct worker_setup setup = spawn->setup;
     spawn_reset_signals();
     if (!spawn_leave_terminal())
-        fail("leave the terminal");
-    if (!take_descriptors(&setup))
-        fail("put descriptors in order");
-    if (!privilege_drop(spawn->identity))
-        fail("drop privileges");
-    spawn->function(&setup);
-    errno = 0;
-    fail("work");
+        fail(process, "leave the terminal");
+    if (!spawn_close_others(kept, count))
+        fail(process, "close descriptors");
+    if (!privilege_drop(identity))
+        fail(process, "drop privileges");
 }
 
-pid_t spawn_worker(const struct spawn *spawn)
+/* -- a worker */
+
+static const char WORKER[] = "worker";
+
+static _Noreturn void become_worker(worker_function *function, const struct identity *identity,
+                                    const struct worker_setup *given)
+{
+    struct worker_setup setup = *given;
+    int kept[REGIONS + WORKER_LISTENERS_MAX + 2]; /* scoreboard_enter closes the scoreboard's */
+    int count = scoreboard_descriptors(setup.board, ROLE_WORKER, kept);
+    setup.lifeline = reopen_pipe(setup.lifeline, O_RDONLY);
+    setup.wake = reopen_pipe(setup.wake, O_WRONLY);
+    if (setup.lifeline < 0 || setup.wake < 0)
+        fail(WORKER, "open the pipes");
+    kept[count++] = setup.lifeline;
+    kept[count++] = setup.wake;
+    for (int i = 0; i < setup.listener_count; i++)
+        kept[count++] = setup.listeners[i];
+    settle(WORKER, identity, kept, count);
+    function(&setup);
+    errno = 0;
+    fail(WORKER, "work");
+}
+
+pid_t spawn_worker(worker_function *function, const struct identity *identity, const struct worker_setup *setup)
+{
+    must(setup->listener_count <= WORKER_LISTENERS_MAX);
+    pid_t pid = fork();
+    if (pid == 0)
+        become_worker(function, identity, setup);
+    return pid;
+}
+
+/* -- the housekeeper */
+
+static const char HOUSEKEEPER[] = "housekeeper";
+
+static _Noreturn void become_housekeeper(housekeeper_function *function, const struct identity *identity,
+                                         const struct housekeeper_setup *given)
+{
+    struct housekeeper_setup setup = *given;
+    int kept[REGIONS + 3];
+    int count = scoreboard_descriptors(setup.board, ROLE_HOUSEKEEPER, kept);
+    prctl(PR_SET_NAME, SPAWN_NAME_HOUSEKEEPER);
+    setup.lifeline = reopen_pipe(setup.lifeline, O_RDONLY);
+    setup.ask = reopen_pipe(setup.ask, O_WRONLY);
+    if (setup.lifeline < 0 || setup.ask < 0)
+        fail(HOUSEKEEPER, "open the pipes");
+    kept[count++] = setup.lifeline;
+    kept[count++] = setup.ask;
+    kept[count++] = setup.watch;
+    settle(HOUSEKEEPER, identity, kept, count);
+    function(&setup);
+    errno = 0;
+    fail(HOUSEKEEPER, "work");
+}
+
+pid_t spawn_housekeeper(housekeeper_function *function, const struct identity *identity,
+                        const struct housekeeper_setup *setup)
 {
     pid_t pid = fork();
     if (pid == 0)
-        become_worker(spawn);
+        become_housekeeper(function, identity, setup);
     return pid;
 }

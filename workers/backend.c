@@ -8,12 +8,14 @@
 static const struct option server_rows[] = {
     {"address", OPTION_ENDPOINT, offsetof(struct server, address), NULL, NULL,
      "Where the inside server listens.", .required = true},
+    {"tls_name", OPTION_HOSTNAME, offsetof(struct server, tls_name), NULL, NULL,
+     "The name in its certificate: sent to it, and compared with tls { verify = name }."},
     {0},
 };
 static const struct option_group server_groups[] = {{server_rows, 0}, {NULL, 0}};
 static const struct block server_block = {
     .name = "server",
-    .meaning = "One inside server. They are tried in the order of the file.",
+    .meaning = "One inside server. They are tried in the order of the file, those that are down last.",
     .size = sizeof(struct server),
     .titled = true,
     .needed = true,
@@ -42,11 +44,25 @@ static const struct option backend_rows[] = {
     {"final_timeout", OPTION_TIME, offsetof(struct backend, final_timeout_ms), "10m", "100ms..2h",
      "How long a server may take to answer the end of a message. Less than 10m risks messages that arrive twice "
      "(RFC 1047)."},
+    {"tls", OPTION_BLOCK, offsetof(struct backend, tls), .block = &tls_client_block},
     {"server", OPTION_BLOCK, offsetof(struct backend, servers), .block = &server_block},
     {0},
 };
 /* clang-format on */
 static const struct option_group backend_groups[] = {{backend_rows, 0}, {NULL, 0}};
+
+static bool check_backend(struct config *config, const void *filled)
+{
+    const struct backend *backend = filled;
+    bool by_name = backend->tls.mode != TLS_MODE_NONE && backend->tls.verify == TLS_VERIFY_NAME;
+    for (size_t i = 0; by_name && i < backend->servers.count; i++) {
+        const struct server *server = block_at(&backend->servers, i);
+        if (server->tls_name == NULL)
+            return config_refuse(config, server, "tls_name",
+                                 "has to be set, since backend %s says tls { verify = name }", backend->name);
+    }
+    return true;
+}
 
 const struct block backend_block = {
     .name = "backend",
@@ -56,6 +72,7 @@ const struct block backend_block = {
     .needed = true,
     .groups = backend_groups,
     .title_offset = offsetof(struct backend, name),
+    .check = check_backend,
 };
 
 int backend_number_servers(const struct block_list *backends)

@@ -7,10 +7,11 @@
 #include "common/log.h"
 
 #include "workers/dialog.h"
+#include "workers/envelope.h"
 #include "workers/heard.h"
 #include "workers/kill_switch.h"
 #include "workers/report.h"
-#include "workers/envelope.h"
+#include "workers/starttls.h"
 
 static const struct reply REPLY_OK = REPLY(250, "2.0.0", "Ok");
 static const struct reply REPLY_BYE = REPLY(221, "2.0.0", "Bye");
@@ -44,6 +45,8 @@ static struct extensions offer(const struct session *s, const struct extensions 
     offered.keywords |= inside->keywords & (KEYWORD_8BITMIME | KEYWORD_DSN);
     if ((inside->keywords & KEYWORD_8BITMIME) != 0)
         offered.keywords |= inside->keywords & KEYWORD_SMTPUTF8;
+    if (starttls_is_offered(s))
+        offered.keywords |= KEYWORD_STARTTLS;
     uint64_t own = (uint64_t)s->options->message_size_limit;
     offered.size_limit = own;
     if (inside->size_limit != 0 && (own == 0 || inside->size_limit < own))
@@ -51,10 +54,12 @@ static struct extensions offer(const struct session *s, const struct extensions 
     return offered;
 }
 
-/* From the open connection, or from memory. */
+/* From the open connection, or from memory. Who has to begin TLS first cannot use any of them yet. */
 static bool offers_are_known(struct session *s, struct extensions *offers_out)
 {
     *offers_out = (struct extensions){0};
+    if (starttls_is_due(s))
+        return true;
     if (s->inside.state == INSIDE_READY) {
         *offers_out = s->inside.offers;
         return true;
@@ -187,7 +192,7 @@ static const struct row rows[] = {
     {VERB_HELP, IN_ANY,              ARGUMENT_MAY,  FINE,  &REPLY_HELP,          NULL,             PHASES},
     {VERB_QUIT, IN_ANY,              ARGUMENT_NONE, FINE,  NULL,                 answer_quit,      PHASES},
     {VERB_BDAT, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
-    {VERB_STARTTLS, IN_ANY,          ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
+    {VERB_STARTTLS, IN_ANY,          ARGUMENT_MAY,  FINE,  NULL,                 starttls_answer,  PHASES},
     {VERB_AUTH, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
     {VERB_ETRN, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
     {VERB_TURN, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
@@ -230,6 +235,9 @@ static const struct reply *argument_fault(const struct row *row, const struct co
 
 static struct reply answer(struct session *s, const struct command *command)
 {
+    const struct reply *demand = starttls_demand(s, command->verb);
+    if (demand != NULL)
+        return *demand;
     const struct row *row = row_of(command->verb, s->phase);
     const struct reply *fault = argument_fault(row, command);
     if (fault != NULL)

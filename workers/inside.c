@@ -12,13 +12,18 @@ const struct reply REPLY_INSIDE_LOST =
 
 enum { QUIT_WAIT_MS = 1000 };
 
-void inside_init(struct inside *in, struct wait *wait, const struct backend *backend, const struct inside_client *who)
+void inside_init(struct inside *in, struct wait *wait, const struct backend *backend, struct tls_client *tls,
+                 const struct inside_client *who)
 {
     stream_init(&in->stream, wait, in->in, sizeof(in->in), in->out, sizeof(in->out));
     in->state = INSIDE_CLOSED;
     in->backend = backend;
+    in->tls = tls;
     in->who = who;
+    in->health = NULL;
     in->server = NULL;
+    in->secured = NULL;
+    in->hailed = false;
     in->passed = false;
     in->hushed = false;
     in->name[0] = '\0';
@@ -31,6 +36,7 @@ static void forget(struct inside *in)
 {
     in->state = INSIDE_CLOSED;
     in->passed = false;
+    in->hailed = false;
 }
 
 void inside_break_off(struct inside *in)
@@ -123,9 +129,19 @@ bool inside_line(struct inside *in, struct reply *reply_out)
 
 static bool is_expected(enum expect expect, const struct reply *reply)
 {
-    if (reply_class(reply) >= 4 || expect == EXPECT_ANY)
+    if (reply_class(reply) >= 4)
         return true;
-    return expect == EXPECT_354 ? reply->code == 354 : reply->code >= 250 && reply->code <= 252;
+    switch (expect) {
+    case EXPECT_25X:
+        return reply->code >= 250 && reply->code <= 252;
+    case EXPECT_220:
+        return reply->code == 220;
+    case EXPECT_354:
+        return reply->code == 354;
+    case EXPECT_ANY:
+        break;
+    }
+    return true;
 }
 
 static enum io hear_lines(struct inside *in, int64_t deadline_ms, enum reply_progress *progress,
@@ -181,4 +197,22 @@ enum asked inside_ask(struct inside *in, enum expect expect, int64_t timeout_ms,
     if (io != IO_OK)
         return fault(in, "writing a command", io_name(io), reply_out);
     return inside_hear(in, expect, deadline, reply_out);
+}
+
+int64_t inside_sooner(int64_t deadline_ms, int64_t wait_ms)
+{
+    int64_t own = clock_deadline(wait_ms);
+    return own < deadline_ms ? own : deadline_ms;
+}
+
+enum asked inside_ask_by(struct inside *in, enum expect expect, int64_t deadline_ms, struct reply *reply_out)
+{
+    int64_t left = inside_sooner(deadline_ms, in->backend->command_timeout_ms) - clock_ms();
+    return inside_ask(in, expect, left > 0 ? left : 0, reply_out);
+}
+
+const char *inside_words(const struct reply *reply, char text[INSIDE_WORDS_MAX])
+{
+    snprintf(text, INSIDE_WORDS_MAX, "%d %s %.*s", reply->code, reply->enhanced, SLICE_ARGS(reply->text));
+    return text;
 }

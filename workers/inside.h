@@ -7,19 +7,26 @@
  * and never spoken to again. All failures become replies: own trouble is 451; what exactly happened is logged here,
  * once, and kept in `trouble` for the line of the message.
  *
- * Opening (inside_open.c) goes through the servers of the backend in order, as long as nothing was said for the
- * transaction.
+ * Opening (inside_open.c) goes through the servers of the backend in order, those that the housekeeper found to be down
+ * last, as long as nothing was said for the transaction.
  */
 #ifndef POSTERN_WORKERS_INSIDE_H
 #define POSTERN_WORKERS_INSIDE_H
 
+#include "common/health.h"
 #include "common/log.h"
 #include "common/stream.h"
 #include "workers/backend.h"
 #include "workers/smtp/extensions.h"
 #include "workers/transcript.h"
 
-enum { INSIDE_IN_BYTES = 8192, INSIDE_OUT_BYTES = 8192, INSIDE_NAME_MAX = 256, INSIDE_TROUBLE_MAX = 256 };
+enum {
+    INSIDE_IN_BYTES = 8192,
+    INSIDE_OUT_BYTES = 8192,
+    INSIDE_NAME_MAX = 256,
+    INSIDE_TROUBLE_MAX = 384,
+    INSIDE_WORDS_MAX = 96
+};
 
 enum inside_state {
     INSIDE_CLOSED,
@@ -40,8 +47,12 @@ struct inside {
     struct stream stream;
     enum inside_state state;
     const struct backend *backend;
+    struct tls_client *tls; /* NULL: none */
     const struct inside_client *who;
+    const struct health *health; /* SCOREBOARD_SERVERS_MAX, by place; NULL: nothing is known. Set after inside_init */
     const struct server *server; /* of this connection, or the last one */
+    const char *secured;         /* the version of TLS, "none" where it was wanted but could do without; or NULL */
+    bool hailed;                 /* our own EHLO was said in this layer of security: no second one (L6) */
     bool passed;                 /* the client was passed on: refusals are for it */
     bool hushed;                 /* trouble is not logged before inside_unhush: the client's answer comes first (L1) */
     enum level unsaid;           /* how loud it will be then */
@@ -63,6 +74,7 @@ enum asked {
 /* What may answer a command besides 4yz and 5yz. */
 enum expect {
     EXPECT_25X, /* 250, 251, 252: a 220 or 221 out of step is no yes */
+    EXPECT_220,
     EXPECT_354,
     EXPECT_ANY
 };
@@ -72,9 +84,10 @@ extern const struct reply REPLY_INSIDE_AWAY; /* 451 4.4.1 */
 extern const struct reply REPLY_NOT_PASSED;  /* 451 4.3.5 */
 
 /* `who` is kept: it must live as long as the session. */
-void inside_init(struct inside *in, struct wait *wait, const struct backend *backend, const struct inside_client *who);
+void inside_init(struct inside *in, struct wait *wait, const struct backend *backend, struct tls_client *tls,
+                 const struct inside_client *who);
 
-/* Connects, hears 220 and passes the client on; the next server where that fails. */
+/* Connects, hears 220, begins TLS and passes the client on, as configured; the next server where that fails. */
 enum asked inside_reach(struct inside *in, struct reply *reply_out);
 /* inside_reach where it is needed, then EHLO with the client's own name (HELO where inside knows no EHLO). A reply of
  * 4yz or 5yz with ASKED_ANSWERED is inside's refusal of this client. */
@@ -85,6 +98,9 @@ enum asked inside_open(struct inside *in, struct slice name, struct reply *reply
 bool inside_line(struct inside *in, struct reply *reply_out);
 /* What lies in stream.out goes out, a reply comes in. 421 closes. */
 enum asked inside_ask(struct inside *in, enum expect expect, int64_t timeout_ms, struct reply *reply_out);
+/* The same within command_timeout, but not beyond the deadline of an opening. */
+enum asked inside_ask_by(struct inside *in, enum expect expect, int64_t deadline_ms, struct reply *reply_out);
+int64_t inside_sooner(int64_t deadline_ms, int64_t wait_ms); /* the deadline, or `wait_ms` from now */
 /* Only the second half: hears a reply that is due, or that came early. */
 enum asked inside_hear(struct inside *in, enum expect expect, int64_t deadline_ms, struct reply *reply_out);
 
@@ -94,5 +110,7 @@ void inside_break_off(struct inside *in); /* by us: a reset, no end of data, no 
 enum asked inside_lost(struct inside *in, enum level level, const char *what, const char *more,
                        struct reply *reply_out);
 void inside_unhush(struct inside *in);
+/* What inside said, for the log: its own words are the shortest way to the line that is missing there. */
+const char *inside_words(const struct reply *reply, char text[INSIDE_WORDS_MAX]);
 
 #endif

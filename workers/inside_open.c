@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * The way into an inside server: connect, 220, the client passed on, EHLO with the client's name.
+ * The way into an inside server: connect, 220, TLS, the client passed on, EHLO with the client's name.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -8,8 +8,9 @@
 
 #include "common/clock.h"
 #include "common/must.h"
+#include "common/scoreboard.h"
 
-#include "workers/inside.h"
+#include "workers/inside_tls.h"
 #include "workers/xclient.h"
 
 const struct reply REPLY_INSIDE_AWAY = REPLY(451, "4.4.1", "The mail server cannot be reached now, try again later");
@@ -19,44 +20,22 @@ const struct reply REPLY_NOT_PASSED =
 /* All servers together: the client waits for the answer to its MAIL, five minutes by RFC 5321. */
 enum { OPENING_MAX_MS = 4 * 60 * 1000 };
 
-static int64_t within(int64_t deadline_ms, int64_t wait_ms)
-{
-    int64_t own = clock_deadline(wait_ms);
-    return own < deadline_ms ? own : deadline_ms;
-}
-
-enum { WORDS_MAX = 96 };
-
-/* What inside said, for the log: its own words are the shortest way to the line that is missing there. */
-static const char *words(const struct reply *reply, char text[WORDS_MAX])
-{
-    snprintf(text, WORDS_MAX, "%d %s %.*s", reply->code, reply->enhanced, SLICE_ARGS(reply->text));
-    return text;
-}
-
 /* It refuses us, not the client: own trouble. */
 static enum asked refused(struct inside *in, const char *what, struct reply *reply_out)
 {
-    char said[WORDS_MAX];
-    inside_lost(in, LEVEL_WARNING, what, words(reply_out, said), reply_out);
+    char said[INSIDE_WORDS_MAX];
+    inside_lost(in, LEVEL_WARNING, what, inside_words(reply_out, said), reply_out);
     *reply_out = REPLY_INSIDE_AWAY;
     return ASKED_LOST;
 }
 
 static enum asked greet(struct inside *in, int64_t deadline_ms, struct reply *reply_out)
 {
-    deadline_ms = within(deadline_ms, in->backend->greeting_timeout_ms);
+    deadline_ms = inside_sooner(deadline_ms, in->backend->greeting_timeout_ms);
     enum asked asked = inside_hear(in, EXPECT_ANY, deadline_ms, reply_out);
     if (asked == ASKED_ANSWERED && reply_out->code != 220)
         return refused(in, "inside greets with a refusal", reply_out);
     return asked;
-}
-
-static enum asked ask_by(struct inside *in, enum expect expect, int64_t deadline_ms, struct reply *reply_out)
-{
-    int64_t now = clock_ms();
-    int64_t left = within(deadline_ms, in->backend->command_timeout_ms) - now;
-    return inside_ask(in, expect, left > 0 ? left : 0, reply_out);
 }
 
 static enum asked say_hello(struct inside *in, const char *verb, struct slice name, int64_t deadline_ms,
@@ -65,7 +44,7 @@ static enum asked say_hello(struct inside *in, const char *verb, struct slice na
     if (!inside_line(in, reply_out))
         return ASKED_LOST;
     buffer_print(&in->stream.out, "%s %.*s\r\n", verb, SLICE_ARGS(name));
-    return ask_by(in, EXPECT_25X, deadline_ms, reply_out);
+    return inside_ask_by(in, EXPECT_25X, deadline_ms, reply_out);
 }
 
 static bool knows_no_ehlo(const struct reply *reply)
@@ -99,8 +78,8 @@ static enum asked not_passed(struct inside *in, const char *what, const char *mo
  */
 static enum asked xclient_refused(struct inside *in, struct reply *reply_out)
 {
-    char text[WORDS_MAX];
-    const char *said = words(reply_out, text);
+    char text[INSIDE_WORDS_MAX];
+    const char *said = inside_words(reply_out, text);
     if (reply_class(reply_out) == 4)
         return not_passed(in,
                           "inside turns the client away at XCLIENT; its service lacks "
@@ -112,16 +91,27 @@ static enum asked xclient_refused(struct inside *in, struct reply *reply_out)
                       said, reply_out);
 }
 
+/* EHLO with our own name, once for each layer of security. */
+static enum asked hail(struct inside *in, int64_t deadline_ms, struct reply *reply_out)
+{
+    char said[INSIDE_WORDS_MAX];
+    if (in->hailed)
+        return ASKED_ANSWERED;
+    enum asked asked = hello(in, slice_of(in->who->hostname), deadline_ms, reply_out);
+    if (asked != ASKED_ANSWERED)
+        return asked;
+    if (reply_class(reply_out) != 2)
+        return not_passed(in, "inside refuses our own EHLO", inside_words(reply_out, said), reply_out);
+    in->hailed = true;
+    return ASKED_ANSWERED;
+}
+
 static enum asked pass_by_xclient(struct inside *in, int64_t deadline_ms, struct reply *reply_out)
 {
     const struct inside_client *who = in->who;
-    enum asked asked = hello(in, slice_of(who->hostname), deadline_ms, reply_out);
+    enum asked asked = hail(in, deadline_ms, reply_out);
     if (asked != ASKED_ANSWERED)
         return asked;
-    if (reply_class(reply_out) != 2) {
-        char said[WORDS_MAX];
-        return not_passed(in, "inside refuses our own EHLO", words(reply_out, said), reply_out);
-    }
     if ((in->offers.keywords & KEYWORD_XCLIENT) == 0)
         return not_passed(in,
                           "inside offers no XCLIENT; its service lacks this host's address in "
@@ -133,7 +123,7 @@ static enum asked pass_by_xclient(struct inside *in, int64_t deadline_ms, struct
         return ASKED_LOST;
     bool printed = xclient_print(&in->stream.out, in->offers.xclient, who->client, who->local);
     must(printed);
-    asked = ask_by(in, EXPECT_ANY, deadline_ms, reply_out);
+    asked = inside_ask_by(in, EXPECT_ANY, deadline_ms, reply_out);
     if (asked != ASKED_ANSWERED)
         return asked;
     return reply_out->code == 220 ? ASKED_ANSWERED : xclient_refused(in, reply_out);
@@ -144,8 +134,8 @@ static enum asked pass_by_xclient(struct inside *in, int64_t deadline_ms, struct
 static enum asked connect_to(struct inside *in, int64_t deadline_ms, struct reply *reply_out)
 {
     int fd;
-    enum io io =
-        net_connect(&in->server->address, in->stream.wait, within(deadline_ms, in->backend->connect_timeout_ms), &fd);
+    enum io io = net_connect(&in->server->address, in->stream.wait,
+                             inside_sooner(deadline_ms, in->backend->connect_timeout_ms), &fd);
     if (io == IO_GONE)
         return ASKED_GONE;
     if (io != IO_OK) {
@@ -159,11 +149,37 @@ static enum asked connect_to(struct inside *in, int64_t deadline_ms, struct repl
     return ASKED_ANSWERED;
 }
 
-static enum asked reach_server(struct inside *in, int64_t deadline_ms, struct reply *reply_out)
+static enum asked enter(struct inside *in, int64_t deadline_ms, struct reply *reply_out)
 {
     enum asked asked = connect_to(in, deadline_ms, reply_out);
     if (asked == ASKED_ANSWERED)
+        asked = inside_tls_at_once(in, deadline_ms, reply_out);
+    if (asked == ASKED_ANSWERED)
         asked = greet(in, deadline_ms, reply_out);
+    return asked;
+}
+
+/* Where nobody passes the client on, inside that did without TLS has heard our EHLO, and must not hear another one with
+ * the client's name: it is entered anew (L6). */
+static enum asked turn_to_tls(struct inside *in, int64_t deadline_ms, struct reply *reply_out)
+{
+    if (!inside_tls_is_asked_for(in))
+        return ASKED_ANSWERED;
+    enum asked asked = hail(in, deadline_ms, reply_out);
+    if (asked == ASKED_ANSWERED)
+        asked = inside_tls_start(in, deadline_ms, reply_out);
+    if (asked != ASKED_ANSWERED || !in->hailed || in->backend->pass_client != PASS_CLIENT_NONE)
+        return asked;
+    inside_quit(in);
+    return enter(in, deadline_ms, reply_out);
+}
+
+static enum asked reach_server(struct inside *in, int64_t deadline_ms, struct reply *reply_out)
+{
+    in->secured = NULL;
+    enum asked asked = enter(in, deadline_ms, reply_out);
+    if (asked == ASKED_ANSWERED)
+        asked = turn_to_tls(in, deadline_ms, reply_out);
     if (asked == ASKED_ANSWERED && in->backend->pass_client == PASS_CLIENT_XCLIENT) {
         asked = pass_by_xclient(in, deadline_ms, reply_out);
         in->passed = asked == ASKED_ANSWERED;
@@ -190,17 +206,44 @@ static enum asked finish_hello(struct inside *in, struct slice name, int64_t dea
     return refused(in, "inside refuses EHLO", reply_out);
 }
 
-/* One server after the other, from the first, until one lets the session in or refuses this client. Without a name EHLO
- * is left for later. */
+/* Bits of servers by their place on the scoreboard. Looked at once: what changes meanwhile leaves nobody out. */
+static uint64_t believed_down(const struct health *health)
+{
+    uint64_t down = 0;
+    for (int i = 0; health != NULL && i < SCOREBOARD_SERVERS_MAX; i++)
+        down |= (uint64_t)(health_read(&health[i]).state == HEALTH_DOWN) << i;
+    return down;
+}
+
+static bool is_among(uint64_t down, const struct server *server)
+{
+    int slot = server->heard_slot;
+    return slot >= 0 && slot < SCOREBOARD_SERVERS_MAX && (down >> slot & 1) != 0;
+}
+
+static enum asked try_server(struct inside *in, const struct slice *name, int64_t deadline_ms, struct reply *reply_out)
+{
+    enum asked asked = reach_server(in, deadline_ms, reply_out);
+    if (asked == ASKED_ANSWERED && name != NULL)
+        asked = finish_hello(in, *name, deadline_ms, reply_out);
+    return asked;
+}
+
+/* One server after the other, until one lets the session in or refuses this client: in the order of the file, but those
+ * that are believed to be down last (a rumour: never left out). Without a name EHLO is left for later. */
 static enum asked try_servers(struct inside *in, const struct slice *name, int64_t deadline_ms, struct reply *reply_out)
 {
     enum asked asked = ASKED_LOST;
+    uint64_t down = believed_down(in->health);
     *reply_out = REPLY_INSIDE_AWAY;
-    for (size_t i = 0; i < in->backend->servers.count && asked == ASKED_LOST; i++) {
-        in->server = block_at(&in->backend->servers, i);
-        asked = reach_server(in, deadline_ms, reply_out);
-        if (asked == ASKED_ANSWERED && name != NULL)
-            asked = finish_hello(in, *name, deadline_ms, reply_out);
+    for (int last = 0; last <= 1; last++) {
+        for (size_t i = 0; i < in->backend->servers.count && asked == ASKED_LOST; i++) {
+            const struct server *server = block_at(&in->backend->servers, i);
+            if (is_among(down, server) != (last != 0))
+                continue;
+            in->server = server;
+            asked = try_server(in, name, deadline_ms, reply_out);
+        }
     }
     return asked;
 }

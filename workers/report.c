@@ -79,6 +79,25 @@ static void record_notes(struct record *r, const struct notes *notes)
         record_string(r, notes->items[i].check, notes->items[i].text);
 }
 
+static void record_tls(struct record *r, const struct session *s)
+{
+    record_string(r, "tls", s->tls.version);
+    record_string(r, "cipher", s->tls.cipher);
+}
+
+static void record_tls_peer(struct record *r, const struct session *s)
+{
+    const struct tls_facts *tls = &s->tls;
+    if (tls->resumed)
+        record_string(r, "resumed", "yes");
+    record_string(r, "sni", tls->server_name);
+    if (!tls->peer_given)
+        return;
+    record_string(r, "client_cert", tls->peer_name);
+    record_string(r, "client_fingerprint", tls->peer_fingerprint);
+    record_string(r, "client_verified", tls->peer_verified ? "yes" : "no");
+}
+
 void report_transaction(const struct session *s)
 {
     struct record r;
@@ -91,8 +110,10 @@ void report_transaction(const struct session *s)
     record_number(&r, "ms", (uint64_t)(clock_ms() - t->began_ms));
     record_string(&r, "verdict", t->verdict);
     record_string(&r, "reason", t->reason);
+    record_tls(&r, s);
     if (s->inside.server != NULL)
         record_string(&r, "server", s->inside.server->name);
+    record_string(&r, "inside_tls", s->inside.secured);
     record_text(&r, "reply", buffer_unread(&t->reply));
     record_string(&r, "queue_id", t->queue_id);
     record_send(&r, LEVEL_INFO);
@@ -121,7 +142,10 @@ void report_session(const struct session *s)
     if (s->unheard > 0)
         record_number(&r, "unheard", (uint64_t)s->unheard);
     record_number(&r, "bytes_in", s->outside.received_bytes);
+    record_tls(&r, s);
+    record_tls_peer(&r, s);
     record_string(&r, "ended", s->ending);
+    record_string(&r, "why", s->tls_why);
     record_notes(&r, &s->notes);
     record_send(&r, LEVEL_INFO);
 }

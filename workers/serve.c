@@ -11,6 +11,7 @@
 #include "workers/kill_switch.h"
 #include "workers/report.h"
 #include "workers/serve.h"
+#include "workers/starttls.h"
 #include "workers/transaction.h"
 
 static const struct reply REPLY_NOT_AVAILABLE = REPLY(421, "4.3.2", "Service not available now, try again later");
@@ -60,7 +61,8 @@ static void begin(struct session *s, const struct session_setup *setup, int fd, 
     stream_init(&s->outside, setup->wait, s->outside_in, sizeof(s->outside_in), s->outside_out, sizeof(s->outside_out));
     stream_open(&s->outside, fd);
     kill_switch_arm(orders, setup->slot, number, fd);
-    inside_init(&s->inside, setup->wait, s->options->backend, &s->who);
+    inside_init(&s->inside, setup->wait, s->options->backend, s->service->inside_tls, &s->who);
+    s->inside.health = setup->board != NULL ? setup->board->health : NULL;
     s->outside_watch = (struct wait_guest){.fd = fd, .woken = outside_woken, .context = s};
     wait_invite(setup->wait, &s->outside_watch);
     transaction_begin(s);
@@ -76,6 +78,7 @@ static void show_on_slot(const struct session *s, enum slot_state state)
     facts->state = (uint32_t)state;
     facts->phase = (uint32_t)s->phase;
     facts->session_messages = 0;
+    facts->tls = false;
     if (state == SLOT_BUSY) {
         facts->serial++;
         facts->session_since_ms = s->began_ms;
@@ -118,6 +121,7 @@ static bool reach_inside_first(struct session *s)
 static void greet(struct session *s)
 {
     struct verdict verdict = check_stage(s, STAGE_CONNECT, NULL);
+    s->at_greeting = (struct known){s->notes.count, s->score, s->allowed};
     if (verdict_refuses(&verdict)) {
         session_end(s, verdict.reason);
         session_reply(s, &verdict.reply);
@@ -161,7 +165,8 @@ void serve_session(struct session *memory, const struct session_setup *setup, in
     struct session *s = memory;
     begin(s, setup, outside_fd, peer, local);
     show_on_slot(s, SLOT_BUSY);
-    greet(s);
+    if (starttls_at_once(s))
+        greet(s);
     while (s->phase != PHASE_CLOSED)
         dialog_step(s);
     finish(s);

@@ -30,6 +30,7 @@ const struct option session_option_rows[] = {
      "A worker leaves after so many sessions and is replaced."},
     {"received", OPTION_FLAG, offsetof(struct session_options, received), "yes", NULL,
      "Add a Received line to each message (RFC 5321 section 4.4)."},
+    {"tls", OPTION_BLOCK, offsetof(struct session_options, tls), .block = &tls_server_block},
     {0},
 };
 /* clang-format on */

@@ -72,6 +72,12 @@ struct session {
     int64_t began_ms;
     struct endpoint client, local;
     char client_text[ENDPOINT_TEXT_MAX]; /* the address alone */
+    struct tls_facts tls;                /* version NULL: in the clear */
+    char tls_why[TLS_WHY_MAX];           /* the handshake failed; "" when not */
+    struct known {
+        int notes, score;
+        bool allowed;
+    } at_greeting; /* what was known of the client before it said anything */
 
     bool esmtp;                   /* EHLO, not HELO */
     char name[HELO_NAME_MAX + 1]; /* that the client gave itself; "" before */

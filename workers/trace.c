@@ -4,6 +4,8 @@
 
 #include "workers/trace.h"
 
+enum { COMMON_NAME_SHOWN_MAX = 60, SHORT_NAME_MAX = 45 }; /* the log has all of the name */
+
 static bool is_literal(struct slice name)
 {
     if (name.size < 3 || name.at[0] != '[' || name.at[name.size - 1] != ']')
@@ -23,11 +25,38 @@ static void print_client(struct buffer *to, const struct session *s)
         buffer_put_text(to, " (local)");
 }
 
+/* RFC 3848, RFC 6531 section 4.3; neither has a word for HELO under TLS. */
 static const char *protocol(const struct session *s)
 {
+    bool tls = s->tls.version != NULL;
     if (s->transaction.parameters.smtputf8)
-        return "UTF8SMTP"; /* RFC 6531 section 4.3 */
-    return s->esmtp ? "ESMTP" : "SMTP";
+        return tls ? "UTF8SMTPS" : "UTF8SMTP";
+    if (!s->esmtp)
+        return "SMTP";
+    return tls ? "ESMTPS" : "ESMTP";
+}
+
+/* Nothing of it ends the comment that it stands in. */
+static void print_in_comment(struct buffer *to, const char *text, size_t limit)
+{
+    for (size_t i = 0; i < limit && text[i] != '\0'; i++) {
+        bool safe = text[i] >= ' ' && text[i] <= '~' && strchr("()\\\"", text[i]) == NULL;
+        buffer_put_char(to, safe ? text[i] : '?');
+    }
+}
+
+static void print_tls(struct buffer *to, const struct tls_facts *tls)
+{
+    if (tls->version == NULL)
+        return;
+    buffer_print(to, "\r\n\t(using %s with cipher %s (%d/%d bits))", tls->version, tls->cipher, tls->bits, tls->bits);
+    if (!tls->peer_given)
+        return;
+    buffer_put_text(to, "\r\n\t(client CN \"");
+    size_t line = to->end;
+    print_in_comment(to, tls->peer_name, COMMON_NAME_SHOWN_MAX);
+    const char *fold = to->end - line > SHORT_NAME_MAX ? "\r\n\t" : " ";
+    buffer_print(to, "\",%s%s)", fold, tls->peer_verified ? "verified" : "not verified");
 }
 
 static void print_date(struct buffer *to, time_t now)
@@ -49,6 +78,7 @@ bool trace_received(struct buffer *to, const struct session *s, time_t now)
     bool proper = domain_is_valid(name) || is_literal(name);
     buffer_print(to, "Received: from %.*s", SLICE_ARGS(proper ? name : slice_of("unknown")));
     print_client(to, s);
+    print_tls(to, &s->tls);
     buffer_print(to, "\r\n\tby %s with %s id %s;\r\n\t", s->service->hostname, protocol(s), s->id);
     print_date(to, now);
     buffer_put_text(to, "\r\n");

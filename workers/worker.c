@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -123,6 +124,10 @@ static int insist(struct worker *w, struct endpoint *peer, struct endpoint *loca
 {
     int error = errno, fd = -1;
     struct record r;
+    /* At a reload or stop the listener may be shut down before the lifeline's end can be seen here: whoever was forked
+     * meanwhile still holds a copy for a moment. */
+    if (lifeline_has_ended(w, ACCEPT_PAUSE_MS))
+        leave(w, WORKER_ORPHANED);
     record_begin(&r, "accept-failed");
     record_string(&r, "listener", w->service->listener);
     record_string(&r, "error", strerrorname_np(error));
@@ -169,8 +174,13 @@ static uint32_t tag_of(const struct endpoint *client)
     return hash | TAG_BUSY;
 }
 
+/* Nothing can be said where TLS comes first, and a handshake is more than a full house can give. */
 static void turn_away(struct worker *w, int fd)
 {
+    if (w->service->session->tls.mode == TLS_MODE_IMPLICIT) {
+        close(fd);
+        return;
+    }
     struct stream *outside = &w->session->outside;
     stream_init(outside, &w->wait, w->session->outside_in, OUTSIDE_IN_BYTES, w->session->outside_out,
                 OUTSIDE_OUT_BYTES);
@@ -218,6 +228,14 @@ static void prepare_epoll(struct worker *w)
         leave(w, is_shortage(errno) ? WORKER_SHORT : WORKER_BROKEN);
 }
 
+/* Not calloc: it would take the memory from a heap that was used before, and touch all of it to clear it. Like this an
+ * idle worker costs none of it. */
+static struct session *session_memory(void)
+{
+    void *at = mmap(NULL, sizeof(struct session), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return at != MAP_FAILED ? at : NULL;
+}
+
 static void prepare(struct worker *w, const struct worker_setup *setup)
 {
     must(setup->listener_count <= WORKER_LISTENERS_MAX);
@@ -228,7 +246,7 @@ static void prepare(struct worker *w, const struct worker_setup *setup)
     w->lifeline = (struct wait_guest){.fd = setup->lifeline, .woken = lifeline_woken, .context = w};
     for (int i = 0; i < setup->listener_count; i++)
         w->listeners[i] = setup->listeners[i];
-    w->session = calloc(1, sizeof(*w->session));
+    w->session = session_memory();
     if (w->session == NULL)
         leave(w, WORKER_SHORT);
     if (!scoreboard_enter(setup->board, setup->slot))
@@ -236,6 +254,8 @@ static void prepare(struct worker *w, const struct worker_setup *setup)
     w->entered = true;
     if (!kill_switch_install())
         leave(w, WORKER_BROKEN);
+    if (w->service->tls != NULL && setup->board->keys != NULL)
+        tls_server_use_tickets(w->service->tls, setup->board->keys);
     w->for_sessions = (struct session_setup){w->service, setup->board, &w->wait, setup->slot};
     struct slot_facts *facts = slot_begin(setup->board);
     facts->generation = setup->generation;

@@ -33,6 +33,9 @@ struct rig {
     struct pool_options pool;
     struct dummy dummy;
     struct listener_plan plan;
+    struct plan whole;
+    struct planner planner;
+    housekeeper_function *housekeeper;
     bool on_terminal;
     pid_t master; /* 0: not running */
     int log_fd;
@@ -90,6 +93,20 @@ static uint16_t rig_free_port(void)
     return ntohs(any.sin_port);
 }
 
+/* The planner of a rig: always the same plan. */
+static struct plan *rig_make(const struct planner *planner, char *why, size_t why_size)
+{
+    const struct rig *rig = planner->context;
+    (void)why, (void)why_size;
+    return (struct plan *)(uintptr_t)&rig->whole;
+}
+
+static void rig_drop(const struct planner *planner, struct plan **plan)
+{
+    (void)planner;
+    *plan = NULL;
+}
+
 static int rig_set_up(void **state)
 {
     struct rig *rig = calloc(1, sizeof(*rig));
@@ -100,24 +117,28 @@ static int rig_set_up(void **state)
         return -1;
     snprintf(rig->pid_path, sizeof(rig->pid_path), "%s/pid", rig->directory);
     rig->process = (struct process_options){
-        .user = "nobody", .pid_file = rig->pid_path, .drain_timeout_ms = 60000, .log = PROCESS_LOG_STDERR};
+        .user = "nobody", .pid_file = rig->pid_path, .drain_timeout_ms = 60000, .retire_timeout_ms = 3600000,
+        .log = PROCESS_LOG_STDERR, .log_level = LEVEL_DEBUG};
     rig->address = (struct endpoint){
         .kind = ENDPOINT_IP, .address = {.family = 4, .bytes = {127, 0, 0, 1}}, .port = rig_free_port()};
     rig->listen.addresses = (struct endpoint_list){&rig->address, 1};
     rig->pool = (struct pool_options){.min_spare = 2, .max_spare = 4, .max_workers = 8};
     rig->dummy.exit_at_once = -1;
     rig->plan = (struct listener_plan){"mx", &rig->listen, &rig->pool, &rig->dummy};
+    rig->planner = (struct planner){.make = rig_make, .drop = rig_drop};
     rig->log_fd = -1;
     return 0;
 }
 
-static _Noreturn void rig_become_master(const struct rig *rig, int log)
+static _Noreturn void rig_become_master(struct rig *rig, int log)
 {
     dup2(log, STDERR_FILENO);
     log_to_stderr("posternd");
     log_set_level(LEVEL_DEBUG);
-    struct master_setup setup = {&rig->process, &rig->plan, 1, -1};
-    _exit(master_run(&setup, dummy_worker));
+    rig->planner.context = rig;
+    rig->whole = (struct plan){.process = &rig->process, .listeners = &rig->plan, .listener_count = 1};
+    struct master_setup setup = {&rig->planner, &rig->whole, dummy_worker, rig->housekeeper, -1};
+    _exit(master_run(&setup));
 }
 
 /* In a session of its own with a terminal for stdin: a pair whose other end is kept open. */

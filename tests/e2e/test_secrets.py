@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: ISC
+"""No password, no private key and no ticket key is found where somebody else could read it: the log, the scoreboard, the
+titles of processes, a core that root forces out of a worker in the middle of a session."""
+import base64
+import os
+import re
+import resource
+import shutil
+import signal
+import ssl
+import subprocess
+
+import pytest
+
+import net
+import postern as postern_program
+from smtp_client import Client
+
+PASSWORD = b"Canary-4711-xyzzy"
+PLAIN = base64.b64encode(b"\0ann\0" + PASSWORD)
+LOGIN = base64.b64encode(PASSWORD)
+TICKET_KEY_BYTES = 80  # name, AES key, MAC key
+HEADER_BYTES = 16  # of the region: sequence, how often and when they were rotated
+ANONYMOUS = "0x7f"  # a filter that lets everything into a core
+
+
+@pytest.fixture
+def certificates(tmp_path):
+    """EC and RSA, each with its key in a file of its own; and the secret numbers of both."""
+    kinds = {"ec": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "rsa": ["-newkey", "rsa:2048"]}
+    for name, kind in kinds.items():
+        subprocess.run(["openssl", "req", "-x509", *kind, "-nodes", "-days", "2", "-subj", "/CN=stand.example.org",
+                        "-keyout", tmp_path / f"{name}.key", "-out", tmp_path / f"{name}.pem"], check=True,
+                       capture_output=True)
+    return tmp_path
+
+
+def secret_numbers(directory):
+    """What must not be seen, by name: in the order of the file, and in that of a little-endian machine's memory."""
+    secrets = {}
+    for key, words in (("ec", ("priv",)), ("rsa", ("privateExponent", "prime1", "prime2"))):
+        text = subprocess.run(["openssl", "pkey", "-in", directory / f"{key}.key", "-noout", "-text"], check=True,
+                              capture_output=True, text=True).stdout
+        for word in words:
+            digits = re.search(rf"^{word}:\s*((?:\s+[0-9a-f:]+\n)+)", text, re.M).group(1)
+            number = bytes.fromhex(re.sub(r"[\s:]", "", digits)).lstrip(b"\0")
+            secrets[f"{key} {word}"] = number
+            secrets[f"{key} {word}, little-endian"] = number[::-1]
+        with open(directory / f"{key}.key", "rb") as f:
+            secrets[f"{key} PEM"] = f.read().splitlines()[1]
+    secrets["password"] = PASSWORD
+    secrets["AUTH PLAIN"] = PLAIN
+    secrets["AUTH LOGIN"] = LOGIN
+    return secrets
+
+
+def found_in(octets, secrets):
+    return [name for name, secret in secrets.items() if secret in octets]
+
+
+def regions(gate):
+    """The scoreboard's regions, as the master holds them: name -> octets that were ever written."""
+    found = {}
+    for number in os.listdir(f"/proc/{gate.master}/fd"):
+        path = f"/proc/{gate.master}/fd/{number}"
+        name = re.match(r"/memfd:(postern-\w+)", os.readlink(path))
+        if name:
+            found[name.group(1)] = _written(path)
+    return found
+
+
+def _written(path):
+    """Without the holes: most slots were never used."""
+    octets = b""
+    with open(path, "rb") as f:
+        size, at = os.fstat(f.fileno()).st_size, 0
+        while at < size:
+            try:
+                at = os.lseek(f.fileno(), at, os.SEEK_DATA)
+            except OSError:
+                break
+            end = os.lseek(f.fileno(), at, os.SEEK_HOLE)
+            octets += os.pread(f.fileno(), end - at, at)
+            at = end
+    return octets
+
+
+def ticket_secrets(keys_region):
+    keys = keys_region[HEADER_BYTES:]
+    found = {}
+    for number in range(3):
+        key = keys[number * TICKET_KEY_BYTES:][:TICKET_KEY_BYTES]
+        if any(key):
+            found[f"ticket key {number}, AES"], found[f"ticket key {number}, MAC"] = key[16:48], key[48:80]
+    return found
+
+
+def titles(gate):
+    octets = b""
+    for pid in [gate.master, *net.descendants(gate.master)]:
+        for name in ("cmdline", "comm", "environ"):
+            with open(f"/proc/{pid}/{name}", "rb") as f:
+                octets += f.read()
+    return octets
+
+
+def held_session(gate):
+    """In TLS, its passwords said, in the middle of a message."""
+    client = Client(gate.address)
+    client.hello()
+    for line in (b"AUTH PLAIN " + PLAIN, b"AUTH LOGIN", LOGIN, b"PASS " + PASSWORD):
+        assert client.command(line).code >= 500
+    client.ask("STARTTLS", 220)
+    context = ssl._create_unverified_context()
+    client.socket = context.wrap_socket(client.socket)
+    client.ask("EHLO again.test", 250)
+    for line in (b"AUTH PLAIN " + PLAIN, b"AUTH LOGIN", LOGIN):
+        assert client.command(line).code >= 500
+    client.begin("bob@example.org")
+    client.send(b"Subject: canary\r\n\r\n" + PASSWORD + b"\r\n")
+    return client
+
+
+@pytest.fixture
+def gate(inside, postern, certificates):
+    server = inside()
+    pair = [",".join(str(certificates / f"{name}.{ending}") for name in ("ec", "rsa")) for ending in ("pem", "key")]
+    return postern(server.address, "log_level=debug", "listener.tls.mode=may", f"listener.tls.certificate={pair[0]}",
+                   f"listener.tls.key={pair[1]}", "listener.max_errors=100")
+
+
+def test_log_scoreboard_and_titles(gate, certificates):
+    secrets = secret_numbers(certificates)
+    client = held_session(gate)
+    board = regions(gate)
+    secrets.update(ticket_secrets(board.pop("postern-keys")))
+    assert any(name.startswith("ticket key") for name in secrets)
+    assert {"postern-tags", "postern-slots"} <= set(board)
+    for name, octets in board.items():
+        assert not found_in(octets, secrets), name
+    assert not found_in(titles(gate), secrets)
+    client.send(b".\r\n")
+    client.expect(250)
+    client.close()
+    assert "event=message" in gate.log()
+    assert not found_in(gate.log().encode(), secrets)
+
+
+@pytest.mark.skipif(postern_program.SANITIZED, reason="a sanitizer needs its memory in a core; the plain build is tested")
+def test_core_forced_by_root(gate, certificates, tmp_path):
+    secrets = secret_numbers(certificates)
+    secrets.update(ticket_secrets(regions(gate)["postern-keys"]))
+    client = held_session(gate)
+    worker = gate.worker_of(client)
+    assert not found_in(_core_of(worker, tmp_path / "core"), secrets)
+    # The instrument works: with a filter that lets everything out, the same core has what the session holds.
+    with open(f"/proc/{worker}/coredump_filter", "w") as f:
+        f.write(ANONYMOUS)
+    seen = found_in(_core_of(worker, tmp_path / "core-of-all"), secrets)
+    assert "password" in seen, seen
+    client.close()
+
+
+def _core_of(pid, path):
+    gdb = shutil.which("gdb")
+    assert gdb, "gdb is missing"
+    done = subprocess.run([gdb, "-nx", "-batch", "-p", str(pid), "-ex", f"generate-core-file {path}"],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert path.exists(), done.stdout + done.stderr
+    return path.read_bytes()
+
+
+def test_worker_that_crashes_leaves_no_core(gate, tmp_path):
+    """Not even when somebody raised its limit meanwhile."""
+    client = held_session(gate)
+    worker = gate.worker_of(client)
+    gate.expects_crashes = True
+    resource.prlimit(worker, resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    directory = os.readlink(f"/proc/{worker}/cwd")
+    before = set(os.listdir(directory))
+    os.kill(worker, signal.SIGSEGV)
+    gate.wait_log(r"event=worker-crashed")
+    left = {name for name in set(os.listdir(directory)) - before if name.startswith("core")}
+    assert not left
+    client.close()

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdio.h>
+
+#include "common/clock.h"
+#include "common/must.h"
+
+#include "workers/starttls.h"
+#include "workers/transaction.h"
+
+static const struct reply REPLY_READY = REPLY(220, "2.0.0", "Ready to start TLS");
+static const struct reply REPLY_DEMAND = REPLY(530, "5.7.0", "Must issue a STARTTLS command first");
+static const struct reply REPLY_NOT_PROVIDED = REPLY(502, "5.5.1", "Command not provided here");
+static const struct reply REPLY_NO_ARGUMENT = REPLY(501, "5.5.4", "STARTTLS takes no argument");
+static const struct reply REPLY_ON_ALREADY = REPLY(503, "5.5.1", "TLS is on already");
+static const struct reply REPLY_EHLO_FIRST = REPLY(503, "5.5.1", "Say EHLO first");
+static const struct reply REPLY_NESTED = REPLY(503, "5.5.1", "A transaction is under way; RSET ends it");
+static const struct reply REPLY_NOT_NOW = REPLY(454, "4.7.0", "TLS cannot be started now");
+static const struct reply REPLY_NOTHING = {0};
+
+static enum tls_mode mode_of(const struct session *s)
+{
+    return (enum tls_mode)s->options->tls.mode;
+}
+
+static bool is_on(const struct session *s)
+{
+    return s->tls.version != NULL;
+}
+
+bool starttls_is_offered(const struct session *s)
+{
+    bool to_be_asked_for = mode_of(s) == TLS_MODE_MAY || mode_of(s) == TLS_MODE_REQUIRE;
+    return s->service->tls != NULL && to_be_asked_for && !is_on(s);
+}
+
+static bool must_use_it(const struct session *s)
+{
+    const struct network_list *from = &s->options->tls.require_from;
+    if (mode_of(s) == TLS_MODE_REQUIRE)
+        return true;
+    for (size_t i = 0; mode_of(s) == TLS_MODE_MAY && s->client.kind == ENDPOINT_IP && i < from->count; i++) {
+        if (network_holds(&from->items[i], &s->client.address))
+            return true;
+    }
+    return false;
+}
+
+bool starttls_is_due(const struct session *s)
+{
+    return !is_on(s) && must_use_it(s);
+}
+
+/* RFC 3207 section 4 names those that go without; HELO is as good as EHLO. */
+const struct reply *starttls_demand(const struct session *s, enum verb verb)
+{
+    bool goes_without =
+        verb == VERB_EHLO || verb == VERB_HELO || verb == VERB_STARTTLS || verb == VERB_NOOP || verb == VERB_QUIT;
+    return goes_without || !starttls_is_due(s) ? NULL : &REPLY_DEMAND;
+}
+
+/* -- the change -- */
+
+static void show_on_slot(const struct session *s)
+{
+    if (s->setup->board == NULL)
+        return;
+    slot_begin(s->setup->board)->tls = true;
+    slot_end(s->setup->board);
+}
+
+static bool secure(struct session *s, struct tls *tls)
+{
+    int64_t deadline = clock_deadline(s->options->tls.handshake_timeout_ms);
+    enum io io = stream_secure(&s->outside, tls, deadline);
+    if (io == IO_OK) {
+        tls_describe(s->outside.tls, &s->tls);
+        show_on_slot(s);
+        return true;
+    }
+    const char *why = stream_tls_why(&s->outside);
+    snprintf(s->tls_why, sizeof(s->tls_why), "%s", why[0] != '\0' ? why : io_name(io));
+    if (io == IO_LATE)
+        session_end(s, "TLS handshake timeout");
+    else
+        session_end(s, "TLS handshake failed");
+    return false;
+}
+
+bool starttls_at_once(struct session *s)
+{
+    if (mode_of(s) != TLS_MODE_IMPLICIT)
+        return true;
+    must(s->service->tls != NULL);
+    struct tls *tls = tls_server_begin(s->service->tls);
+    if (tls != NULL)
+        return secure(s, tls);
+    session_end(s, "no memory for TLS");
+    return false;
+}
+
+/* All that the client said in the clear may have been said by somebody else (RFC 3207 section 4.2). What its address
+ * was found to be stays, as do the counts of its faults. An inside server that heard its name hears no second EHLO. */
+static void forget_the_clear(struct session *s)
+{
+    transaction_begin(s);
+    s->name[0] = '\0';
+    s->esmtp = false;
+    s->offered = (struct extensions){0};
+    s->notes.count = s->at_greeting.notes;
+    s->score = s->at_greeting.score;
+    s->allowed = s->at_greeting.allowed;
+    if (s->inside.state == INSIDE_READY)
+        inside_quit(&s->inside);
+    session_move(s, PHASE_GREETING);
+}
+
+/* What speaks against it; NULL: nothing. */
+static const struct reply *objection(const struct session *s, const struct command *command)
+{
+    if (s->service->tls == NULL)
+        return &REPLY_NOT_PROVIDED;
+    if (is_on(s))
+        return &REPLY_ON_ALREADY;
+    if (command->argument.size > 0)
+        return &REPLY_NO_ARGUMENT;
+    if (s->transaction.begun)
+        return &REPLY_NESTED;
+    bool greeted = s->phase == PHASE_HELLO || s->phase == PHASE_REFUSED;
+    return greeted && s->esmtp ? NULL : &REPLY_EHLO_FIRST;
+}
+
+struct reply starttls_answer(struct session *s, const struct command *command)
+{
+    const struct reply *why_not = objection(s, command);
+    if (why_not != NULL)
+        return session_blame(s, why_not);
+    struct tls *tls = tls_server_begin(s->service->tls);
+    if (tls == NULL)
+        return REPLY_NOT_NOW;
+    if (session_spoke_early(s)) {
+        tls_free(&tls);
+        return REPLY_NOTHING;
+    }
+    session_reply(s, &REPLY_READY);
+    if (session_flush(s) != IO_OK)
+        tls_free(&tls);
+    else if (secure(s, tls))
+        forget_the_clear(s);
+    return REPLY_NOTHING;
+}
