@@ -50,6 +50,7 @@ static void say_session(struct show *show, const struct seen *seen)
     control_string(to, "client", client);
     control_number(to, "port", facts->client_port);
     control_string(to, "phase", phase_name((enum phase)facts->phase));
+    control_flag(to, "tls", facts->tls != 0);
     control_number(to, "messages", facts->session_messages);
     control_number(to, "age_ms", age_of(show, facts->session_since_ms));
     control_end(to);

@@ -202,9 +202,10 @@ static void say_keywords(struct show *show, struct buffer *to, const struct plan
     for (int i = 0; i < KEYWORDS; i++)
         if ((remembered.keywords & keyword_rows[i].bit) != 0)
             buffer_print(&list, "%s%s", list.end > 0 ? " " : "", keyword_rows[i].text);
-    control_flag(to, "remembered", remembered.known);
-    control_text(to, "keywords", buffer_unread(&list));
-    show_count(to, "size_limit", remembered.size_limit);
+    if (remembered.known) {
+        control_text(to, "keywords", buffer_unread(&list));
+        show_count(to, "size_limit", remembered.size_limit);
+    }
     control_flag(to, "distrusted", keyword_is_distrusted(heard, show->now_ms));
 }
 
