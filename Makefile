@@ -13,7 +13,7 @@ BUILD := build/$(if $(filter 1,$(SANITIZE)),sanitize,plain)
 
 # What Debian 12 must have. `all` needs the first line only.
 BUILD_PACKAGES := gcc libc6-dev pkg-config libconfuse-dev libssl-dev libjansson-dev
-TEST_PACKAGES := libcmocka-dev python3 python3-pytest postfix openssl mandoc git
+TEST_PACKAGES := libcmocka-dev python3 python3-pytest postfix openssl mandoc git gdb
 
 # The libraries, by their pkg-config names. Asked for at the first use and then remembered: not before `deps` was there.
 LIBRARIES := libconfuse openssl
@@ -66,8 +66,8 @@ help:
 	@echo 'make tests      build the unit tests and the talk runner only'
 	@echo 'make sink       build the sink only: $(BUILD)/sink'
 	@echo 'make arch       layers, sizes, banned functions, symbols of the master, the map of files in README'
-	@echo 'make install    to $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX); configuration to $$(DESTDIR)/etc/postern'
-	@echo 'make uninstall  take that away again; the configuration stays'
+	@echo 'make install    to $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX); configuration to $$(DESTDIR)/etc/postern; the user postern'
+	@echo 'make uninstall  take that away again; the configuration and the user stay'
 	@echo 'make deps       install what is missing for building and testing (Debian; root)'
 	@echo 'make clean      remove build/'
 	@echo
@@ -111,7 +111,7 @@ $(talks): $(BUILD)/talk-%: $(BUILD)/tests/talk/subject_%.o $(talk_o) $(BUILD)/li
 $(unit_tests): $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(libraries) | deps
 	$(call say,LINK)$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(library_libs) $(cmocka_libs)
 # Those that own the time.
-$(addprefix $(BUILD)/tests/unit/,probe_test survey_test): $(BUILD)/tests/lib/fake_clock.o
+$(addprefix $(BUILD)/tests/unit/,probe_test probe_tls_test survey_test): $(BUILD)/tests/lib/fake_clock.o
 $(patsubst %,%.o,$(unit_tests)): | deps
 
 run: deps all
@@ -128,6 +128,15 @@ man := $(DESTDIR)$(PREFIX)/share/man
 conf := $(DESTDIR)/etc/postern
 completions := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 doc := $(DESTDIR)$(PREFIX)/share/doc/postern
+# systemd looks below /usr/lib, /usr/local/lib and /etc, and nowhere else.
+lib := $(DESTDIR)$(if $(filter /usr /usr/local,$(PREFIX)),$(PREFIX)/lib,/etc)
+units := $(lib)/systemd/system
+with_prefix = sed 's|@PREFIX@|$(PREFIX)|g' $(1) >$(2) && chmod 644 $(2)
+
+# What lies below $(DESTDIR), but for the configuration; `uninstall` takes exactly this away.
+installed := $(sbin)/posternd $(sbin)/posternctl $(man)/man8/posternd.8 $(man)/man8/posternctl.8 \
+             $(man)/man5/postern.conf.5 $(completions)/posternctl $(units)/postern.service $(units)/postern.socket \
+             $(lib)/sysusers.d/postern.conf
 
 install: $(BUILD)/posternd $(BUILD)/posternctl
 	install -D -m 755 $(BUILD)/posternd $(sbin)/posternd
@@ -138,13 +147,22 @@ install: $(BUILD)/posternd $(BUILD)/posternctl
 	install -D -m 644 conf/postern.conf.5 $(man)/man5/postern.conf.5
 	install -D -m 644 -t $(doc) README INSTALL LICENSE
 	install -D -m 644 -t $(doc)/examples conf/examples/*
+	install -D -m 644 conf/postern.sysusers $(lib)/sysusers.d/postern.conf
+	install -d $(units)
+	$(call with_prefix,conf/postern.service,$(units)/postern.service)
+	$(call with_prefix,conf/postern.socket,$(units)/postern.socket)
 	@if cmp -s conf/postern.conf $(conf)/postern.conf; then exit; fi; \
 	if [ -e $(conf)/postern.conf ]; then new=.new; echo '$(conf)/postern.conf is there and stays'; fi; set -x; \
 	install -D -m 644 conf/postern.conf $(conf)/postern.conf$$new
+	$(if $(DESTDIR),,@$(add_user))
+
+# On this machine; a package has its sysusers.d. Without root it is somebody else's business.
+add_user = if [ "$$(id -u)" = 0 ] && ! getent passwd postern >/dev/null; then set -x; \
+	useradd --system $$(getent group postern >/dev/null && echo --gid postern || echo --user-group) \
+	--no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin --comment 'Postern, the SMTP gate' postern; fi
 
 uninstall:
-	rm -f $(sbin)/posternd $(sbin)/posternctl $(completions)/posternctl
-	rm -f $(man)/man8/posternd.8 $(man)/man8/posternctl.8 $(man)/man5/postern.conf.5 $(conf)/postern.conf.new
+	rm -f $(installed) $(conf)/postern.conf.new
 	rm -rf $(doc)
 	@[ ! -e $(conf)/postern.conf ] || echo '$(conf)/postern.conf stays'
 
