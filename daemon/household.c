@@ -25,7 +25,7 @@ bool household_open(struct household *household, struct house *house, housekeepe
 {
     int ends[2];
     *household = (struct household){.function = function, .house = house, .kill_ms = CLOCK_NEVER};
-    household->lifeline = household->watch = household->ask_read = household->ask_write = -1;
+    household->lifeline = household->ask_read = household->ask_write = -1;
     if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0)
         return false;
     household->ask_read = ends[0];
@@ -36,7 +36,6 @@ bool household_open(struct household *household, struct house *house, housekeepe
 void household_close(struct household *household)
 {
     close_fd(&household->lifeline);
-    close_fd(&household->watch);
     close_fd(&household->ask_read);
     close_fd(&household->ask_write);
 }
@@ -81,7 +80,7 @@ static pid_t spawn(struct household *household, int lifeline)
         .board = &household->house->board,
         .lifeline = lifeline,
         .ask = household->ask_write,
-        .watch = household->watch,
+        .watch = household->plan->watch, /* what happened while there was none waits in it */
         .generation = household->generation,
     };
     return spawn_housekeeper(household->function, &household->house->identity, &setup);

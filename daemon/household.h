@@ -28,7 +28,6 @@ struct household {
     bool leaving;
     int lifeline;            /* writing end, -1: closed */
     int ask_read, ask_write; /* one pipe for all that there will be */
-    int watch;
     int64_t started_ms;
     int64_t kill_ms;       /* CLOCK_NEVER: not leaving */
     int64_t not_before_ms; /* no fork earlier */

@@ -14,15 +14,16 @@
 #include "common/config.h"
 #include "common/log.h"
 #include "common/scoreboard.h"
+#include "common/version.h"
 
+#include "workers/housekeeper/housekeeper.h"
 #include "workers/service.h"
 #include "workers/worker.h"
 
 #include "daemon/background.h"
 #include "daemon/arguments.h"
 #include "daemon/master.h"
-
-#define POSTERN_VERSION "0.1"
+#include "daemon/watch.h"
 
 enum { EXIT_USAGE = 2, WHY_MAX = 1024 };
 
@@ -37,6 +38,7 @@ struct listener_block {
 
 struct root_options {
     struct process_options process;
+    struct housekeeper_options housekeeper;
     const char *hostname;
     struct block_list listeners; /* struct listener_block */
     struct block_list backends;  /* struct backend */
@@ -151,7 +153,7 @@ static bool check_root(struct config *config, const void *filled)
 /* Put together at run time: the block of policies is, from the table of checks. */
 struct root_block {
     struct option rows[5];
-    struct option_group groups[3];
+    struct option_group groups[4];
     struct block block;
 };
 
@@ -176,6 +178,7 @@ static void root_assemble(struct root_block *root)
     root->rows[3] = block_row(policy_block(), offsetof(struct root_options, policies));
     root->groups[0] = (struct option_group){root->rows, 0};
     root->groups[1] = (struct option_group){process_option_rows, offsetof(struct root_options, process)};
+    root->groups[2] = (struct option_group){housekeeper_option_rows, offsetof(struct root_options, housekeeper)};
     root->block = (struct block){.size = sizeof(struct root_options), .groups = root->groups, .check = check_root};
 }
 
@@ -206,6 +209,7 @@ struct full_plan {
     struct tls_client **inside_tls; /* one for each backend */
     struct plan_server *servers;
     struct plan_certificate *certificates;
+    struct housekeeping housekeeping;
     char **watched;
 };
 
@@ -234,6 +238,8 @@ static void drop(const struct planner *planner, struct plan **plan)
         tls_client_free(&all->inside_tls[i]);
     for (int i = 0; i < all->plan.watched_count; i++)
         free(all->watched[i]);
+    if (all->plan.watch >= 0)
+        close(all->plan.watch);
     settings_drop(all->settings);
     free(all->listeners);
     free(all->services);
@@ -278,6 +284,8 @@ static bool plan_watch(struct full_plan *all)
     for (size_t i = 0; noted && i < root->backends.count; i++)
         noted = watch_file(all, ((const struct backend *)block_at(&root->backends, i))->tls.ca, "");
     all->plan.watched = (const char *const *)all->watched;
+    if (noted && all->plan.watched_count > 0)
+        all->plan.watch = watch_open(all->plan.watched, all->plan.watched_count);
     return noted;
 }
 
@@ -374,6 +382,13 @@ static bool plan_servers(struct full_plan *all)
     return true;
 }
 
+static void plan_housekeeping(struct full_plan *all)
+{
+    const struct root_options *root = all->settings->root;
+    all->housekeeping = (struct housekeeping){&root->housekeeper, root->hostname, &root->backends, all->inside_tls};
+    all->plan.housekeeping = &all->housekeeping;
+}
+
 /* The plan of these settings, which it uses from now on, also when there is none: NULL with why. */
 static struct plan *plan_with(const struct planner *planner, struct settings *settings, char *text, size_t size)
 {
@@ -390,9 +405,11 @@ static struct plan *plan_with(const struct planner *planner, struct settings *se
     all->process = settings->root->process;
     if (planning->log_to_stderr)
         all->process.log = PROCESS_LOG_STDERR;
-    *plan = (struct plan){.process = &all->process, .hostname = settings->root->hostname};
-    if (plan_watch(all) && plan_backends(all, &why) && plan_listeners(all, &why) && plan_servers(all))
+    *plan = (struct plan){.process = &all->process, .hostname = settings->root->hostname, .watch = -1};
+    if (plan_watch(all) && plan_backends(all, &why) && plan_listeners(all, &why) && plan_servers(all)) {
+        plan_housekeeping(all);
         return plan;
+    }
     drop(planner, &plan);
     return NULL;
 }
@@ -479,7 +496,7 @@ static int serve(const struct planner *planner, struct planning *planning, struc
     else {
         planning->path = path;
         process_open_log(&running);
-        struct master_setup setup = {planner, plan, worker_main, NULL, background};
+        struct master_setup setup = {planner, plan, worker_main, housekeeper_main, background};
         plan = NULL;
         status = master_run(&setup);
     }

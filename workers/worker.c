@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/must.h"
 #include "common/scoreboard.h"
+#include "workers/kill_switch.h"
 #include "workers/serve.h"
 #include "workers/worker.h"
 
@@ -251,6 +252,8 @@ static void prepare(struct worker *w, const struct worker_setup *setup)
     if (!scoreboard_enter(setup->board, setup->slot))
         leave(w, is_shortage(errno) ? WORKER_SHORT : WORKER_BROKEN);
     w->entered = true;
+    if (!kill_switch_install())
+        leave(w, WORKER_BROKEN);
     if (w->service->tls != NULL && setup->board->keys != NULL)
         tls_server_use_tickets(w->service->tls, setup->board->keys);
     w->for_sessions = (struct session_setup){w->service, setup->board, &w->wait, setup->slot};
