@@ -180,16 +180,41 @@ static const struct config_place *place_in(const struct config_section *section,
     return NULL;
 }
 
-bool config_refuse(struct config *config, const void *filled, const char *option, const char *format, ...)
+/* Said of something that is no block's struct: the nearest place is better than none. */
+static const struct config_section *nearest(const struct config *config, const void *filled, const char *option)
 {
     const struct config_section *section = section_of(config, filled, option);
+    if (section != NULL)
+        return section;
+    return config->checking != NULL ? config->checking : config->root;
+}
+
+static struct config_place place_of(const struct config_section *section, const char *option)
+{
+    const struct config_place *place = place_in(section, option);
+    return place != NULL ? *place : section->place;
+}
+
+bool config_refuse(struct config *config, const void *filled, const char *option, const char *format, ...)
+{
+    const struct config_section *section = nearest(config, filled, option);
     va_list arguments;
 
-    if (section == NULL) /* said of something that is no block's struct: the nearest place is better than none */
-        section = config->checking != NULL ? config->checking : config->root;
-    const struct config_place *place = place_in(section, option);
     va_start(arguments, format);
-    vfail(config, place != NULL ? *place : section->place, section, option, format, arguments);
+    vfail(config, place_of(section, option), section, option, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+bool config_complain(const struct config *config, char *why, size_t why_size, const void *filled, const char *option,
+                     const char *format, ...)
+{
+    const struct config_section *section = nearest(config, filled, option);
+    struct config teller = {.why = why, .why_size = why_size};
+    va_list arguments;
+
+    va_start(arguments, format);
+    vfail(&teller, place_of(section, option), section, option, format, arguments);
     va_end(arguments);
     return false;
 }

@@ -113,6 +113,9 @@ const void *block_at(const struct block_list *list, size_t i);
  * text. Returns false, so that a check can end with it. */
 bool config_refuse(struct config *config, const void *filled, const char *option, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* After loading, for what only shows when the configuration is used: the same text, into `why`. Always false. */
+bool config_complain(const struct config *config, char *why, size_t why_size, const void *filled, const char *option,
+                     const char *format, ...) __attribute__((format(printf, 6, 7)));
 /* Was it set in the file? */
 bool config_is_set(const struct config *config, const void *filled, const char *option);
 

@@ -162,17 +162,22 @@ static int new_socket(const struct endpoint *e)
     return fd;
 }
 
+bool net_connected(int fd)
+{
+    int error = 0;
+    socklen_t size = sizeof(error);
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+        return false;
+    errno = error;
+    return error == 0;
+}
+
 static enum io finish_connect(int fd, struct wait *wait, int64_t deadline_ms)
 {
     enum io io = wait_for(wait, fd, POLLOUT, deadline_ms);
     if (io != IO_OK)
         return io;
-    int error = 0;
-    socklen_t size = sizeof(error);
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
-        return IO_LOST;
-    errno = error;
-    return error == 0 ? IO_OK : IO_LOST;
+    return net_connected(fd) ? IO_OK : IO_LOST;
 }
 
 /* A Unix socket whose backlog is full says EAGAIN, and no descriptor tells when it is not: asked again until then. */
@@ -207,6 +212,19 @@ enum io net_connect(const struct endpoint *to, struct wait *wait, int64_t deadli
     close(fd);
     errno = error;
     return io;
+}
+
+int net_connect_begin(const struct endpoint *to)
+{
+    struct sockaddr_storage address;
+    socklen_t size = to_sockaddr(to, &address);
+    int fd = new_socket(to);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, size) == 0 || errno == EINPROGRESS)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
 }
 
 /* A socket's file that nobody listens at any more is in the way; one that somebody does is his. */

@@ -31,6 +31,12 @@ void endpoint_from_socket(const struct sockaddr_storage *from, socklen_t size, s
 /* A connected descriptor in *fd_out, or IO_LATE, IO_GONE (outside hung up meanwhile), IO_LOST with errno set. */
 enum io net_connect(const struct endpoint *to, struct wait *wait, int64_t deadline_ms, int *fd_out) IO_MUST_USE;
 
+/* For who waits for many at once: a descriptor that is connecting (or connected already), or -1 with errno. When it can
+ * be written to, net_connected says how it went: false with errno. A Unix socket whose backlog is full is EAGAIN here.
+ */
+int net_connect_begin(const struct endpoint *to);
+bool net_connected(int fd);
+
 /* A listening descriptor, or -1 with errno. A Unix socket's file is replaced when nobody listens
  * at it any more; else EADDRINUSE. */
 int net_listen(const struct endpoint *at, int backlog);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,26 +10,25 @@
 #include "common/log.h"
 #include "common/must.h"
 
-#include "daemon/generation.h"
+#include "daemon/plan.h"
 #include "daemon/spawn.h"
 
 enum {
     TICKETS_READ = 256,
     TICKETS_MAX = 4096, /* in one write, which a pipe takes whole or not at all */
-    FULL_QUIET_MS = 60000
+    FULL_QUIET_MS = 60000,
+    WHY_MAX = 512
 };
+
+static bool refuse(char *why, size_t why_size, const char *reason)
+{
+    snprintf(why, why_size, "%s", reason);
+    return false;
+}
 
 static int crew_size(const struct listener_plan *plan)
 {
     return (int)plan->pool->max_workers;
-}
-
-int generation_slots(const struct listener_plan *plans, int count)
-{
-    int slots = 0;
-    for (int i = 0; i < count; i++)
-        slots += crew_size(&plans[i]);
-    return slots;
 }
 
 static bool open_lifeline(struct crew *crew)
@@ -41,26 +41,83 @@ static bool open_lifeline(struct crew *crew)
     return true;
 }
 
-bool generation_open(struct generation *generation, uint32_t number, const struct listener_plan *plans,
-                     const struct listen_set *sets, int count)
+static struct listen_sets sets_of(const struct generation *generation)
 {
-    *generation = (struct generation){.number = number, .crews = calloc((size_t)count, sizeof(struct crew))};
-    if (generation->crews == NULL)
+    return (struct listen_sets){generation->sets, generation->count};
+}
+
+static bool open_listeners(struct generation *generation, const struct generation *before, char *why, size_t why_size)
+{
+    struct listen_sets present = {0};
+    char reason[WHY_MAX];
+    if (before != NULL)
+        present = sets_of(before);
+    for (int i = 0; i < generation->count; i++) {
+        const struct listener_plan *plan = generation->crews[i].plan;
+        if (listen_open(&generation->sets[i], plan->listen, before != NULL ? &present : NULL, reason, sizeof(reason)))
+            continue;
+        snprintf(why, why_size, "listener %s: %s", plan->name, reason);
         return false;
-    int slot = 0;
-    for (int i = 0; i < count; i++) {
+    }
+    return true;
+}
+
+static int list_slots(const struct generation *generation, int count, struct slot_range *out)
+{
+    for (int i = 0; i < count; i++)
+        out[i] = (struct slot_range){generation->crews[i].first_slot, crew_size(generation->crews[i].plan)};
+    return count;
+}
+
+/* First fit: the present generation's ranges are taken, since it may still fork, and so is each slot where somebody
+ * is. */
+static bool take_slots(struct generation *generation, const struct generation *before, const struct roster *roster,
+                       char *why, size_t why_size)
+{
+    int others = before != NULL ? before->count : 0;
+    struct slot_range *taken = calloc((size_t)(others + generation->count), sizeof(*taken));
+    if (taken == NULL)
+        return refuse(why, why_size, "no memory");
+    if (before != NULL)
+        list_slots(before, others, taken);
+    int first = 0;
+    for (int i = 0; i < generation->count && first >= 0; i++) {
+        int size = crew_size(generation->crews[i].plan);
+        first = roster_find_room(roster, size, taken, others + i);
+        taken[others + i] = (struct slot_range){first, size};
+        generation->crews[i].first_slot = first;
+    }
+    free(taken);
+    return first >= 0 || refuse(why, why_size, "no room for all max_workers beside the sessions of earlier workers");
+}
+
+static bool open_crews(struct generation *generation, char *why, size_t why_size)
+{
+    const struct plan *plan = generation->plan;
+    generation->crews = calloc((size_t)plan->listener_count, sizeof(*generation->crews));
+    generation->sets = calloc((size_t)plan->listener_count, sizeof(*generation->sets));
+    if (generation->crews == NULL || generation->sets == NULL)
+        return refuse(why, why_size, "no memory");
+    for (int i = 0; i < plan->listener_count; i++) {
         struct crew *crew = &generation->crews[i];
-        *crew = (struct crew){.plan = &plans[i], .listeners = &sets[i], .first_slot = slot};
-        if (!open_lifeline(crew)) {
-            int error = errno;
-            generation_close(generation);
-            errno = error;
-            return false;
-        }
-        slot += crew_size(&plans[i]);
+        *crew = (struct crew){.plan = &plan->listeners[i], .listeners = &generation->sets[i]};
+        crew->pace.batch = POOL_BATCH_MAX; /* nobody is there yet: whoever comes first must not wait */
+        if (!open_lifeline(crew))
+            return refuse(why, why_size, strerror(errno));
         generation->count++;
     }
     return true;
+}
+
+bool generation_open(struct generation *generation, uint32_t number, struct plan *plan, const struct generation *before,
+                     const struct house *house, char *why, size_t why_size)
+{
+    *generation = (struct generation){.number = number, .plan = plan, .cut_ms = CLOCK_NEVER};
+    if (open_crews(generation, why, why_size) && take_slots(generation, before, &house->roster, why, why_size) &&
+        open_listeners(generation, before, why, why_size))
+        return true;
+    generation_close(generation);
+    return false;
 }
 
 static void let_go(struct crew *crew)
@@ -77,12 +134,26 @@ void generation_dismiss(struct generation *generation)
     generation->dismissed = true;
 }
 
+void generation_shut(struct generation *generation, const struct generation *after)
+{
+    struct listen_sets taken_over = {0};
+    if (after != NULL)
+        taken_over = sets_of(after);
+    for (int i = 0; i < generation->count; i++) {
+        listen_shutdown(&generation->sets[i], &taken_over);
+        listen_close(&generation->sets[i]);
+    }
+}
+
 void generation_close(struct generation *generation)
 {
     generation_dismiss(generation);
-    for (int i = 0; i < generation->count; i++)
+    for (int i = 0; i < generation->count; i++) {
         close(generation->crews[i].lifeline_read);
+        listen_close(&generation->sets[i]);
+    }
     free(generation->crews);
+    free(generation->sets);
     *generation = (struct generation){0};
 }
 
@@ -112,13 +183,11 @@ static bool spawn_one(struct generation *generation, int index, struct house *ho
     must(slot >= 0);
     scoreboard_clear_slot(&house->board, slot);
     scoreboard_set_tag(&house->board, slot, TAG_STARTING);
-    struct spawn spawn = {
-        .function = house->worker,
-        .identity = &house->identity,
-        .setup = setup_for(crew, house, generation->number, slot),
-    };
-    struct roster_entry entry = {
-        .pid = spawn_worker(&spawn), .generation = generation->number, .crew = index, .started_ms = clock_ms()};
+    struct worker_setup setup = setup_for(crew, house, generation->number, slot);
+    struct roster_entry entry = {.pid = spawn_worker(house->worker, &house->identity, &setup),
+                                 .generation = generation->number,
+                                 .crew = index,
+                                 .started_ms = clock_ms()};
     if (entry.pid < 0) {
         scoreboard_set_tag(&house->board, slot, TAG_NONE);
         return false;
@@ -216,6 +285,16 @@ int64_t generation_look(struct generation *generation, struct house *house, bool
             next_ms = crew->look_ms;
     }
     return next_ms;
+}
+
+bool generation_has_workers(const struct generation *generation, const struct house *house)
+{
+    for (int i = 0; i < generation->count; i++) {
+        const struct crew *crew = &generation->crews[i];
+        if (roster_alive(&house->roster, crew->first_slot, crew_size(crew->plan)) == 0)
+            return false;
+    }
+    return true;
 }
 
 static void log_listeners_closed(const struct crew *crew, int count)

@@ -4,7 +4,8 @@
  *
  * A crew's lifeline is a pipe. A byte in it is one leave ticket, taken by whichever of its workers waits idle; closing
  * the writing end tells them all to leave. One for each crew, not for the whole generation: a ticket must not be taken
- * by another listener's worker. Listeners and slots belong to the master and outlive a generation.
+ * by another listener's worker. A crew's slots are a range of the scoreboard that no other generation uses as long as
+ * this one may fork.
  */
 #ifndef POSTERN_DAEMON_GENERATION_H
 #define POSTERN_DAEMON_GENERATION_H
@@ -12,6 +13,8 @@
 #include "daemon/house.h"
 #include "daemon/listen.h"
 #include "daemon/pool.h"
+
+struct plan;
 
 /* What the configuration says about a listener. */
 struct listener_plan {
@@ -33,25 +36,32 @@ struct crew {
 
 struct generation {
     uint32_t number;
+    struct plan *plan; /* lives as long as the generation; succession.h drops it */
     struct crew *crews;
+    struct listen_set *sets; /* one for each crew; all empty after generation_shut */
     int count;
     bool dismissed;
+    int64_t cut_ms; /* when its workers get the next signal; CLOCK_NEVER: no time was set, or all were sent */
+    int cut_signal; /* .. which one */
 };
 
-int generation_slots(const struct listener_plan *plans, int count);
-
-/* No worker yet: generation_look makes them. False with errno. */
-bool generation_open(struct generation *generation, uint32_t number, const struct listener_plan *plans,
-                     const struct listen_set *sets, int count);
+/* All that workers will be forked from; no worker yet: generation_look makes them. `before` is the present one, whose
+ * sockets are taken over and whose slots are left alone; NULL at the start. False with why, and nothing has changed. */
+bool generation_open(struct generation *generation, uint32_t number, struct plan *plan, const struct generation *before,
+                     const struct house *house, char *why, size_t why_size);
 
 /* Forks who is missing and writes leave tickets for who is too many, each crew when its time has come; all of them now
  * after a `wake`. Returns when to look again at the latest. */
 int64_t generation_look(struct generation *generation, struct house *house, bool wake, int64_t now_ms);
 
+bool generation_has_workers(const struct generation *generation, const struct house *house); /* in each crew */
+
 /* A worker may have shut a listener down, as any who holds a copy can. Not while stopping. */
 void generation_restore_listeners(const struct generation *generation);
 
 void generation_dismiss(struct generation *generation); /* all leave, when idle */
+/* After that: its listeners are closed, and nobody is let in any more but where `after` (may be NULL) listens, too. */
+void generation_shut(struct generation *generation, const struct generation *after);
 void generation_close(struct generation *generation);
 
 #endif

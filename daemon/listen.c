@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/worker_setup.h"
 
+#include "daemon/inherited.h"
 #include "daemon/listen.h"
 
 enum { TAKEN_PATIENCE_MS = 1000, TAKEN_PAUSE_MS = 20 };
@@ -38,35 +41,95 @@ static int listen_patiently(const struct endpoint *at)
     return fd;
 }
 
-static bool open_one(struct listen_set *set, const struct endpoint *at, char *why, size_t why_size)
+/* A socket whose file somebody removed cannot be reached any more. */
+static bool is_reachable(const struct endpoint *at)
 {
-    int fd = listen_patiently(at);
-    if (fd < 0) {
-        char address[ENDPOINT_TEXT_MAX];
-        int error = errno;
-        endpoint_print(at, address);
+    return at->kind != ENDPOINT_UNIX || access(at->path, F_OK) == 0;
+}
+
+/* A copy of what listens there already. */
+static bool take_over(const struct listen_sets *before, const struct endpoint *at, int *fd_out,
+                      struct listen_origin *origin_out)
+{
+    for (int i = 0; i < before->count; i++) {
+        const struct listen_set *set = &before->items[i];
+        for (int j = 0; j < set->count; j++) {
+            if (!endpoint_equal(&set->origins[j].at, at) || !is_reachable(at))
+                continue;
+            *origin_out = set->origins[j];
+            *fd_out = fcntl(set->fds[j], F_DUPFD_CLOEXEC, 0);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* -1 with errno. */
+static int open_fd(const struct endpoint *at, const struct listen_sets *before, struct listen_origin *origin_out)
+{
+    int fd = inherited_find(at);
+    *origin_out = (struct listen_origin){.at = *at, .inherited = fd >= 0};
+    if (fd >= 0)
+        return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (before == NULL)
+        return listen_patiently(at);
+    return take_over(before, at, &fd, origin_out) ? fd : net_listen(at, LISTEN_BACKLOG);
+}
+
+/* An address of ours that is in the way of another: a wildcard, mostly. NULL: none is. */
+static const struct endpoint *find_rival(const struct listen_sets *before, const struct endpoint *at)
+{
+    for (int i = 0; before != NULL && i < before->count; i++) {
+        const struct listen_set *set = &before->items[i];
+        for (int j = 0; j < set->count; j++) {
+            const struct endpoint *own = &set->origins[j].at;
+            if (own->kind == ENDPOINT_IP && at->kind == ENDPOINT_IP && own->port == at->port &&
+                own->address.family == at->address.family)
+                return own;
+        }
+    }
+    return NULL;
+}
+
+static void explain(int error, const struct endpoint *at, const struct listen_sets *before, char *why, size_t why_size)
+{
+    char address[ENDPOINT_TEXT_MAX], other[ENDPOINT_TEXT_MAX];
+    const struct endpoint *rival = error == EADDRINUSE ? find_rival(before, at) : NULL;
+    endpoint_print(at, address);
+    if (rival == NULL) {
         snprintf(why, why_size, "cannot listen on %s: %s", address, strerror(error));
+        return;
+    }
+    endpoint_print(rival, other);
+    snprintf(why, why_size, "cannot listen on %s while this gate still listens on %s: restart posternd", address,
+             other);
+}
+
+static bool open_one(struct listen_set *set, const struct endpoint *at, const struct listen_sets *before, char *why,
+                     size_t why_size)
+{
+    int fd = open_fd(at, before, &set->origins[set->count]);
+    if (fd < 0) {
+        explain(errno, at, before, why, why_size);
         return false;
     }
     set->fds[set->count++] = fd;
     return true;
 }
 
-bool listen_open(struct listen_set *set, const struct listen_options *options, char *why, size_t why_size)
+bool listen_open(struct listen_set *set, const struct listen_options *options, const struct listen_sets *before,
+                 char *why, size_t why_size)
 {
-    size_t count = options->addresses.count;
-    *set = (struct listen_set){.fds = calloc(count > 0 ? count : 1, sizeof(int))};
-    if (set->fds == NULL) {
+    size_t count = options->addresses.count, room = count > 0 ? count : 1;
+    *set = (struct listen_set){calloc(room, sizeof(*set->fds)), calloc(room, sizeof(*set->origins)), 0};
+    bool open = set->fds != NULL && set->origins != NULL;
+    if (!open)
         snprintf(why, why_size, "cannot listen: %s", strerror(errno));
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (!open_one(set, &options->addresses.items[i], why, why_size)) {
-            listen_close(set);
-            return false;
-        }
-    }
-    return true;
+    for (size_t i = 0; open && i < count; i++)
+        open = open_one(set, &options->addresses.items[i], before, why, why_size);
+    if (!open)
+        listen_close(set);
+    return open;
 }
 
 static bool is_listening(int fd)
@@ -88,10 +151,27 @@ int listen_restore(const struct listen_set *set)
     return closed;
 }
 
-void listen_shutdown(const struct listen_set *set)
+/* Copies of one socket are the same file. */
+static bool is_same(int a, int b)
+{
+    struct stat one, other;
+    return fstat(a, &one) == 0 && fstat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+static bool is_taken_over(int fd, const struct listen_sets *after)
+{
+    for (int i = 0; after != NULL && i < after->count; i++)
+        for (int j = 0; j < after->items[i].count; j++)
+            if (is_same(fd, after->items[i].fds[j]))
+                return true;
+    return false;
+}
+
+void listen_shutdown(const struct listen_set *set, const struct listen_sets *after)
 {
     for (int i = 0; i < set->count; i++)
-        shutdown(set->fds[i], SHUT_RDWR);
+        if (!set->origins[i].inherited && !is_taken_over(set->fds[i], after))
+            shutdown(set->fds[i], SHUT_RDWR);
 }
 
 void listen_close(struct listen_set *set)
@@ -99,5 +179,6 @@ void listen_close(struct listen_set *set)
     for (int i = 0; i < set->count; i++)
         close(set->fds[i]);
     free(set->fds);
+    free(set->origins);
     *set = (struct listen_set){0};
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
  * listen - the sockets of one listener, bound by the master and handed to its workers; nobody accepts here.
+ *
+ * A reload takes over what is bound already, whatever listener it belonged to: a copy of the same open socket, so that
+ * no connection that waits in its backlog is lost.
  */
 #ifndef POSTERN_DAEMON_LISTEN_H
 #define POSTERN_DAEMON_LISTEN_H
@@ -15,24 +18,37 @@ struct listen_options {
 
 extern const struct option listen_option_rows[]; /* fills struct listen_options */
 
+struct listen_origin {
+    struct endpoint at;
+    bool inherited; /* the service manager's: stays open, and is never shut down */
+};
+
 struct listen_set {
     int *fds;
+    struct listen_origin *origins; /* of each of them */
+    int count;
+};
+
+struct listen_sets {
+    const struct listen_set *items;
     int count;
 };
 
 /* The cross check, for the check of a block that has these options in it. */
 bool listen_check_options(struct config *config, const void *block, const struct listen_options *options);
 
-/* All addresses or none; one that is taken is tried for a second. On false `why` says which one failed and of what;
- * `set` is then empty. */
-bool listen_open(struct listen_set *set, const struct listen_options *options, char *why, size_t why_size);
+/* All addresses or none. `before` are those of the present configuration, and nothing waits then; NULL at the start:
+ * an address that is taken is tried for a second. On false `why` says which one failed and of what; `set` is then
+ * empty. */
+bool listen_open(struct listen_set *set, const struct listen_options *options, const struct listen_sets *before,
+                 char *why, size_t why_size);
 
 /* Opens again what somebody with a copy has shut down, which Linux allows for TCP: how many these were. */
 int listen_restore(const struct listen_set *set);
 
 /* No more connections, also where a worker still holds a copy: a new master can bind. Those that were waiting in the
- * backlog are reset. */
-void listen_shutdown(const struct listen_set *set);
+ * backlog are reset. Not what the service manager gave, and not what one of `after` (may be NULL) has taken over. */
+void listen_shutdown(const struct listen_set *set, const struct listen_sets *after);
 
 void listen_close(struct listen_set *set);
 

@@ -5,39 +5,113 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 
 #include "daemon/background.h"
+#include "daemon/control.h"
+#include "daemon/household.h"
+#include "daemon/inherited.h"
+#include "daemon/limits.h"
 #include "daemon/master.h"
+#include "daemon/notify.h"
 #include "daemon/pidfile.h"
 #include "daemon/reap.h"
+#include "daemon/reload.h"
 #include "daemon/spawn.h"
+#include "daemon/stop.h"
 
 enum {
-    WHY_MAX = 512,
+    WHY_MAX = RELOAD_WHY_MAX,
     WAKE_PAUSE_MS = 5, /* between two answers to the wake pipe: workers that call without end cost no more than that */
-    CHECK_MS = 1000,   /* between two looks whether listeners still listen */
-    CUT_GRACE_MS = 1000,
-    KILL_GRACE_MS = 5000 /* for a process that not even SIGKILL ends: it hangs in the kernel */
+    ASK_PAUSE_MS = 1000,  /* .. and to the housekeeper's */
+    CHECK_MS = 1000,      /* between two looks whether listeners still listen */
+    PROCESSES_BESIDE = 4, /* master, housekeeper, the check of a reload, a listing for posternctl */
+    DESCRIPTORS_BESIDE = 64
 };
-
-enum run { RUN_SERVING, RUN_DRAINING, RUN_TERMINATING, RUN_KILLING, RUN_ENDED };
 
 struct master {
     const struct master_setup *setup;
+    struct plan *first_plan; /* until the succession has it */
+    bool log_is_stderr;
     struct house house;
-    struct generation generation;
-    struct listen_set *sets; /* one for each listener */
+    struct succession succession;
+    struct household household;
+    struct reload reload;
+    struct stop stop;
     struct pidfile pidfile;
+    struct control *control;                                           /* NULL: none was wanted */
+    const struct generation *generations[SUCCESSION_DRAINING_MAX + 1]; /* for its views */
+    int64_t started_ms, reloaded_ms;
+    int reloads;
     int signals; /* signalfd */
-    enum run run;
-    int64_t run_until_ms; /* when this part of the stop is over; CLOCK_NEVER while serving */
-    int64_t wake_after_ms;
+    int64_t wake_after_ms, ask_after_ms;
     int64_t check_ms; /* when to look at the listeners */
 };
+
+static const struct plan *plan_of(const struct master *m)
+{
+    return m->succession.present->plan;
+}
+
+static bool is_serving(const struct master *m)
+{
+    return m->stop.stage == STOP_NONE;
+}
+
+/* -- what posternctl may ask */
+
+static void show_view(void *context, struct control_view *out)
+{
+    struct master *m = context;
+    int count = 0;
+    m->generations[count++] = m->succession.present;
+    for (int i = 0; i < m->succession.draining_count; i++)
+        m->generations[count++] = m->succession.draining[i];
+    *out = (struct control_view){
+        .house = &m->house,
+        .plan = plan_of(m),
+        .generations = m->generations,
+        .generation_count = count,
+        .state = reload_is_running(&m->reload) ? "reloading" : stop_stage_name(m->stop.stage),
+        .started_ms = m->started_ms,
+        .reloaded_ms = m->reloaded_ms,
+        .reloads = m->reloads,
+        .last_refusal = m->reload.why[0] != '\0' ? m->reload.why : NULL,
+        .housekeeper = m->household.pid,
+        .housekeeper_restarts = m->household.restarts,
+        .planner = m->setup->planner,
+    };
+}
+
+static bool reload_by_control(void *context)
+{
+    struct master *m = context;
+    if (is_serving(m))
+        reload_ask(&m->reload, RELOAD_BY_CONTROL);
+    return is_serving(m);
+}
+
+static void ask_to_stop(struct master *m);
+
+static void stop_by_control(void *context)
+{
+    ask_to_stop(context);
+}
+
+static bool open_control(struct master *m, char *why)
+{
+    const struct process_options *process = m->first_plan->process;
+    struct control_host host = {m, show_view, reload_by_control, stop_by_control};
+    if (process->control_socket == NULL)
+        return true;
+    m->control = control_open(process->control_socket, process->control_group, &host, why, WHY_MAX);
+    return m->control != NULL;
+}
 
 /* -- start */
 
@@ -57,61 +131,79 @@ static bool open_signals(struct master *m)
     return m->signals >= 0;
 }
 
-static bool open_listeners(struct master *m, char *why)
-{
-    for (int i = 0; i < m->setup->listener_count; i++) {
-        const struct listener_plan *plan = &m->setup->listeners[i];
-        char reason[WHY_MAX / 2];
-        if (!listen_open(&m->sets[i], plan->listen, reason, sizeof(reason))) {
-            snprintf(why, WHY_MAX, "listener %s: %s", plan->name, reason);
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool failed(char *why, const char *what)
 {
     snprintf(why, WHY_MAX, "%s: %s", what, strerror(errno));
     return false;
 }
 
+static void say_unused(int sockets)
+{
+    if (sockets == 0)
+        return;
+    struct record r;
+    record_begin(&r, "inherited-unused");
+    record_number(&r, "sockets", (uint64_t)sockets);
+    record_string(&r, "why", "no listener has the address of a socket that was handed over");
+    record_send(&r, LEVEL_WARNING);
+}
+
+/* The lock first: nothing of a master that runs is touched, least of all its Unix sockets. */
 static bool start(struct master *m, char *why)
 {
-    const struct process_options *process = m->setup->process;
-    int count = m->setup->listener_count;
-    m->sets = calloc((size_t)count, sizeof(*m->sets));
-    if (m->sets == NULL || !open_signals(m))
+    const struct process_options *process = m->first_plan->process;
+    privilege_empty_cores();
+    tzset(); /* here: it reads a file, and in each child it would touch ten pages of a heap that is shared until then */
+    notify_open();
+    if (!open_signals(m))
         return failed(why, "cannot start");
-    /* The lock first: nothing of a master that runs is touched, least of all its Unix sockets. */
-    if (!privilege_resolve(process->user, process->group, &m->house.identity, why, WHY_MAX) ||
-        !pidfile_create(&m->pidfile, process->pid_file, why, WHY_MAX) || !open_listeners(m, why))
+    if (!inherited_take(why, WHY_MAX))
         return false;
-    if (!house_open(&m->house, generation_slots(m->setup->listeners, count)))
+    if (!privilege_resolve(process->user, process->group, &m->house.identity, why, WHY_MAX) ||
+        !pidfile_create(&m->pidfile, process->pid_file, why, WHY_MAX))
+        return false;
+    if (!open_control(m, why))
+        return false;
+    if (!house_open(&m->house, SCOREBOARD_SLOTS_MAX))
         return failed(why, "cannot make the scoreboard");
+    if (!household_open(&m->household, &m->house, m->setup->housekeeper))
+        return failed(why, "cannot make the housekeeper's pipe");
+    struct plan *first = m->first_plan;
+    m->first_plan = NULL;
+    if (!succession_begin(&m->succession, &m->house, first, why, WHY_MAX))
+        return false;
+    say_unused(inherited_close_unused());
     if (!privilege_reduce())
         return failed(why, "cannot reduce privileges");
-    if (!generation_open(&m->generation, 1, m->setup->listeners, m->sets, count))
-        return failed(why, "cannot make the lifelines");
+    household_change(&m->household, plan_of(m), m->succession.present->number, clock_ms());
     return true;
 }
 
-static bool logs_to_stderr(const struct master *m)
+/* Workers twice: those of a reload come while the earlier ones may still be busy. Descriptors are the master's own. */
+static void check_limits(const struct plan *plan)
 {
-    return m->setup->process->log == PROCESS_LOG_STDERR;
+    int processes = PROCESSES_BESIDE, descriptors = DESCRIPTORS_BESIDE;
+    for (int i = 0; i < plan->listener_count; i++) {
+        processes += 2 * (int)plan->listeners[i].pool->max_workers;
+        descriptors += 2 * (int)plan->listeners[i].listen->addresses.count + 2 * (SUCCESSION_DRAINING_MAX + 1);
+    }
+    limits_check(processes, descriptors);
 }
 
 /* The one place where the start is over: whoever waits for us is told here. */
 static void master_ready(const struct master *m)
 {
     struct record r;
+    check_limits(plan_of(m));
     record_begin(&r, "ready");
-    record_number(&r, "listeners", (uint64_t)m->setup->listener_count);
+    record_number(&r, "listeners", (uint64_t)plan_of(m)->listener_count);
     record_send(&r, LEVEL_NOTICE);
-    if (!logs_to_stderr(m) && !log_is_heard())
-        dprintf(STDERR_FILENO, PROCESS_IDENT ": runs, but nobody reads its log at %s\n", m->setup->process->log_socket);
+    if (!m->log_is_stderr && !log_is_heard())
+        dprintf(STDERR_FILENO, PROCESS_IDENT ": runs, but nobody reads its log at %s\n",
+                plan_of(m)->process->log_socket);
     if (m->setup->background >= 0)
-        background_ready(m->setup->background, logs_to_stderr(m));
+        background_ready(m->setup->background, m->log_is_stderr);
+    notify_ready();
 }
 
 /* The terminal hears it as well as the log: until ready, stderr is still the starter's. */
@@ -121,17 +213,18 @@ static void complain(const struct master *m, const char *why)
     record_begin(&r, "start-failed");
     record_string(&r, "why", why);
     record_send(&r, LEVEL_ERROR);
-    if (!logs_to_stderr(m))
+    if (!m->log_is_stderr)
         dprintf(STDERR_FILENO, PROCESS_IDENT ": %s\n", why);
 }
 
 static void clean_up(struct master *m)
 {
-    generation_close(&m->generation);
+    succession_close(&m->succession);
+    if (m->first_plan != NULL)
+        m->setup->planner->drop(m->setup->planner, &m->first_plan);
+    household_close(&m->household);
+    control_close(&m->control);
     pidfile_remove(&m->pidfile);
-    for (int i = 0; m->sets != NULL && i < m->setup->listener_count; i++)
-        listen_close(&m->sets[i]);
-    free(m->sets);
     house_close(&m->house);
     if (m->signals >= 0)
         close(m->signals);
@@ -139,83 +232,105 @@ static void clean_up(struct master *m)
 
 /* -- stop */
 
-static const char *run_name(enum run run)
-{
-    static const char *const names[] = {"serving", "draining", "terminating", "killing", "ended"};
-    return names[run];
-}
-
-static void enter_run(struct master *m, enum run run, int64_t until_ms)
-{
-    struct record r;
-    record_begin(&r, "stop");
-    record_string(&r, "from", run_name(m->run));
-    record_string(&r, "to", run_name(run));
-    record_number(&r, "workers", (uint64_t)roster_alive(&m->house.roster, 0, m->house.roster.size));
-    record_send(&r, LEVEL_NOTICE);
-    m->run = run;
-    m->run_until_ms = until_ms;
-}
-
 /* Lifelines first: a worker that the shut-down listener wakes then finds the reason at once. */
 static void drain(struct master *m)
 {
-    generation_dismiss(&m->generation);
-    for (int i = 0; i < m->setup->listener_count; i++)
-        listen_shutdown(&m->sets[i]);
+    notify_stopping();
+    reload_stop(&m->reload);
+    household_change(&m->household, NULL, 0, clock_ms());
+    generation_dismiss(m->succession.present);
+    generation_shut(m->succession.present, NULL);
+    control_reload_over(m->control, false, "posternd is stopping");
+    control_yield(m->control);
     pidfile_remove(&m->pidfile); /* a new master may take the place while the sessions of this one end */
-    enter_run(m, RUN_DRAINING, clock_deadline(m->setup->process->drain_timeout_ms));
+    stop_begin(&m->stop, &m->house, plan_of(m)->process->drain_timeout_ms);
 }
 
-/* One step further towards the end: asked for by a signal, or because the time of this one is over. */
-static void stop_harder(struct master *m)
+static void ask_to_stop(struct master *m)
 {
-    switch (m->run) {
-    case RUN_SERVING:
+    if (is_serving(m))
         drain(m);
-        break;
-    case RUN_DRAINING:
-        roster_signal_all(&m->house.roster, WORKER_CUT_SIGNAL);
-        enter_run(m, RUN_TERMINATING, clock_deadline(CUT_GRACE_MS));
-        break;
-    case RUN_TERMINATING:
-        roster_signal_all(&m->house.roster, SIGKILL);
-        enter_run(m, RUN_KILLING, clock_deadline(KILL_GRACE_MS));
-        break;
-    case RUN_KILLING:
-    case RUN_ENDED:
-        enter_run(m, RUN_ENDED, CLOCK_NEVER);
-        break;
-    }
+    else if (m->stop.stage == STOP_DRAINING) /* a third changes nothing: who was told to terminate has its second */
+        stop_harder(&m->stop, &m->house);
 }
 
 static void go_on_stopping(struct master *m, int64_t now_ms)
 {
-    if (m->run == RUN_SERVING || m->run == RUN_ENDED)
+    int left = roster_total(&m->house.roster) + (m->household.pid != 0);
+    if (m->stop.stage == STOP_TERMINATING)
+        household_kill(&m->household);
+    stop_look(&m->stop, &m->house, left, now_ms);
+}
+
+/* -- reload */
+
+static bool is_same_server(const struct plan_server *a, const struct plan_server *b)
+{
+    return a->slot == b->slot && endpoint_equal(&a->address, &b->address) && strcmp(a->name, b->name) == 0 &&
+           strcmp(a->backend, b->backend) == 0;
+}
+
+static bool has_same_servers(const struct plan *a, const struct plan *b)
+{
+    bool same = a->server_count == b->server_count;
+    for (int i = 0; same && i < a->server_count; i++)
+        same = is_same_server(&a->servers[i], &b->servers[i]);
+    return same;
+}
+
+/* What the child found good is read once more, here: it may have changed since, and what is made of it must be ours. */
+static bool switch_over(struct master *m, int64_t now_ms, char *why)
+{
+    struct plan *plan = reload_plan(&m->reload, plan_of(m), why, WHY_MAX);
+    if (plan == NULL)
+        return false;
+    if (!has_same_servers(plan_of(m), plan)) /* before the first worker that knows them */
+        scoreboard_forget_servers(&m->house.board);
+    if (!succession_change(&m->succession, &m->house, plan, now_ms, why, WHY_MAX))
+        return false;
+    log_set_level((enum level)plan->process->log_level);
+    check_limits(plan);
+    household_change(&m->household, plan, m->succession.present->number, now_ms);
+    return true;
+}
+
+static void take_news(struct master *m, int64_t now_ms)
+{
+    char why[WHY_MAX];
+    enum reload_news news = reload_take_news(&m->reload);
+    if (news == RELOAD_NOTHING)
         return;
-    if (roster_alive(&m->house.roster, 0, m->house.roster.size) == 0)
-        enter_run(m, RUN_ENDED, CLOCK_NEVER);
-    else if (now_ms >= m->run_until_ms)
-        stop_harder(m);
+    bool good = news == RELOAD_GOOD && switch_over(m, now_ms, why);
+    if (news == RELOAD_BAD)
+        snprintf(why, sizeof(why), "%s", m->reload.why);
+    m->reloads += good;
+    if (good)
+        m->reloaded_ms = now_ms;
+    if (reload_over(&m->reload, m->succession.present->number, good ? NULL : why))
+        control_reload_over(m->control, good, why);
+    notify_ready();
+}
+
+static int64_t look_at_reload(struct master *m, int64_t now_ms)
+{
+    if (!is_serving(m))
+        return CLOCK_NEVER;
+    take_news(m, now_ms);
+    bool was_running = reload_is_running(&m->reload);
+    int64_t look_ms = reload_look(&m->reload, plan_of(m), succession_has_room(&m->succession), now_ms);
+    if (!was_running && reload_is_running(&m->reload))
+        notify_reloading();
+    return look_ms;
 }
 
 /* -- loop */
 
-static void refuse_reload(void)
-{
-    struct record r;
-    record_begin(&r, "reload");
-    record_string(&r, "refused", "not supported yet: stop and start");
-    record_send(&r, LEVEL_WARNING);
-}
-
 static void take_signal(struct master *m, uint32_t number)
 {
-    if (number == SIGHUP)
-        refuse_reload();
-    /* A third signal changes nothing: who was told to terminate has its second. */
-    if ((number == SIGTERM || number == SIGINT) && (m->run == RUN_SERVING || m->run == RUN_DRAINING))
-        stop_harder(m);
+    if (number == SIGHUP && is_serving(m))
+        reload_ask(&m->reload, RELOAD_BY_SIGNAL);
+    if (number == SIGTERM || number == SIGINT)
+        ask_to_stop(m);
 }
 
 static void take_signals(struct master *m)
@@ -225,55 +340,103 @@ static void take_signals(struct master *m)
         take_signal(m, info.ssi_signo);
 }
 
-/* Until a signal, a worker that calls, or the time to look again. True when a worker called. */
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* A pipe that others write to without end is not listened to all the time. */
+static struct pollfd listen_to(int fd, int64_t after_ms, int64_t now_ms, int64_t *look_ms)
+{
+    if (now_ms >= after_ms)
+        return (struct pollfd){.fd = fd, .events = POLLIN};
+    *look_ms = earlier(*look_ms, after_ms);
+    return (struct pollfd){.fd = -1};
+}
+
+/* Until a signal, a worker that calls, the housekeeper that asks, or the time to look again. True when a worker
+ * called. */
 static bool wait_for_news(struct master *m, int64_t look_ms)
 {
+    enum { SIGNALS, WAKE, ASK, FDS };
     int64_t now_ms = clock_ms();
-    bool deaf = now_ms < m->wake_after_ms;
-    struct pollfd fds[] = {
-        {.fd = m->signals, .events = POLLIN},
-        {.fd = deaf ? -1 : m->house.wake_read, .events = POLLIN},
+    struct pollfd fds[FDS + CONTROL_FDS] = {
+        [SIGNALS] = {.fd = m->signals, .events = POLLIN},
+        [WAKE] = listen_to(m->house.wake_read, m->wake_after_ms, now_ms, &look_ms),
+        [ASK] = listen_to(m->household.ask_read, m->ask_after_ms, now_ms, &look_ms),
     };
-    int64_t until_ms = deaf && m->wake_after_ms < look_ms ? m->wake_after_ms : look_ms;
-    if (clock_poll(fds, 2, until_ms) <= 0 || fds[1].revents == 0)
+    nfds_t count = FDS + (nfds_t)control_poll_fds(m->control, fds + FDS);
+    if (clock_poll(fds, count, look_ms) <= 0)
+        return false;
+    if (fds[ASK].revents != 0 && household_has_asked(&m->household)) {
+        reload_ask(&m->reload, RELOAD_BY_FILE);
+        m->ask_after_ms = clock_deadline(ASK_PAUSE_MS);
+    }
+    if (fds[WAKE].revents == 0)
         return false;
     house_drain_wake(&m->house);
     m->wake_after_ms = clock_deadline(WAKE_PAUSE_MS);
     return true;
 }
 
+/* All children that have ended by now; never waits. True when one was a worker. */
+static bool reap(struct master *m, int64_t now_ms)
+{
+    bool any = false;
+    int status;
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+        if (reap_worker(&m->house, &m->succession, pid, status, now_ms))
+            any = true;
+        else if (!control_reaped(m->control, pid, status) && !household_reaped(&m->household, pid, status, now_ms))
+            reload_reaped(&m->reload, pid, status); /* or nobody of ours: inherited from who executed us */
+    }
+    return any;
+}
+
 static void check_listeners(struct master *m, int64_t now_ms)
 {
-    if (m->run != RUN_SERVING || now_ms < m->check_ms)
+    if (!is_serving(m) || now_ms < m->check_ms)
         return;
-    generation_restore_listeners(&m->generation);
+    generation_restore_listeners(m->succession.present);
     m->check_ms = now_ms + CHECK_MS;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
+/* Everything that has its time; when to look again at the latest. */
+static int64_t look(struct master *m, bool wake)
 {
-    return a < b ? a : b;
+    int64_t now_ms = clock_ms();
+    wake |= reap(m, now_ms);
+    check_listeners(m, now_ms); /* as often as that: each crew is looked at every second */
+    control_step(m->control, now_ms);
+    int64_t look_ms = earlier(look_at_reload(m, now_ms), control_next_ms(m->control));
+    look_ms = earlier(look_ms, generation_look(m->succession.present, &m->house, wake, now_ms));
+    look_ms = earlier(look_ms, succession_look(&m->succession, &m->house, now_ms));
+    look_ms = earlier(look_ms, household_look(&m->household, now_ms));
+    go_on_stopping(m, now_ms);
+    return earlier(look_ms, m->stop.until_ms);
 }
 
 static void serve(struct master *m)
 {
-    int64_t look_ms = generation_look(&m->generation, &m->house, true, clock_ms());
-    while (m->run != RUN_ENDED) {
-        bool wake = wait_for_news(m, earlier(look_ms, m->run_until_ms));
+    int64_t look_ms = look(m, true);
+    while (m->stop.stage != STOP_ENDED) {
+        bool wake = wait_for_news(m, look_ms);
         take_signals(m);
-        int64_t now_ms = clock_ms();
-        wake |= reap_workers(&m->house, &m->generation, now_ms);
-        check_listeners(m, now_ms); /* as often as that: each crew is looked at every second */
-        look_ms = generation_look(&m->generation, &m->house, wake, now_ms);
-        go_on_stopping(m, now_ms);
+        look_ms = look(m, wake);
     }
 }
 
-int master_run(const struct master_setup *setup, worker_function *worker)
+int master_run(const struct master_setup *setup)
 {
-    struct master m = {.setup = setup, .signals = -1, .run_until_ms = CLOCK_NEVER};
-    m.house = (struct house){.worker = worker, .wake_read = -1, .wake_write = -1};
+    struct master m = {.setup = setup, .signals = -1, .stop = {STOP_NONE, CLOCK_NEVER}};
+    m.house = (struct house){.worker = setup->worker, .wake_read = -1, .wake_write = -1};
+    m.household = (struct household){.lifeline = -1, .ask_read = -1, .ask_write = -1};
+    m.succession = (struct succession){.planner = setup->planner};
+    m.first_plan = setup->plan;
+    m.log_is_stderr = setup->plan->process->log == PROCESS_LOG_STDERR;
     m.pidfile.fd = -1;
+    m.started_ms = clock_ms();
+    reload_open(&m.reload, setup->planner);
     char why[WHY_MAX];
     bool started = start(&m, why);
     if (started) {

@@ -76,9 +76,11 @@ static bool refuse_locked(struct pidfile *file, char *why, size_t why_size)
 
 bool pidfile_create(struct pidfile *file, const char *path, char *why, size_t why_size)
 {
-    *file = (struct pidfile){.path = path, .fd = -1};
+    *file = (struct pidfile){.fd = -1};
     if (path == NULL)
         return true;
+    if (snprintf(file->path, sizeof(file->path), "%s", path) >= (int)sizeof(file->path))
+        return refuse(file, why, why_size, "its name is too long");
     if (!is_directory_ours(path))
         return refuse(file, why, why_size, "its directory belongs to another user");
     file->fd = open_file(path);

@@ -9,12 +9,13 @@
 #ifndef POSTERN_DAEMON_PIDFILE_H
 #define POSTERN_DAEMON_PIDFILE_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 struct pidfile {
-    const char *path;
-    int fd; /* -1: none */
+    char path[PATH_MAX]; /* a copy: the configuration it comes from may change */
+    int fd;              /* -1: none */
 };
 
 /* `path` NULL: none is wanted. False with the reason in `why`. */

@@ -3,8 +3,8 @@
  * plan - what a configuration comes down to for the master. daemon/main.c, which knows both sides, makes it; the master
  * hands its parts on and looks into none of the workers' business.
  *
- * A reload makes a new plan and lives by it; the old one is dropped when the new generation is there (workers have
- * their own copies since they were forked).
+ * A reload makes a new plan and lives by it. The old one stays until the last worker that was forked from it is gone,
+ * so that whoever looks at a generation finds what it was made of.
  */
 #ifndef POSTERN_DAEMON_PLAN_H
 #define POSTERN_DAEMON_PLAN_H
@@ -37,6 +37,7 @@ struct plan {
     const void *housekeeping;   /* handed to the housekeeper, not looked into */
     const char *const *watched; /* files whose change asks for a renewal: certificates, keys, staples, CAs */
     int watched_count;
+    int watch; /* on them, opened before they were read (watch.h); -1: none */
 };
 
 struct planner {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
@@ -18,11 +19,11 @@ static const unsigned long long MASTER_CAPABILITIES =
     BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_KILL) | BIT(CAP_DAC_READ_SEARCH);
 static const unsigned long long CHANGE_CAPABILITIES = BIT(CAP_SETUID) | BIT(CAP_SETGID);
 
-/* A sanitizer looks for leaks with a process of its own. */
+/* A sanitizer looks for leaks with a process of its own; what it finds may have to be looked at in a core. */
 #ifdef __SANITIZE_ADDRESS__
-static const bool WORKERS_FORK = true;
+static const bool WORKERS_FORK = true, CORES_ARE_READ = true;
 #else
-static const bool WORKERS_FORK = false;
+static const bool WORKERS_FORK = false, CORES_ARE_READ = false;
 #endif
 
 static bool started_as_root(void)
@@ -161,6 +162,17 @@ bool privilege_reduce(void)
     return bound_capabilities(MASTER_CAPABILITIES) && keep_only(MASTER_CAPABILITIES);
 }
 
+/* No kind of mapping is written (core(5)). Where there is no /proc there is no worker either (spawn.c). */
+void privilege_empty_cores(void)
+{
+    int fd = CORES_ARE_READ ? -1 : open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    ssize_t written = write(fd, "0", 1);
+    (void)written; /* the second lock on a door: RLIMIT_CORE is the first */
+    close(fd);
+}
+
 /* -- workers */
 
 static bool can_get_back(void)
@@ -193,4 +205,9 @@ bool privilege_drop(const struct identity *identity)
 {
     return change_identity(identity) && keep_only(0) && set_limits() && prctl(PR_SET_DUMPABLE, 0) == 0 &&
            prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
+bool privilege_keep_reading(void)
+{
+    return keep_only(BIT(CAP_DAC_READ_SEARCH)) && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }

@@ -4,6 +4,7 @@
 
 #include "common/exit_status.h"
 #include "common/log.h"
+#include "common/must.h"
 
 #include "daemon/reap.h"
 #include "daemon/spawn.h"
@@ -119,30 +120,22 @@ static int64_t age(const struct roster_entry *entry, const struct slot_facts *fa
     return served && lived_ms < POOL_YOUNG_MS ? POOL_YOUNG_MS : lived_ms;
 }
 
-static void bury(struct house *house, struct generation *generation, int slot, int status, int64_t now_ms)
+bool reap_worker(struct house *house, const struct succession *succession, pid_t pid, int status, int64_t now_ms)
 {
+    int slot = roster_find(&house->roster, pid);
+    if (slot < 0)
+        return false;
     struct roster_entry entry = roster_remove(&house->roster, slot);
-    bool current = entry.generation == generation->number;
-    struct crew *crew = current ? &generation->crews[entry.crew] : NULL;
-    struct ending ending = judge(status, &entry, !current || generation->dismissed);
+    const struct generation *generation = succession_find(succession, entry.generation);
+    must(generation != NULL); /* it lives as long as one of its workers */
+    struct crew *crew = &generation->crews[entry.crew];
+    struct ending ending = judge(status, &entry, generation->dismissed);
     struct slot_facts facts;
     slot_read(&house->board, slot, &facts); /* unreadable: all zero */
-    log_ending(&ending, &entry, current ? crew->plan->name : NULL, slot, status, &facts);
+    house_add_totals(&house->ended, &facts);
+    log_ending(&ending, &entry, crew->plan->name, slot, status, &facts);
     scoreboard_clear_slot(&house->board, slot);
-    if (current && !generation->dismissed)
+    if (!generation->dismissed)
         tell_pool(crew, ending.loss, age(&entry, &facts, now_ms), now_ms);
-}
-
-bool reap_workers(struct house *house, struct generation *generation, int64_t now_ms)
-{
-    bool any = false;
-    int status;
-    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-        int slot = roster_find(&house->roster, pid);
-        if (slot < 0)
-            continue; /* not a worker of ours: inherited from who executed us */
-        bury(house, generation, slot, status, now_ms);
-        any = true;
-    }
-    return any;
+    return true;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC
  *
- * reap - what became of workers that ended: waited for, judged by their exit status, logged once, slot cleared.
+ * reap - what became of a worker that ended: judged by its exit status, logged once, its slot cleared.
  */
 #ifndef POSTERN_DAEMON_REAP_H
 #define POSTERN_DAEMON_REAP_H
 
-#include "daemon/generation.h"
+#include "daemon/succession.h"
 
-/* All that have ended by now; never waits. True when there was one. */
-bool reap_workers(struct house *house, struct generation *generation, int64_t now_ms);
+/* A child that was waited for; false: it is no worker. */
+bool reap_worker(struct house *house, const struct succession *succession, pid_t pid, int status, int64_t now_ms);
 
 #endif

@@ -24,6 +24,12 @@ struct roster_entry {
 struct roster {
     struct roster_entry *entries;
     int size;
+    int end; /* from here on nobody is: the table is as large as the scoreboard, which is mostly empty */
+};
+
+/* Slots [first, first + count). */
+struct slot_range {
+    int first, count;
 };
 
 bool roster_open(struct roster *roster, int size); /* false with errno */
@@ -35,6 +41,12 @@ struct roster_entry roster_remove(struct roster *roster, int slot); /* what was 
 int roster_find(const struct roster *roster, pid_t pid);                 /* the slot, or -1 */
 int roster_free_slot(const struct roster *roster, int first, int count); /* the lowest of them, or -1 */
 int roster_alive(const struct roster *roster, int first, int count);
+int roster_total(const struct roster *roster);
+int roster_of_generation(const struct roster *roster, uint32_t generation);
+/* The first `count` slots in a row where nobody is, and none of those that are taken: -1 when there are none. */
+int roster_find_room(const struct roster *roster, int count, const struct slot_range *taken, int taken_count);
+
 void roster_signal_all(struct roster *roster, int signal_number);
+void roster_signal_generation(struct roster *roster, uint32_t generation, int signal_number);
 
 #endif

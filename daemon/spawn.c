@@ -5,10 +5,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "common/exit_status.h"
 #include "common/log.h"
+#include "common/must.h"
 
 #include "daemon/spawn.h"
 
@@ -26,9 +28,9 @@ static void reset_dispositions(void)
     }
 }
 
-static void reset_signals(void)
+void spawn_reset_signals(void)
 {
-    static const int ignored[] = {SIGINT, SIGHUP, SIGPIPE, SIGTERM};
+    static const int ignored[] = {SIGINT, SIGHUP, SIGPIPE, SIGTERM, SPAWN_KILL_SIGNAL};
     sigset_t none;
     sigemptyset(&none);
     reset_dispositions();
@@ -37,39 +39,27 @@ static void reset_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void lower_to(int *lowest, int fd, int from)
+/* The lowest of them from `from` on; INT_MAX when there is none. */
+static int next_kept(const int *kept, int count, int from)
 {
-    if (fd >= from && fd < *lowest)
-        *lowest = fd;
-}
-
-/* The lowest descriptor from `from` on that the worker needs; INT_MAX when there is none. scoreboard_enter closes the
- * scoreboard's. */
-static int next_kept(const struct worker_setup *setup, int from)
-{
-    int board_fds[REGIONS];
-    int board_count = scoreboard_descriptors(setup->board, ROLE_WORKER, board_fds);
     int lowest = INT_MAX;
-    for (int i = 0; i < setup->listener_count; i++)
-        lower_to(&lowest, setup->listeners[i], from);
-    lower_to(&lowest, setup->lifeline, from);
-    lower_to(&lowest, setup->wake, from);
-    for (int i = 0; i < board_count; i++)
-        lower_to(&lowest, board_fds[i], from);
+    for (int i = 0; i < count; i++)
+        if (kept[i] >= from && kept[i] < lowest)
+            lowest = kept[i];
     return lowest;
 }
 
 /* By what is kept, not by what is known to be open: a descriptor that a library forgot is gone, too. */
-static bool close_others(const struct worker_setup *setup)
+bool spawn_close_others(const int *kept, int count)
 {
     int from = STDERR_FILENO + 1;
     for (;;) {
-        int kept = next_kept(setup, from);
-        if (kept > from && close_range((unsigned int)from, (unsigned int)kept - 1, 0) != 0)
+        int next = next_kept(kept, count, from);
+        if (next > from && close_range((unsigned int)from, (unsigned int)next - 1, 0) != 0)
             return false;
-        if (kept == INT_MAX)
+        if (next == INT_MAX)
             return true;
-        from = kept + 1;
+        from = next + 1;
     }
 }
 
@@ -82,15 +72,8 @@ static int reopen_pipe(int fd, int how)
     return open(path, how | O_NONBLOCK | O_CLOEXEC);
 }
 
-static bool take_descriptors(struct worker_setup *setup)
-{
-    setup->lifeline = reopen_pipe(setup->lifeline, O_RDONLY);
-    setup->wake = reopen_pipe(setup->wake, O_WRONLY);
-    return setup->lifeline >= 0 && setup->wake >= 0 && close_others(setup);
-}
-
 /* Nothing of the starter's is left in reach: not its terminal (TIOCSTI would type into it), not its files. */
-static bool leave_terminal(void)
+bool spawn_leave_terminal(void)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (setsid() < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
@@ -98,36 +81,91 @@ static bool leave_terminal(void)
     return log_keep_stderr() || dup2(null, STDERR_FILENO) >= 0;
 }
 
-static _Noreturn void fail(const char *step)
+static _Noreturn void fail(const char *process, const char *step)
 {
     struct record r;
     int error = errno;
     record_begin(&r, "worker-setup-failed");
+    record_string(&r, "process", process);
     record_string(&r, "step", step);
     record_string(&r, "error", error != 0 ? strerror(error) : NULL);
     record_send(&r, LEVEL_ERROR);
     _exit(WORKER_BROKEN);
 }
 
-static _Noreturn void become_worker(const struct spawn *spawn)
+static void settle(const char *process, const struct identity *identity, const int *kept, int count)
 {
-    struct worker_setup setup = spawn->setup;
-    reset_signals();
-    if (!leave_terminal())
-        fail("leave the terminal");
-    if (!take_descriptors(&setup))
-        fail("put descriptors in order");
-    if (!privilege_drop(spawn->identity))
-        fail("drop privileges");
-    spawn->function(&setup);
-    errno = 0;
-    fail("work");
+    spawn_reset_signals();
+    if (!spawn_leave_terminal())
+        fail(process, "leave the terminal");
+    if (!spawn_close_others(kept, count))
+        fail(process, "close descriptors");
+    if (!privilege_drop(identity))
+        fail(process, "drop privileges");
 }
 
-pid_t spawn_worker(const struct spawn *spawn)
+/* -- a worker */
+
+static const char WORKER[] = "worker";
+
+static _Noreturn void become_worker(worker_function *function, const struct identity *identity,
+                                    const struct worker_setup *given)
+{
+    struct worker_setup setup = *given;
+    int kept[REGIONS + WORKER_LISTENERS_MAX + 2]; /* scoreboard_enter closes the scoreboard's */
+    int count = scoreboard_descriptors(setup.board, ROLE_WORKER, kept);
+    setup.lifeline = reopen_pipe(setup.lifeline, O_RDONLY);
+    setup.wake = reopen_pipe(setup.wake, O_WRONLY);
+    if (setup.lifeline < 0 || setup.wake < 0)
+        fail(WORKER, "open the pipes");
+    kept[count++] = setup.lifeline;
+    kept[count++] = setup.wake;
+    for (int i = 0; i < setup.listener_count; i++)
+        kept[count++] = setup.listeners[i];
+    settle(WORKER, identity, kept, count);
+    function(&setup);
+    errno = 0;
+    fail(WORKER, "work");
+}
+
+pid_t spawn_worker(worker_function *function, const struct identity *identity, const struct worker_setup *setup)
+{
+    must(setup->listener_count <= WORKER_LISTENERS_MAX);
+    pid_t pid = fork();
+    if (pid == 0)
+        become_worker(function, identity, setup);
+    return pid;
+}
+
+/* -- the housekeeper */
+
+static const char HOUSEKEEPER[] = "housekeeper";
+
+static _Noreturn void become_housekeeper(housekeeper_function *function, const struct identity *identity,
+                                         const struct housekeeper_setup *given)
+{
+    struct housekeeper_setup setup = *given;
+    int kept[REGIONS + 3];
+    int count = scoreboard_descriptors(setup.board, ROLE_HOUSEKEEPER, kept);
+    prctl(PR_SET_NAME, SPAWN_NAME_HOUSEKEEPER);
+    setup.lifeline = reopen_pipe(setup.lifeline, O_RDONLY);
+    setup.ask = reopen_pipe(setup.ask, O_WRONLY);
+    if (setup.lifeline < 0 || setup.ask < 0)
+        fail(HOUSEKEEPER, "open the pipes");
+    kept[count++] = setup.lifeline;
+    kept[count++] = setup.ask;
+    kept[count++] = setup.watch;
+    settle(HOUSEKEEPER, identity, kept, count);
+    function(&setup);
+    errno = 0;
+    fail(HOUSEKEEPER, "work");
+}
+
+pid_t spawn_housekeeper(housekeeper_function *function, const struct identity *identity,
+                        const struct housekeeper_setup *setup)
 {
     pid_t pid = fork();
     if (pid == 0)
-        become_worker(spawn);
+        become_housekeeper(function, identity, setup);
     return pid;
 }

@@ -15,7 +15,7 @@ static const struct option server_rows[] = {
 static const struct option_group server_groups[] = {{server_rows, 0}, {NULL, 0}};
 static const struct block server_block = {
     .name = "server",
-    .meaning = "One inside server. They are tried in the order of the file.",
+    .meaning = "One inside server. They are tried in the order of the file, those that are down last.",
     .size = sizeof(struct server),
     .titled = true,
     .needed = true,
@@ -59,9 +59,7 @@ static bool check_backend(struct config *config, const void *filled)
         const struct server *server = block_at(&backend->servers, i);
         if (server->tls_name == NULL)
             return config_refuse(config, server, "tls_name",
-                                 "has to be set, since backend %s says tls { verify = name }: the name in the "
-                                 "certificate of %s",
-                                 backend->name, server->name);
+                                 "has to be set, since backend %s says tls { verify = name }", backend->name);
     }
     return true;
 }

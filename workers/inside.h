@@ -7,22 +7,24 @@
  * and never spoken to again. All failures become replies: own trouble is 451; what exactly happened is logged here,
  * once, and kept in `trouble` for the line of the message.
  *
- * Opening (inside_open.c) goes through the servers of the backend in order, as long as nothing was said for the
- * transaction.
+ * Opening (inside_open.c) goes through the servers of the backend in order, those that the housekeeper found to be down
+ * last, as long as nothing was said for the transaction.
  */
 #ifndef POSTERN_WORKERS_INSIDE_H
 #define POSTERN_WORKERS_INSIDE_H
 
+#include "common/health.h"
 #include "common/log.h"
 #include "common/stream.h"
 #include "workers/backend.h"
 #include "workers/smtp/extensions.h"
+#include "workers/transcript.h"
 
 enum {
     INSIDE_IN_BYTES = 8192,
     INSIDE_OUT_BYTES = 8192,
     INSIDE_NAME_MAX = 256,
-    INSIDE_TROUBLE_MAX = 256,
+    INSIDE_TROUBLE_MAX = 384,
     INSIDE_WORDS_MAX = 96
 };
 
@@ -38,6 +40,7 @@ struct inside_client {
     const struct endpoint *local;
     const char *hostname; /* ours */
     const char *session_id;
+    struct transcript *transcript; /* or NULL */
 };
 
 struct inside {
@@ -46,6 +49,7 @@ struct inside {
     const struct backend *backend;
     struct tls_client *tls; /* NULL: none */
     const struct inside_client *who;
+    const struct health *health; /* SCOREBOARD_SERVERS_MAX, by place; NULL: nothing is known. Set after inside_init */
     const struct server *server; /* of this connection, or the last one */
     const char *secured;         /* the version of TLS, "none" where it was wanted but could do without; or NULL */
     bool hailed;                 /* our own EHLO was said in this layer of security: no second one (L6) */

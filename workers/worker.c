@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -14,6 +13,7 @@
 #include "common/log.h"
 #include "common/must.h"
 #include "common/scoreboard.h"
+#include "workers/kill_switch.h"
 #include "workers/serve.h"
 #include "workers/worker.h"
 
@@ -123,6 +123,10 @@ static int insist(struct worker *w, struct endpoint *peer, struct endpoint *loca
 {
     int error = errno, fd = -1;
     struct record r;
+    /* At a reload or stop the listener may be shut down before the lifeline's end can be seen here: whoever was forked
+     * meanwhile still holds a copy for a moment. */
+    if (lifeline_has_ended(w, ACCEPT_PAUSE_MS))
+        leave(w, WORKER_ORPHANED);
     record_begin(&r, "accept-failed");
     record_string(&r, "listener", w->service->listener);
     record_string(&r, "error", strerrorname_np(error));
@@ -234,7 +238,6 @@ static struct session *session_memory(void)
 static void prepare(struct worker *w, const struct worker_setup *setup)
 {
     must(setup->listener_count <= WORKER_LISTENERS_MAX);
-    tzset(); /* localtime reads a file: now, not in a session */
     w->setup = setup;
     w->service = setup->service;
     w->wait.watchdog_s = WATCHDOG_S;
@@ -247,6 +250,8 @@ static void prepare(struct worker *w, const struct worker_setup *setup)
     if (!scoreboard_enter(setup->board, setup->slot))
         leave(w, is_shortage(errno) ? WORKER_SHORT : WORKER_BROKEN);
     w->entered = true;
+    if (!kill_switch_install())
+        leave(w, WORKER_BROKEN);
     if (w->service->tls != NULL && setup->board->keys != NULL)
         tls_server_use_tickets(w->service->tls, setup->board->keys);
     w->for_sessions = (struct session_setup){w->service, setup->board, &w->wait, setup->slot};

@@ -77,7 +77,7 @@ def test_manual_is_clean(path):
 
 
 def test_every_letter_of_the_command_line_stands_in_the_manual():
-    letters = re.search(r'getopt\(argc, argv, "([^"]+)"', read("daemon/main.c")).group(1).replace(":", "")
+    letters = re.search(r'getopt\(argc, argv, "([^"]+)"', read("daemon/arguments.c")).group(1).replace(":", "")
     text = read("daemon/posternd.8")
     assert set(re.findall(r"^\.It Fl (\w)", text, re.M)) == set(letters)
 
@@ -103,8 +103,9 @@ def test_every_event_is_explained():
 
 
 def test_every_trouble_with_inside_has_a_way_out():
-    """What inside.c and inside_open.c say in lower case is said in the log; its replies begin with a capital."""
-    source = re.sub(r'"\s*\n\s*"', "", read("workers/inside.c") + read("workers/inside_open.c"))
+    """What these say in lower case is said in the log; their replies begin with a capital."""
+    files = ("inside.c", "inside_open.c", "inside_tls.c")
+    source = re.sub(r'"\s*\n\s*"', "", "".join(read(f"workers/{name}") for name in files))
     texts = set(re.findall(r'"([a-z][^"%]*? [^"%]*)"', source))
     assert len(texts) > 12
     install = one_line(read("INSTALL"))

@@ -10,6 +10,7 @@
 #include "tests/lib/fake_clock.h"
 #include "tests/talk/expect.h"
 #include "tests/talk/play.h"
+#include "tests/talk/play_tls.h"
 #include "tests/talk/sides.h"
 #include "tests/talk/subject.h"
 
@@ -25,6 +26,7 @@ static struct play {
     int64_t time_passed; /* of the STEP_TIME that is being played */
     int jumps;           /* of the time, where the talk says no more */
     bool in_session;
+    bool again; /* the step was begun, and the session went on */
     char *log[LOG_LINES_MAX];
     size_t log_heard[LOG_LINES_MAX]; /* by the outside, before that line was written */
     size_t log_count, log_seen;
@@ -77,7 +79,7 @@ static void play_say(const struct step *step)
         sides_begin_data(&play.sides);
     if (end->fd < 0)
         return;
-    end_say(end, slice_make(step->text, step->size));
+    end_say(end, slice_make(step->text, step->size), play.report);
     if (step->joined)
         end_say_all(end, play.report);
     sides_move(&play.sides);
@@ -161,6 +163,8 @@ static void play_closed(const struct step *step)
 {
     struct end *end = end_of(step);
     need(step, end && end->ended && end_unheard(end).size == 0);
+    if (step->kind == STEP_TLS_CLOSED && (!end->tls || secure_state(end->tls) != SECURE_ENDED))
+        report_fail(play.report, "but no close_notify was heard before");
 }
 
 /* False: it says QUIT, which was answered now. */
@@ -172,7 +176,7 @@ static bool play_leaves(const struct step *step)
     if (slice_equal(end_unheard(end), quit)) {
         end_take(end, quit.size);
         if (!end->ended)
-            end_say(end, bye);
+            end_say(end, bye, play.report);
         return end->ended;
     }
     play_closed(step);
@@ -222,6 +226,14 @@ static void play_end(void)
         end_take(&play.sides.inside[i], end_unheard(&play.sides.inside[i]).size);
 }
 
+static bool play_secure(const struct step *step)
+{
+    struct end *end = end_of(step);
+    if (!end || (end->fd < 0 && !play.again))
+        report_fail(play.report, "but there is no connection");
+    return play_tls(step, end, &play.sides, play.again);
+}
+
 /* False: not done yet, the session goes on first. */
 static bool play_step(const struct step *step)
 {
@@ -253,6 +265,7 @@ static bool play_step(const struct step *step)
         play_close(step);
         break;
     case STEP_CLOSED:
+    case STEP_TLS_CLOSED:
         play_closed(step);
         break;
     case STEP_LEAVES:
@@ -273,6 +286,16 @@ static bool play_step(const struct step *step)
     case STEP_END:
         play_end();
         break;
+    case STEP_TLS:
+    case STEP_TLS_FAILS:
+    case STEP_TLS_BEGINS:
+    case STEP_TLS_FINISHES:
+    case STEP_TRICKLE:
+    case STEP_CLIENT_HELLO:
+    case STEP_NO_TLS:
+    case STEP_CLOSE_NOTIFY:
+    case STEP_CLEAR:
+        return play_secure(step);
     case STEP_TIME:
         fake_clock_move_to(clock_ms() + step->number - play.time_passed);
         play.time_passed = 0;
@@ -290,8 +313,8 @@ static void begin_step(const struct step *step)
 static void play_next(const struct step *step)
 {
     begin_step(step);
-    if (play_step(step))
-        play.next++;
+    play.again = !play_step(step);
+    play.next += !play.again;
 }
 
 /* With those that are to happen before the session goes on. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/talk/script.h"
+#include "tests/talk/secure.h"
 
 enum { STEPS_MAX = 200000 };
 
@@ -200,43 +201,82 @@ static bool parse_time(struct slice text, int64_t *ms_out)
     return false;
 }
 
+/* What may stand behind a deed. */
+enum argument { TAKES_NOTHING, TAKES_SERVER, TAKES_TEXT, TAKES_COUNT, TAKES_TLS };
+
 static const struct deed {
     const char *name;
     enum step_kind kind;
     bool outside, inside;
+    enum argument argument;
+    bool joins; /* "O+": the next step follows at once */
 } deeds[] = {
-    {"nothing", STEP_NOTHING, true, true},
-    {"connect", STEP_CONNECT, true, true},
-    {"close", STEP_CLOSE, true, true},
-    {"half-close", STEP_HALF_CLOSE, true, true},
-    {"reset", STEP_RESET, true, true},
-    {"closed", STEP_CLOSED, true, true},
-    {"eof-without-dot", STEP_BROKEN_OFF, false, true},
-    {"leaves", STEP_LEAVES, false, true},
-    {"deaf", STEP_DEAF, true, true},
-    {"listen", STEP_LISTEN, true, true},
-    {"field", STEP_FIELD, false, true},
+    /* clang-format off */
+    {"nothing",         STEP_NOTHING,      true,  true},
+    {"connect",         STEP_CONNECT,      true,  false, TAKES_TEXT},
+    {"connect",         STEP_CONNECT,      false, true,  TAKES_SERVER},
+    {"close",           STEP_CLOSE,        true,  true},
+    {"half-close",      STEP_HALF_CLOSE,   true,  true},
+    {"reset",           STEP_RESET,        true,  true},
+    {"closed",          STEP_CLOSED,       true,  true},
+    {"eof-without-dot", STEP_BROKEN_OFF,   false, true},
+    {"leaves",          STEP_LEAVES,       false, true},
+    {"deaf",            STEP_DEAF,         true,  true},
+    {"listen",          STEP_LISTEN,       true,  true},
+    {"field",           STEP_FIELD,        false, true,  TAKES_TEXT},
+    {"tls",             STEP_TLS,          true,  true,  TAKES_TLS},
+    {"tls-fails",       STEP_TLS_FAILS,    true,  true,  TAKES_TLS},
+    {"tls-begins",      STEP_TLS_BEGINS,   true,  false, TAKES_COUNT},
+    {"tls-finishes",    STEP_TLS_FINISHES, true,  false},
+    {"trickle",         STEP_TRICKLE,      true,  false, TAKES_COUNT},
+    {"client-hello",    STEP_CLIENT_HELLO, false, true},
+    {"no-tls",          STEP_NO_TLS,       true,  true},
+    {"close-notify",    STEP_CLOSE_NOTIFY, true,  true,  .joins = true},
+    {"clear",           STEP_CLEAR,        true,  true,  TAKES_TEXT, .joins = true},
+    {"tls-closed",      STEP_TLS_CLOSED,   true,  true},
+    /* clang-format on */
 };
 
-static bool add_deed(struct reader *r, enum side side, struct slice rest, struct slice source)
+static bool add_numbered(struct reader *r, const struct deed *deed, enum side side, struct slice rest,
+                         struct slice source)
+{
+    uint64_t number = deed->argument == TAKES_SERVER;
+    if (rest.size > 0 && (deed->argument == TAKES_NOTHING || !slice_to_number(rest, &number)))
+        return mistake(r, "too much", source);
+    if (deed->argument == TAKES_SERVER && (number < 1 || number > (uint64_t)r->script->server_count))
+        return mistake(r, "no such server", source);
+    add_step(r, deed->kind, side, source)->number = (int64_t)number;
+    return true;
+}
+
+static bool add_tls(struct reader *r, const struct deed *deed, enum side side, struct slice rest, struct slice source)
+{
+    struct secure_options options;
+    if (!secure_parse(rest, side == SIDE_INSIDE, &options))
+        return mistake(r, "not understood behind tls", rest);
+    return add_text(r, deed->kind, side, rest, source);
+}
+
+static bool add_deed(struct reader *r, enum side side, struct slice rest, bool joined, struct slice source)
 {
     struct slice word = slice_take_word(&rest);
     rest = slice_trim(rest);
     for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++) {
         const struct deed *deed = &deeds[i];
-        uint64_t number = 1;
+        bool good;
         if (!slice_equal(word, slice_of(deed->name)) || !(side == SIDE_OUTSIDE ? deed->outside : deed->inside))
             continue;
-        if (deed->kind == STEP_FIELD)
-            return add_text(r, STEP_FIELD, side, rest, source);
-        if (deed->kind == STEP_CONNECT && side == SIDE_OUTSIDE)
-            return add_text(r, STEP_CONNECT, side, rest, source);
-        if (rest.size > 0 && (deed->kind != STEP_CONNECT || !slice_to_number(rest, &number)))
-            return mistake(r, "too much", source);
-        if (number < 1 || number > (uint64_t)r->script->server_count)
-            return mistake(r, "no such server", source);
-        add_step(r, deed->kind, side, source)->number = (int64_t)number;
-        return true;
+        if (joined && !deed->joins)
+            break;
+        if (deed->argument == TAKES_TLS)
+            good = add_tls(r, deed, side, rest, source);
+        else if (deed->argument == TAKES_TEXT)
+            good = add_text(r, deed->kind, side, rest, source);
+        else
+            good = add_numbered(r, deed, side, rest, source);
+        if (good)
+            r->script->steps[r->script->step_count - 1].joined = joined;
+        return good;
     }
     return mistake(r, "unknown step", source);
 }
@@ -256,10 +296,10 @@ static bool parse_side(struct reader *r, enum side side, struct slice line)
         return mistake(r, "a blank is missing after the mark", line);
     bool says = mark.size > 0 && mark.at[0] == (side == SIDE_OUTSIDE ? '>' : '<');
     bool raw = mark.size == 2;
-    if ((raw && mark.at[0] != mark.at[1]) || (joined && !says))
+    if ((raw && mark.at[0] != mark.at[1]) || (joined && !says && mark.size > 0))
         return mistake(r, "unknown mark", line);
     if (mark.size == 0)
-        return add_deed(r, side, rest, line);
+        return add_deed(r, side, rest, joined, line);
     if (says)
         return add_say(r, side, rest, raw, joined, line);
     if (raw)
@@ -424,7 +464,7 @@ static bool parse_line(struct reader *r, struct slice line)
             r->script->title = copy(slice_trim(slice_make(line.at + 1, line.size - 1)));
         return true;
     }
-    bool marked = line.size == 1 || strchr("<> ", line.at[1]);
+    bool marked = line.size == 1 || strchr("<>+ ", line.at[1]);
     if (line.at[0] == 'O' && marked)
         return parse_side(r, SIDE_OUTSIDE, line);
     if (line.at[0] == 'I' && marked)
@@ -482,4 +522,20 @@ void script_free(struct script *script)
     free(script->title);
     free(script->client);
     free(script->must_fail_text);
+}
+
+static bool wants_certificates(const struct step *step)
+{
+    return step->kind == STEP_TLS || step->kind == STEP_TLS_FAILS || step->kind == STEP_TLS_BEGINS;
+}
+
+bool script_needs_certificates(const struct script *script)
+{
+    for (size_t i = 0; i < script->setting_count; i++)
+        if (strchr(script->settings[i], '$'))
+            return true;
+    for (size_t i = 0; i < script->step_count; i++)
+        if (wants_certificates(&script->steps[i]))
+            return true;
+    return false;
 }

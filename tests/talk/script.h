@@ -24,16 +24,26 @@ enum step_kind {
     STEP_CLOSE,
     STEP_HALF_CLOSE,
     STEP_RESET,
-    STEP_CLOSED,     /* the session has ended this connection, and all that came was heard */
-    STEP_BROKEN_OFF, /* inside: as closed, but what is unheard does not matter as long as no final dot is in it */
-    STEP_LEAVES,     /* inside: as closed, perhaps after a QUIT, which is answered */
-    STEP_DEAF,       /* stops reading */
-    STEP_LISTEN,     /* reads again */
-    STEP_TIME,       /* `number` milliseconds pass */
-    STEP_LOG,        /* a log line with all these words */
-    STEP_LATE_LOG,   /* the same, written when the outside had heard all that was dealt with so far */
-    STEP_NO_LOG,     /* none with all these words since the last L: */
-    STEP_END         /* the rest does not matter, but must come to an end */
+    STEP_CLOSED,       /* the session has ended this connection, and all that came was heard */
+    STEP_BROKEN_OFF,   /* inside: as closed, but what is unheard does not matter as long as no final dot is in it */
+    STEP_LEAVES,       /* inside: as closed, perhaps after a QUIT, which is answered */
+    STEP_DEAF,         /* stops reading */
+    STEP_LISTEN,       /* reads again */
+    STEP_TLS,          /* a handshake, text = its words (secure_parse), up to its good end */
+    STEP_TLS_FAILS,    /* .. to its bad end */
+    STEP_TLS_BEGINS,   /* outside: only the first `number` octets of its ClientHello; 0: all of them */
+    STEP_TLS_FINISHES, /* .. and the rest */
+    STEP_TRICKLE,      /* .. or so many octets more */
+    STEP_CLIENT_HELLO, /* inside hears one, and can do no TLS */
+    STEP_NO_TLS,       /* .. as from here on, unasked */
+    STEP_CLOSE_NOTIFY, /* says TLS's end, and nothing else */
+    STEP_CLEAR,        /* text, beneath TLS */
+    STEP_TLS_CLOSED,   /* as closed, and close_notify was said before */
+    STEP_TIME,         /* `number` milliseconds pass */
+    STEP_LOG,          /* a log line with all these words */
+    STEP_LATE_LOG,     /* the same, written when the outside had heard all that was dealt with so far */
+    STEP_NO_LOG,       /* none with all these words since the last L: */
+    STEP_END           /* the rest does not matter, but must come to an end */
 };
 
 enum match {
@@ -75,5 +85,6 @@ struct script {
 /* False after a mistake, which is then in `why`. Free in both cases. */
 bool script_load(const char *path, struct script *out, char *why, size_t why_size);
 void script_free(struct script *script);
+bool script_needs_certificates(const struct script *script);
 
 #endif

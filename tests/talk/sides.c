@@ -33,6 +33,7 @@ void sides_open(struct sides *sides, const struct script *script, const char *di
                 struct report *report)
 {
     *sides = (struct sides){.directory = directory, .report = report, .server_count = script->server_count};
+    snprintf(sides->certificates, sizeof sides->certificates, "%s/certificates", directory);
     sides->outside.fd = -1;
     sides->cut = cut;
     for (int i = 0; i < script->server_count; i++)
@@ -42,6 +43,7 @@ void sides_open(struct sides *sides, const struct script *script, const char *di
 void sides_close(struct sides *sides)
 {
     end_clear(&sides->outside);
+    secure_ticket_free(&sides->ticket);
     for (int i = 0; i < sides->inside_count; i++)
         end_clear(&sides->inside[i]);
     for (int i = 0; i < sides->server_count; i++) {

@@ -13,6 +13,8 @@ enum { INSIDE_CONNECTIONS_MAX = 16 };
 
 struct sides {
     const char *directory; /* where the servers' sockets lie, "1", "2", .. */
+    char certificates[200];
+    struct secure_ticket *ticket; /* that the outside heard last */
     struct report *report;
     struct end outside;
     int outside_session_fd;                    /* the session's end of it */

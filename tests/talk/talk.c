@@ -16,13 +16,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/talk/certificates.h"
 #include "tests/talk/play.h"
 
 enum { REAL_SECONDS_MAX = 20, TOLD_LINES_MAX = 60 };
 
+enum { DIRECTORY_MAX = 100 };
+
 struct how {
     bool verbose;
     size_t cut;
+    char certificates[DIRECTORY_MAX]; /* made for the first talk that needs them; "": not yet */
 };
 
 static const char *temporary_directory(void)
@@ -32,11 +36,34 @@ static const char *temporary_directory(void)
 }
 
 /* Of one child; it puts its sockets there. */
-static char *make_directory(void)
+static char *make_directory(char path[DIRECTORY_MAX])
 {
-    static char path[100];
-    snprintf(path, sizeof path, "%s/talk-XXXXXX", temporary_directory());
+    snprintf(path, DIRECTORY_MAX, "%s/talk-XXXXXX", temporary_directory());
     return mkdtemp(path);
+}
+
+/* Every child sees them in its own directory, as `certificates`. */
+static bool lay_certificates(struct how *how, const char *directory)
+{
+    char path[DIRECTORY_MAX + 20];
+    if (!how->certificates[0] && (!make_directory(how->certificates) || !certificates_make(how->certificates)))
+        return false;
+    snprintf(path, sizeof path, "%s/certificates", directory);
+    return symlink(how->certificates, path) == 0;
+}
+
+/* In the child: how a talk names certificates becomes where they lie. */
+static void expand_settings(struct script *script, const char *directory, struct report *report)
+{
+    char certificates[DIRECTORY_MAX + 20];
+    snprintf(certificates, sizeof certificates, "%s/certificates", directory);
+    for (size_t i = 0; i < script->setting_count; i++) {
+        char *expanded = certificates_expand(script->settings[i], certificates);
+        if (!expanded)
+            report_fail(report, "unknown certificate in %s", script->settings[i]);
+        free(script->settings[i]);
+        script->settings[i] = expanded;
+    }
 }
 
 static void ignore_broken_pipes(void)
@@ -45,9 +72,10 @@ static void ignore_broken_pipes(void)
     sigaction(SIGPIPE, &ignore, NULL);
 }
 
-static void hold(const struct script *script, const char *directory, const struct how *how, struct report *report)
+static void hold(struct script *script, const char *directory, const struct how *how, struct report *report)
 {
     alarm(REAL_SECONDS_MAX);
+    expand_settings(script, directory, report);
     ignore_broken_pipes();
     play_run(script, directory, how->cut, report);
 }
@@ -60,6 +88,8 @@ static void remove_directory(const char *directory, const struct script *script)
         unlink(path);
     }
     snprintf(path, sizeof path, "%s/postern.conf", directory);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/certificates", directory);
     unlink(path);
     rmdir(directory);
 }
@@ -78,11 +108,13 @@ static void tell_end(struct report *report, int status)
 }
 
 /* In a child; how it went is in the report. */
-static void play_apart(const struct script *script, const struct how *how, struct report *report)
+static void play_apart(struct script *script, struct how *how, struct report *report)
 {
-    const char *directory = make_directory();
+    char path[DIRECTORY_MAX];
+    const char *directory = make_directory(path);
     int status = 0;
-    pid_t child = directory ? fork() : -1;
+    bool ready = directory && (!script_needs_certificates(script) || lay_certificates(how, directory));
+    pid_t child = ready ? fork() : -1;
     if (child < 0) {
         snprintf(report->failure, sizeof report->failure, "cannot begin: %s", strerror(errno));
         return;
@@ -125,7 +157,7 @@ static bool failed_as_it_must(const struct script *script, const struct report *
     return false;
 }
 
-static bool run_talk(const char *path, const struct how *how, struct report *report)
+static bool run_talk(const char *path, struct how *how, struct report *report)
 {
     struct script script;
     char why[1024];
@@ -174,6 +206,8 @@ int main(int argc, char **argv)
         failed += !good;
     }
     report_free(&report);
+    if (how.certificates[0])
+        certificates_remove(how.certificates);
     printf("%d passed, %d failed\n", passed, failed);
     return failed > 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * A master in a process of its own with dummy workers, its log read line by line, and clients that talk to the dummies.
- * For one test program. */
+ * Its planner is the test's, too: what a reload finds lies in memory that both see (struct wanted). For one test
+ * program. */
 #ifndef POSTERN_TESTS_UNIT_MASTER_RIG_H
 #define POSTERN_TESTS_UNIT_MASTER_RIG_H
 
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,19 +22,43 @@
 #include "common/log.h"
 
 #include "daemon/master.h"
+#include "daemon/reload.h"
+#include "daemon/spawn.h"
 
 #include "tests/unit/dummy_worker.h"
 
-enum { RIG_PATIENCE_MS = 20000, RIG_POLL_MS = 5, RIG_LOG_SIZE = 1 << 20 };
+enum { RIG_PATIENCE_MS = 20000, RIG_POLL_MS = 5, RIG_LOG_SIZE = 1 << 20, WANTED_LISTENERS_MAX = 3 };
+
+enum wanted_how { WANTED_GOOD, WANTED_BAD, WANTED_HANGS, WANTED_CRASHES, WANTED_BAD_IN_MASTER };
+
+struct wanted_listener {
+    char name[16];
+    struct endpoint address;
+    struct pool_options pool;
+    struct dummy dummy;
+};
+
+/* The configuration that the next plan is made of. */
+struct wanted {
+    _Atomic int how; /* enum wanted_how */
+    struct process_options process;
+    int listener_count;
+    struct wanted_listener listeners[WANTED_LISTENERS_MAX];
+    struct plan_server server;
+    _Atomic int slow_ms; /* how long the check takes */
+    _Atomic int makes, renewals;
+    _Atomic int plans; /* that the master has, with the first one */
+    pid_t master;
+};
 
 struct rig {
     char directory[64], pid_path[96];
     struct process_options process;
     struct endpoint address;
-    struct listen_options listen;
     struct pool_options pool;
     struct dummy dummy;
-    struct listener_plan plan;
+    struct wanted *wanted; /* shared with the master */
+    housekeeper_function *housekeeper;
     bool on_terminal;
     pid_t master; /* 0: not running */
     int log_fd;
@@ -90,6 +116,73 @@ static uint16_t rig_free_port(void)
     return ntohs(any.sin_port);
 }
 
+/* -- the planner */
+
+struct wanted_plan {
+    struct plan plan;
+    struct wanted wanted;
+    struct listen_options listens[WANTED_LISTENERS_MAX];
+    struct listener_plan listeners[WANTED_LISTENERS_MAX];
+};
+
+static struct plan *wanted_plan(struct wanted *wanted)
+{
+    struct wanted_plan *made = calloc(1, sizeof(*made));
+    memcpy(&made->wanted, wanted, sizeof(*wanted));
+    for (int i = 0; i < wanted->listener_count; i++) {
+        struct wanted_listener *listener = &made->wanted.listeners[i];
+        made->listens[i].addresses = (struct endpoint_list){&listener->address, 1};
+        made->listeners[i] =
+            (struct listener_plan){listener->name, &made->listens[i], &listener->pool, &listener->dummy};
+    }
+    made->plan = (struct plan){.process = &made->wanted.process,
+                               .hostname = "mx.example.org",
+                               .listeners = made->listeners,
+                               .listener_count = wanted->listener_count,
+                               .servers = &made->wanted.server,
+                               .server_count = 1,
+                               .watch = -1};
+    if (getpid() == wanted->master)
+        wanted->plans++;
+    return &made->plan;
+}
+
+static struct plan *rig_make(const struct planner *planner, char *why, size_t why_size)
+{
+    struct wanted *wanted = (struct wanted *)(uintptr_t)planner->context;
+    bool in_master = getpid() == wanted->master;
+    int how = wanted->how;
+    wanted->makes++;
+    if (!in_master && wanted->slow_ms > 0)
+        usleep((useconds_t)wanted->slow_ms * 1000);
+    while (how == WANTED_HANGS && !in_master)
+        pause();
+    if (how == WANTED_CRASHES && !in_master)
+        raise(SIGKILL);
+    snprintf(why, why_size, "test.conf:7: listener mx: something is wrong");
+    return how == WANTED_BAD || (how == WANTED_BAD_IN_MASTER && in_master) ? NULL : wanted_plan(wanted);
+}
+
+static struct plan *rig_renew(const struct planner *planner, const struct plan *old, char *why, size_t why_size)
+{
+    struct wanted *wanted = (struct wanted *)(uintptr_t)planner->context;
+    (void)old, (void)why, (void)why_size;
+    wanted->renewals++;
+    return wanted_plan(wanted);
+}
+
+static void rig_drop(const struct planner *planner, struct plan **plan)
+{
+    struct wanted *wanted = (struct wanted *)(uintptr_t)planner->context;
+    struct wanted_plan *made = (struct wanted_plan *)*plan;
+    if (made == NULL)
+        return;
+    memset(made, 0x5a, sizeof(*made)); /* whoever uses it still is found out */
+    free(made);
+    *plan = NULL;
+    wanted->plans--;
+}
+
 static int rig_set_up(void **state)
 {
     struct rig *rig = calloc(1, sizeof(*rig));
@@ -99,25 +192,40 @@ static int rig_set_up(void **state)
     if (mkdtemp(rig->directory) == NULL)
         return -1;
     snprintf(rig->pid_path, sizeof(rig->pid_path), "%s/pid", rig->directory);
-    rig->process = (struct process_options){
-        .user = "nobody", .pid_file = rig->pid_path, .drain_timeout_ms = 60000, .log = PROCESS_LOG_STDERR};
+    rig->process = (struct process_options){.user = "nobody",
+                                            .pid_file = rig->pid_path,
+                                            .drain_timeout_ms = 60000,
+                                            .retire_timeout_ms = 3600000,
+                                            .log = PROCESS_LOG_STDERR,
+                                            .log_level = LEVEL_DEBUG};
     rig->address = (struct endpoint){
         .kind = ENDPOINT_IP, .address = {.family = 4, .bytes = {127, 0, 0, 1}}, .port = rig_free_port()};
-    rig->listen.addresses = (struct endpoint_list){&rig->address, 1};
     rig->pool = (struct pool_options){.min_spare = 2, .max_spare = 4, .max_workers = 8};
     rig->dummy.exit_at_once = -1;
-    rig->plan = (struct listener_plan){"mx", &rig->listen, &rig->pool, &rig->dummy};
     rig->log_fd = -1;
     return 0;
 }
 
-static _Noreturn void rig_become_master(const struct rig *rig, int log)
+static _Noreturn void rig_become_master(struct rig *rig, int log)
 {
     dup2(log, STDERR_FILENO);
     log_to_stderr("posternd");
     log_set_level(LEVEL_DEBUG);
-    struct master_setup setup = {&rig->process, &rig->plan, 1, -1};
-    _exit(master_run(&setup, dummy_worker));
+    struct planner planner = {rig_make, rig_renew, rig_drop, rig->wanted};
+    rig->wanted->master = getpid();
+    struct master_setup setup = {&planner, wanted_plan(rig->wanted), dummy_worker, rig->housekeeper, -1};
+    _exit(master_run(&setup));
+}
+
+static void rig_write_wanted(struct rig *rig)
+{
+    struct wanted *wanted = mmap(NULL, sizeof(*wanted), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(wanted != MAP_FAILED);
+    wanted->process = rig->process;
+    wanted->listener_count = 1;
+    wanted->listeners[0] = (struct wanted_listener){"mx", rig->address, rig->pool, rig->dummy};
+    wanted->server = (struct plan_server){"inside", "one", rig->address, 0};
+    rig->wanted = wanted;
 }
 
 /* In a session of its own with a terminal for stdin: a pair whose other end is kept open. */
@@ -144,6 +252,7 @@ static void rig_launch(struct rig *rig)
     int ends[2];
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     rig->log_fd = ends[0];
+    rig_write_wanted(rig);
     rig->master = fork();
     assert_true(rig->master >= 0);
     if (rig->master == 0 && rig->on_terminal)
@@ -165,8 +274,21 @@ static void rig_start_on_terminal(struct rig *rig)
     rig_start(rig);
 }
 
+/* As ps shows it; false: gone. */
+static bool rig_is_named(pid_t pid, const char *name)
+{
+    char path[64], text[32] = "";
+    snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+    FILE *file = fopen(path, "r");
+    bool read = file != NULL && fgets(text, sizeof(text), file) != NULL;
+    if (file != NULL)
+        fclose(file);
+    text[strcspn(text, "\n")] = '\0';
+    return read && strcmp(text, name) == 0;
+}
+
 /* The pids of the master's children. */
-static int rig_workers(const struct rig *rig, pid_t *pids, int room)
+static int rig_children(const struct rig *rig, pid_t *pids, int room)
 {
     char path[64], text[8192];
     snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)rig->master, (int)rig->master);
@@ -182,6 +304,17 @@ static int rig_workers(const struct rig *rig, pid_t *pids, int room)
             break;
         pids[count++] = (pid_t)pid;
     }
+    return count;
+}
+
+/* Those of them that are workers. */
+static int rig_workers(const struct rig *rig, pid_t *pids, int room)
+{
+    pid_t all[256];
+    int count = 0, found = rig_children(rig, all, 256);
+    for (int i = 0; i < found && count < room; i++)
+        if (!rig_is_named(all[i], SPAWN_NAME_HOUSEKEEPER) && !rig_is_named(all[i], RELOAD_CHILD_NAME))
+            pids[count++] = all[i];
     return count;
 }
 
@@ -233,7 +366,7 @@ static int rig_tear_down(void **state)
     struct rig *rig = *state;
     if (rig->master > 0) {
         pid_t pids[64];
-        int count = rig_workers(rig, pids, 64);
+        int count = rig_children(rig, pids, 64);
         rig_read_log(rig, 0);
         fprintf(stderr, "--- the master's log\n%s", rig->log);
         kill(rig->master, SIGKILL);
@@ -257,10 +390,9 @@ struct client {
     int pid, slot; /* who serves it */
 };
 
-static int rig_connect(const struct rig *rig)
+static int rig_connect_to(uint16_t port)
 {
-    struct sockaddr_in to = {
-        .sin_family = AF_INET, .sin_port = htons(rig->address.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct timeval patience = {.tv_sec = RIG_PATIENCE_MS / 1000};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
@@ -268,6 +400,11 @@ static int rig_connect(const struct rig *rig)
         return fd;
     close(fd);
     return -1;
+}
+
+static int rig_connect(const struct rig *rig)
+{
+    return rig_connect_to(rig->address.port);
 }
 
 static void client_say(const struct client *client, const char *line)
@@ -288,14 +425,19 @@ static bool client_hear(const struct client *client, char line[DUMMY_LINE_SIZE])
     return size > 0;
 }
 
-static struct client client_open(const struct rig *rig)
+static struct client client_open_at(uint16_t port)
 {
-    struct client client = {.fd = rig_connect(rig)};
+    struct client client = {.fd = rig_connect_to(port)};
     char line[DUMMY_LINE_SIZE];
     assert_true(client.fd >= 0);
     assert_true(client_hear(&client, line));
     assert_int_equal(sscanf(line, "hello %d %d", &client.pid, &client.slot), 2);
     return client;
+}
+
+static struct client client_open(const struct rig *rig)
+{
+    return client_open_at(rig->address.port);
 }
 
 static void client_close(const struct client *client)

@@ -97,8 +97,6 @@ static void the_pid_file_names_the_master_and_is_locked(void **state)
     assert_int_equal(strtol(text, NULL, 10), rig->master);
 
     second.address.port = rig_free_port();
-    second.listen.addresses.items = &second.address;
-    second.plan.listen = &second.listen;
     second.log = calloc(1, RIG_LOG_SIZE);
     second.log_size = 0;
     rig_launch(&second);

@@ -3,9 +3,14 @@
  * housekeeper - the one unprivileged process that does what is periodic: rotates the keys of session tickets, watches
  * files, asks each inside server for its health and keywords.
  *
- * housekeeper_main is a housekeeper_function (common/worker_setup.h): one loop that never waits for anybody longer than
- * it must; probes are bounded and run side by side. It may die at any time: nothing but freshness is lost, and the
- * master makes another.
+ * housekeeper_main is a housekeeper_function (common/worker_setup.h): one loop with one wait in it, for the lifeline,
+ * the watched files, all probes and the next thing that is due. It may die at any time: nothing but freshness is lost,
+ * and the master makes another, which goes on from what stands on the scoreboard and in the queue of inotify.
+ *
+ * Not one probe after the other in code that waits, as workers do it, with all else as guests of those waits: a dozen
+ * servers that hang for probe_timeout would make everybody's health minutes old, just when it is wanted. And not a
+ * process for each probe: unprivileged processes here cannot fork. So a probe is a state machine (probe.h), 64 at most,
+ * each bounded in time and octets.
  */
 #ifndef POSTERN_WORKERS_HOUSEKEEPER_HOUSEKEEPER_H
 #define POSTERN_WORKERS_HOUSEKEEPER_HOUSEKEEPER_H
@@ -28,7 +33,7 @@ struct housekeeping {
     const struct housekeeper_options *options;
     const char *hostname;              /* for EHLO */
     const struct block_list *backends; /* struct backend */
-    struct tls_client *const *tls;     /* for each backend; NULL where its mode is none */
+    struct tls_client *const *tls;     /* for each backend; NULL where its mode is none, NULL where all are */
 };
 
 _Noreturn void housekeeper_main(const struct housekeeper_setup *setup);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "common/clock.h"
+#include "common/exit_status.h"
+#include "common/log.h"
+#include "common/scoreboard.h"
+
+#include "workers/housekeeper/housekeeper.h"
+#include "workers/housekeeper/survey.h"
+#include "workers/housekeeper/tickets.h"
+#include "workers/housekeeper/watch.h"
+
+/* clang-format off */
+const struct option housekeeper_option_rows[] = {
+    {.name = "ticket_key_lifetime", .type = OPTION_TIME,
+     .offset = offsetof(struct housekeeper_options, ticket_key_lifetime_ms), .fallback = "6h", .allowed = "1s..7d",
+     .meaning = "How long new TLS session tickets are sealed with the same key. It opens them for three times as long; "
+     "then the client makes a full handshake."},
+    {.name = "probe_interval", .type = OPTION_TIME,
+     .offset = offsetof(struct housekeeper_options, probe_interval_ms), .fallback = "30s", .allowed = "0s..1h",
+     .meaning = "How often each server is asked for its health and its EHLO keywords; one that does not answer twice "
+     "in a row is tried last. 0s: never."},
+    {.name = "probe_timeout", .type = OPTION_TIME,
+     .offset = offsetof(struct housekeeper_options, probe_timeout_ms), .fallback = "10s", .allowed = "100ms..5m",
+     .meaning = "How long that may take as a whole."},
+    {0},
+};
+/* clang-format on */
+
+enum { WATCHDOG_S = 60, OWN_FDS = 2 };
+
+struct housekeeper {
+    const struct housekeeper_setup *setup;
+    const struct housekeeping *work;
+    struct wait wait; /* of the probes' streams, which never wait in it; and the watchdog */
+    struct watch watch;
+    struct survey survey;
+    int64_t tickets_ms; /* when to look at them again */
+};
+
+static _Noreturn void leave_for_trouble(int error)
+{
+    bool is_short = error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
+    exit((int)(is_short ? WORKER_SHORT : WORKER_BROKEN));
+}
+
+static void tell_ready(const struct housekeeper *h)
+{
+    struct record r;
+    record_begin(&r, "housekeeper");
+    record_string(&r, "state", "working");
+    record_number(&r, "servers", (uint64_t)h->survey.count);
+    record_string(&r, "watching", h->setup->watch >= 0 ? "yes" : "no");
+    record_send(&r, LEVEL_INFO);
+}
+
+static void prepare(struct housekeeper *h, const struct housekeeper_setup *setup)
+{
+    int64_t now = clock_ms();
+    *h = (struct housekeeper){.setup = setup, .work = setup->housekeeping, .wait = {.watchdog_s = WATCHDOG_S}};
+    if (!scoreboard_enter_as(setup->board, ROLE_HOUSEKEEPER))
+        leave_for_trouble(errno);
+    if (!survey_open(&h->survey, h->work, setup->board, &h->wait, now))
+        leave_for_trouble(ENOMEM);
+    watch_init(&h->watch, setup->watch, setup->ask, now);
+    tell_ready(h);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* False: the lifeline ended. */
+static bool turn(struct housekeeper *h)
+{
+    struct pollfd fds[OWN_FDS + SCOREBOARD_SERVERS_MAX];
+    fds[0] = (struct pollfd){.fd = h->setup->lifeline}; /* no events: its end alone is news */
+    fds[1] = watch_poll(&h->watch);
+    int count = OWN_FDS + survey_poll(&h->survey, fds + OWN_FDS);
+    int64_t next = earlier(h->tickets_ms, earlier(watch_next_ms(&h->watch), survey_next_ms(&h->survey)));
+    if (clock_poll(fds, (nfds_t)count, next) < 0)
+        leave_for_trouble(errno);
+    int64_t now = clock_ms();
+    wait_alive(&h->wait, now);
+    if (fds[0].revents != 0)
+        return false;
+    h->tickets_ms = tickets_step(h->setup->board->keys, h->work->options->ticket_key_lifetime_ms, now);
+    watch_step(&h->watch, now);
+    survey_step(&h->survey, fds + OWN_FDS, now);
+    return true;
+}
+
+_Noreturn void housekeeper_main(const struct housekeeper_setup *setup)
+{
+    struct housekeeper h;
+    prepare(&h, setup);
+    while (turn(&h))
+        continue;
+    survey_close(&h.survey);
+    exit((int)WORKER_ORPHANED);
+}
