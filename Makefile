@@ -13,12 +13,13 @@ BUILD := build/$(if $(filter 1,$(SANITIZE)),sanitize,plain)
 
 # What Debian 12 must have. `all` needs the first line only.
 BUILD_PACKAGES := gcc libc6-dev pkg-config libconfuse-dev libssl-dev libjansson-dev
-TEST_PACKAGES := libcmocka-dev python3 python3-pytest postfix openssl mandoc git
+TEST_PACKAGES := libcmocka-dev python3 python3-pytest postfix openssl mandoc git gdb
 
 # The libraries, by their pkg-config names. Asked for at the first use and then remembered: not before `deps` was there.
 LIBRARIES := libconfuse openssl
 library_cflags = $(eval library_cflags := $$(shell pkg-config --cflags $(LIBRARIES)))$(library_cflags)
 library_libs = $(eval library_libs := $$(shell pkg-config --libs $(LIBRARIES)))$(library_libs)
+jansson_libs = $(eval jansson_libs := $$(shell pkg-config --libs jansson))$(jansson_libs)
 cmocka_libs = $(eval cmocka_libs := $$(shell pkg-config --libs cmocka))$(cmocka_libs)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wswitch-enum \
@@ -38,11 +39,12 @@ common_o := $(call objects,common/*.c)
 workers_o := $(call objects,workers/*.c workers/*/*.c)
 main_o := $(BUILD)/daemon/main.o
 daemon_o := $(filter-out $(main_o),$(call objects,daemon/*.c))
+ctl_o := $(call objects,daemon/ctl/*.c)
 sink_o := $(call objects,tests/sink/*.c)
 talk_o := $(filter-out %/subject_session.o %/subject_toy.o,$(call objects,tests/talk/*.c tests/lib/*.c))
 talks := $(patsubst tests/talk/subject_%.c,$(BUILD)/talk-%,$(wildcard tests/talk/subject_*.c))
 unit_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*_test.c))
-programs := $(BUILD)/posternd $(BUILD)/sink
+programs := $(BUILD)/posternd $(BUILD)/posternctl $(BUILD)/sink
 libraries := $(BUILD)/libdaemon.a $(BUILD)/libworkers.a $(BUILD)/libcommon.a
 
 # As many jobs as there are processors, unless somebody said how many.
@@ -58,14 +60,14 @@ say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $@;)
 all: $(programs)
 
 help:
-	@echo 'make            build the daemon (and the sink, a test server): $(BUILD)/posternd'
+	@echo 'make            build the daemon and posternctl (and the sink, a test server): $(BUILD)/posternd'
 	@echo 'make run        build, start it before a small inside server, send one message through, stay (ONCE=1: end)'
 	@echo 'make test       everything that must stay true, plain and sanitized; as root'
 	@echo 'make tests      build the unit tests and the talk runner only'
 	@echo 'make sink       build the sink only: $(BUILD)/sink'
 	@echo 'make arch       layers, sizes, banned functions, symbols of the master, the map of files in README'
-	@echo 'make install    to $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX); configuration to $$(DESTDIR)/etc/postern'
-	@echo 'make uninstall  take that away again; the configuration stays'
+	@echo 'make install    to $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX); configuration to $$(DESTDIR)/etc/postern; the user postern'
+	@echo 'make uninstall  take that away again; the configuration and the user stay'
 	@echo 'make deps       install what is missing for building and testing (Debian; root)'
 	@echo 'make clean      remove build/'
 	@echo
@@ -93,6 +95,9 @@ $(BUILD)/libdaemon.a: $(daemon_o)
 $(BUILD)/posternd: $(main_o) $(libraries)
 	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
 
+$(BUILD)/posternctl: $(ctl_o) $(BUILD)/libcommon.a
+	$(call say,LINK)$(LINK) -o $@ $^ $(jansson_libs)
+
 sink: $(BUILD)/sink
 $(BUILD)/sink: $(sink_o)
 	$(call say,LINK)$(LINK) -o $@ $^
@@ -106,7 +111,7 @@ $(talks): $(BUILD)/talk-%: $(BUILD)/tests/talk/subject_%.o $(talk_o) $(BUILD)/li
 $(unit_tests): $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(libraries) | deps
 	$(call say,LINK)$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(library_libs) $(cmocka_libs)
 # Those that own the time.
-$(addprefix $(BUILD)/tests/unit/,probe_test survey_test): $(BUILD)/tests/lib/fake_clock.o
+$(addprefix $(BUILD)/tests/unit/,probe_test probe_tls_test survey_test): $(BUILD)/tests/lib/fake_clock.o
 $(patsubst %,%.o,$(unit_tests)): | deps
 
 run: deps all
@@ -121,20 +126,43 @@ arch: deps $(libraries)
 sbin := $(DESTDIR)$(PREFIX)/sbin
 man := $(DESTDIR)$(PREFIX)/share/man
 conf := $(DESTDIR)/etc/postern
+completions := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 doc := $(DESTDIR)$(PREFIX)/share/doc/postern
+# systemd looks below /usr/lib, /usr/local/lib and /etc, and nowhere else.
+lib := $(DESTDIR)$(if $(filter /usr /usr/local,$(PREFIX)),$(PREFIX)/lib,/etc)
+units := $(lib)/systemd/system
+with_prefix = sed 's|@PREFIX@|$(PREFIX)|g' $(1) >$(2) && chmod 644 $(2)
 
-install: $(BUILD)/posternd
+# What lies below $(DESTDIR), but for the configuration; `uninstall` takes exactly this away.
+installed := $(sbin)/posternd $(sbin)/posternctl $(man)/man8/posternd.8 $(man)/man8/posternctl.8 \
+             $(man)/man5/postern.conf.5 $(completions)/posternctl $(units)/postern.service $(units)/postern.socket \
+             $(lib)/sysusers.d/postern.conf
+
+install: $(BUILD)/posternd $(BUILD)/posternctl
 	install -D -m 755 $(BUILD)/posternd $(sbin)/posternd
+	install -D -m 755 $(BUILD)/posternctl $(sbin)/posternctl
 	install -D -m 644 daemon/posternd.8 $(man)/man8/posternd.8
+	install -D -m 644 daemon/ctl/posternctl.8 $(man)/man8/posternctl.8
+	install -D -m 644 daemon/ctl/posternctl.bash $(completions)/posternctl
 	install -D -m 644 conf/postern.conf.5 $(man)/man5/postern.conf.5
 	install -D -m 644 -t $(doc) README INSTALL LICENSE
 	install -D -m 644 -t $(doc)/examples conf/examples/*
+	install -D -m 644 conf/postern.sysusers $(lib)/sysusers.d/postern.conf
+	install -d $(units)
+	$(call with_prefix,conf/postern.service,$(units)/postern.service)
+	$(call with_prefix,conf/postern.socket,$(units)/postern.socket)
 	@if cmp -s conf/postern.conf $(conf)/postern.conf; then exit; fi; \
 	if [ -e $(conf)/postern.conf ]; then new=.new; echo '$(conf)/postern.conf is there and stays'; fi; set -x; \
 	install -D -m 644 conf/postern.conf $(conf)/postern.conf$$new
+	$(if $(DESTDIR),,@$(add_user))
+
+# On this machine; a package has its sysusers.d. Without root it is somebody else's business.
+add_user = if [ "$$(id -u)" = 0 ] && ! getent passwd postern >/dev/null; then set -x; \
+	useradd --system $$(getent group postern >/dev/null && echo --gid postern || echo --user-group) \
+	--no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin --comment 'Postern, the SMTP gate' postern; fi
 
 uninstall:
-	rm -f $(sbin)/posternd $(man)/man8/posternd.8 $(man)/man5/postern.conf.5 $(conf)/postern.conf.new
+	rm -f $(installed) $(conf)/postern.conf.new
 	rm -rf $(doc)
 	@[ ! -e $(conf)/postern.conf ] || echo '$(conf)/postern.conf stays'
 

@@ -26,6 +26,9 @@ enum {
 };
 
 #define CONTROL_SOCKET "/run/postern/control"
+/* Added to the socket's name by a master that stops: it answers until its last session ended, and leaves the name
+ * itself to the next one. */
+#define CONTROL_DRAINING ".draining"
 
 enum control_verb {
     CONTROL_STATUS,

@@ -37,6 +37,7 @@ enum stderr_kind {
 static struct {
     enum destination to;
     enum level most;
+    const _Atomic uint32_t *ordered; /* or NULL */
     char ident[IDENT_MAX];
     int facility;
     struct sockaddr_un syslog;
@@ -140,9 +141,15 @@ void log_set_level(enum level most)
     state.most = most;
 }
 
+void log_follow(const _Atomic uint32_t *ordered)
+{
+    state.ordered = ordered;
+}
+
 bool log_wants(enum level level)
 {
-    return level <= state.most;
+    uint32_t ordered = state.ordered != NULL ? atomic_load_explicit(state.ordered, memory_order_relaxed) : 0;
+    return level <= (ordered >= 1 && ordered <= LEVEL_DEBUG + 1 ? (enum level)(ordered - 1) : state.most);
 }
 
 bool log_is_heard(void)

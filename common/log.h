@@ -17,6 +17,8 @@
 #ifndef POSTERN_COMMON_LOG_H
 #define POSTERN_COMMON_LOG_H
 
+#include <stdatomic.h>
+
 #include "common/slice.h"
 
 enum level { LEVEL_ERROR, LEVEL_WARNING, LEVEL_NOTICE, LEVEL_INFO, LEVEL_DEBUG };
@@ -37,6 +39,9 @@ void log_to_function(void (*sink)(enum level level, const char *line));
  * of the child's own where that is possible. False: stderr is free. */
 bool log_keep_stderr(void);
 void log_set_level(enum level most); /* lines beyond it are not written */
+/* A word in shared memory goes before that: enum level + 1, or 0 (and whatever is no level) for none. NULL: none. The
+ * scoreboard sets it, whose word it is; it must stay mapped. */
+void log_follow(const _Atomic uint32_t *ordered);
 bool log_wants(enum level level);
 bool log_is_heard(void); /* no line of this process was lost since the last that got through */
 void log_line(enum level level, const char *format, ...) __attribute__((format(printf, 2, 3)));

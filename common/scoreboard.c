@@ -4,7 +4,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "common/log.h"
 #include "common/must.h"
+#include "common/phase.h"
 #include "common/scoreboard.h"
 
 enum { READ_TRIES = 64 };
@@ -89,6 +91,8 @@ static void **view_of(struct scoreboard *board, enum scoreboard_region region)
 static void unmap_view(struct scoreboard *board, enum scoreboard_region region)
 {
     void **view = view_of(board, region);
+    if (region == REGION_ORDERS)
+        log_follow(NULL);
     if (*view != NULL)
         munmap(*view, bytes_of(board, region));
     *view = NULL;
@@ -104,11 +108,13 @@ static bool map_view(struct scoreboard *board, enum scoreboard_region region, en
     return *view != NULL || access == NONE || access == OWN_PAGE;
 }
 
+/* Every process that sees the orders has its log follow them: here, where it is known how long they are mapped. */
 static bool map_views(struct scoreboard *board, enum scoreboard_role role)
 {
     for (int i = 0; i < REGIONS; i++)
         if (!map_view(board, (enum scoreboard_region)i, ACCESS[role][i]))
             return false;
+    log_follow(&board->orders->log_level);
     return true;
 }
 
@@ -285,6 +291,8 @@ static void clamp_facts(struct slot_facts *facts)
 {
     if (facts->state >= SLOT_STATES)
         facts->state = SLOT_EMPTY;
+    if (facts->phase >= PHASES)
+        facts->phase = PHASE_GREETING;
     facts->tls = facts->tls != 0;
     if (facts->client.family != 4 && facts->client.family != 6)
         facts->client = (struct ipaddr){0};

@@ -45,10 +45,11 @@ enum slot_state { SLOT_EMPTY, SLOT_IDLE, SLOT_BUSY, SLOT_STATES };
 /* What a worker says of itself; read through slot_read. Times are clock_ms(). */
 struct slot_facts {
     uint32_t generation;
-    uint32_t state;  /* enum slot_state */
-    uint32_t phase;  /* enum phase of the session */
-    uint32_t tls;    /* 1: the session's outside leg is in TLS */
-    uint64_t serial; /* of the session within the worker; grows */
+    uint32_t state;            /* enum slot_state */
+    uint32_t phase;            /* enum phase of the session */
+    uint32_t session_messages; /* delivered in the session so far */
+    uint32_t tls;              /* 1: the session's outside leg is in TLS */
+    uint64_t serial;           /* of the session within the worker; grows */
     int64_t worker_since_ms;
     int64_t session_since_ms;
     struct ipaddr client;

@@ -99,6 +99,11 @@ static enum io failed(struct stream *s, enum io *direction)
     return IO_LOST;
 }
 
+static bool is_past(int64_t deadline_ms, int64_t now_ms)
+{
+    return now_ms > deadline_ms && deadline_ms != STREAM_NOW;
+}
+
 /* One step of reading, in the clear or not; errno says why it failed. */
 static enum tls_step take(struct stream *s, size_t *got_out)
 {
@@ -141,7 +146,7 @@ static enum io receive(struct stream *s, int64_t deadline_ms)
     for (;;) {
         size_t got;
         int64_t now = clock_ms();
-        enum io io = now > deadline_ms ? IO_LATE : IO_OK;
+        enum io io = is_past(deadline_ms, now) ? IO_LATE : IO_OK;
         wait_alive(s->wait, now);
         if (io == IO_OK && !ask_first)
             io = wait_for(s->wait, s->fd, events_of(step), deadline_ms);
@@ -315,7 +320,7 @@ static enum io shake_hands(struct stream *s, int64_t deadline_ms)
     for (;;) {
         int64_t now = clock_ms();
         wait_alive(s->wait, now);
-        if (now > deadline_ms)
+        if (is_past(deadline_ms, now))
             return IO_LATE;
         enum tls_step step = tls_handshake(s->tls);
         if (step == TLS_DONE)
@@ -328,16 +333,26 @@ static enum io shake_hands(struct stream *s, int64_t deadline_ms)
     }
 }
 
-enum io stream_secure(struct stream *s, struct tls *tls, int64_t deadline_ms)
+static void begin_tls(struct stream *s, struct tls *tls)
 {
-    must(s->tls == NULL && tls != NULL);
     must(buffer_unread(&s->in).size == 0 && buffer_unread(&s->out).size == 0);
     s->tls = tls;
+    s->greedy = false;
+    if (s->fd >= 0)
+        tls_attach(tls, s->fd);
+}
+
+enum io stream_secure(struct stream *s, struct tls *tls, int64_t deadline_ms)
+{
+    must(tls != NULL && (s->tls == NULL || s->tls == tls));
+    if (s->tls == NULL)
+        begin_tls(s, tls);
     if (s->reading != IO_OK || s->writing != IO_OK)
         return s->reading = s->writing = IO_LOST;
-    tls_attach(tls, s->fd);
-    s->greedy = false;
-    return s->reading = s->writing = shake_hands(s, deadline_ms);
+    enum io io = shake_hands(s, deadline_ms);
+    if (io == IO_LATE && deadline_ms == STREAM_NOW)
+        return io;
+    return s->reading = s->writing = io;
 }
 
 const char *stream_tls_why(const struct stream *s)

@@ -38,6 +38,10 @@ struct stream {
     uint64_t sent_bytes;
 };
 
+/* As a deadline: what can be done now, and no wait. IO_LATE from a read says that there is nothing (more) then, and it
+ * may be asked again when the socket has something; a write that would have to wait is a failed one as ever. */
+#define STREAM_NOW INT64_C(0)
+
 /* What can be said of unread input without waiting. */
 enum input { INPUT_NONE, INPUT_SOME, INPUT_END, INPUT_LOST };
 
@@ -52,7 +56,8 @@ void stream_abort(struct stream *s); /* as close, but the peer sees a reset (no 
 /* From now on all goes through `tls`, which becomes the stream's, also when this fails. Both buffers must be empty, and
  * whoever cares that the socket is empty too asked stream_input before the peer was told to begin. IO_LOST: the
  * handshake failed, stream_tls_why says of what; the stream is dead then. Server or client is what `tls` was begun as.
- */
+ * With STREAM_NOW, IO_LATE says that the handshake goes on when the socket has input: call it again with the same
+ * `tls`. */
 enum io stream_secure(struct stream *s, struct tls *tls, int64_t deadline_ms) IO_MUST_USE;
 const char *stream_tls_why(const struct stream *s);
 

@@ -60,6 +60,13 @@ static int refuse_passphrase(char *text, int room, int writing, void *asked)
     return -1;
 }
 
+/* OpenSSL says the same of no key and of one that is damaged. */
+static bool has_key(const struct tls_file *file)
+{
+    static const char label[] = "PRIVATE KEY-----";
+    return memmem(file->octets, file->size, label, sizeof(label) - 1) != NULL;
+}
+
 static bool read_key(struct tls_certificate *c, const struct tls_file *file, const char *name, struct tls_fault *fault)
 {
     bool encrypted = false;
@@ -74,7 +81,7 @@ static bool read_key(struct tls_certificate *c, const struct tls_file *file, con
                          "the key in %s is encrypted: it must have no passphrase (openssl pkey takes it "
                          "away)",
                          name);
-    if (c->key == NULL && ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE)
+    if (c->key == NULL && !has_key(file))
         return tls_blame(fault, own_file ? "key" : "certificate", "%s has no private key in it (PEM)%s", name,
                          own_file ? "" : ": say `key`, or append the key to it");
     if (c->key == NULL)

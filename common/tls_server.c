@@ -137,6 +137,18 @@ static SSL_CTX *find_company(const struct tls_server *server, size_t at)
     return found;
 }
 
+static SSL_CTX *make_context(struct tls_server *server, const struct tls_server_options *options,
+                             struct tls_fault *fault)
+{
+    SSL_CTX *context = tls_context_new(TLS_server_method());
+    if (context == NULL)
+        tls_blame(fault, "mode", "%s", tls_library_says());
+    else if (prepare(server, context, options, fault))
+        return context;
+    SSL_CTX_free(context);
+    return NULL;
+}
+
 static bool add_certificate(struct tls_server *server, size_t at, const struct tls_server_options *options,
                             struct tls_fault *fault)
 {
@@ -144,18 +156,14 @@ static bool add_certificate(struct tls_server *server, size_t at, const struct t
     const char *key = options->keys.count > 0 ? options->keys.items[at] : NULL;
     if (!tls_certificate_load(c, options->certificates.items[at], key, fault))
         return false;
-    SSL_CTX *context = find_company(server, at);
-    if (context != NULL)
-        SSL_CTX_up_ref(context);
-    else
-        context = tls_context_new(TLS_server_method());
-    server->contexts[at] = context;
     server->count = at + 1;
-    if (context == NULL)
-        return tls_blame(fault, "mode", "%s", tls_library_says());
-    if (!prepare(server, context, options, fault))
+    SSL_CTX *company = find_company(server, at);
+    if (company != NULL)
+        SSL_CTX_up_ref(company);
+    server->contexts[at] = company != NULL ? company : make_context(server, options, fault);
+    if (server->contexts[at] == NULL)
         return false;
-    return SSL_CTX_use_cert_and_key(context, c->leaf, c->key, c->chain, 0) == 1 ||
+    return SSL_CTX_use_cert_and_key(server->contexts[at], c->leaf, c->key, c->chain, 0) == 1 ||
            tls_blame(fault, "certificate", "%s cannot be used: %s", c->file, tls_library_says());
 }
 

@@ -42,7 +42,7 @@ struct control_host {
     void *context;
     void (*view)(void *context, struct control_view *out); /* valid until the master goes on */
     bool (*reload)(void *context);                         /* its end is told by control_reload_over; false: stopping */
-    void (*stop)(void *context);
+    void (*stop)(void *context); /* the last thing of a step: it may close the control */
 };
 
 struct control; /* opaque */
@@ -51,8 +51,12 @@ struct control; /* opaque */
  * level. NULL with why. Before privileges are reduced. */
 struct control *control_open(const char *path, const char *group, const struct control_host *host, char *why,
                              size_t why_size);
+/* A stop has begun: the socket moves aside to CONTROL_DRAINING, so that a new master can take the place, and whoever
+ * asks is answered there until the end. NULL is fine. */
+void control_yield(struct control *control);
 void control_close(struct control **control); /* NULL is fine; also removes the socket */
 
+/* NULL is fine in all of these: then there is no control socket. */
 int control_poll_fds(const struct control *control, struct pollfd fds[CONTROL_FDS]); /* how many were filled */
 int64_t control_next_ms(const struct control *control);                              /* look again at the latest then */
 void control_step(struct control *control, int64_t now_ms); /* all that can be done without waiting */

@@ -46,6 +46,15 @@ void house_close(struct house *house)
     scoreboard_destroy(&house->board);
 }
 
+void house_add_totals(struct house_totals *totals, const struct slot_facts *facts)
+{
+    totals->sessions += facts->sessions;
+    totals->messages += facts->messages;
+    totals->refused_messages += facts->refused_messages;
+    totals->bytes_in += facts->bytes_in;
+    totals->unheard += facts->unheard;
+}
+
 void house_drain_wake(struct house *house)
 {
     char calls[WAKE_READ_BYTES];

@@ -12,6 +12,11 @@
 #include "daemon/privilege.h"
 #include "daemon/roster.h"
 
+/* What workers that have ended said of themselves: rumour, for display. */
+struct house_totals {
+    uint64_t sessions, messages, refused_messages, bytes_in, unheard;
+};
+
 struct house {
     struct scoreboard board;
     struct roster roster;
@@ -20,11 +25,13 @@ struct house {
     int wake_read, wake_write;
     struct identity identity;
     worker_function *worker;
+    struct house_totals ended;
 };
 
 /* Everything but identity and worker. False with errno, and nothing is open. */
 bool house_open(struct house *house, int slot_count);
 void house_close(struct house *house);
+void house_add_totals(struct house_totals *totals, const struct slot_facts *facts);
 void house_drain_wake(struct house *house); /* forgets who called; bounded, never waits */
 
 #endif

@@ -14,6 +14,7 @@
 #include "common/config.h"
 #include "common/log.h"
 #include "common/scoreboard.h"
+#include "common/version.h"
 
 #include "workers/housekeeper/housekeeper.h"
 #include "workers/service.h"
@@ -23,8 +24,6 @@
 #include "daemon/arguments.h"
 #include "daemon/master.h"
 #include "daemon/watch.h"
-
-#define POSTERN_VERSION "0.1"
 
 enum { EXIT_USAGE = 2, WHY_MAX = 1024 };
 

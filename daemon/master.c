@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "common/log.h"
 
 #include "daemon/background.h"
+#include "daemon/control.h"
 #include "daemon/household.h"
 #include "daemon/inherited.h"
 #include "daemon/limits.h"
@@ -42,6 +44,10 @@ struct master {
     struct reload reload;
     struct stop stop;
     struct pidfile pidfile;
+    struct control *control;                                           /* NULL: none was wanted */
+    const struct generation *generations[SUCCESSION_DRAINING_MAX + 1]; /* for its views */
+    int64_t started_ms, reloaded_ms;
+    int reloads;
     int signals; /* signalfd */
     int64_t wake_after_ms, ask_after_ms;
     int64_t check_ms; /* when to look at the listeners */
@@ -55,6 +61,56 @@ static const struct plan *plan_of(const struct master *m)
 static bool is_serving(const struct master *m)
 {
     return m->stop.stage == STOP_NONE;
+}
+
+/* -- what posternctl may ask */
+
+static void show_view(void *context, struct control_view *out)
+{
+    struct master *m = context;
+    int count = 0;
+    m->generations[count++] = m->succession.present;
+    for (int i = 0; i < m->succession.draining_count; i++)
+        m->generations[count++] = m->succession.draining[i];
+    *out = (struct control_view){
+        .house = &m->house,
+        .plan = plan_of(m),
+        .generations = m->generations,
+        .generation_count = count,
+        .state = reload_is_running(&m->reload) ? "reloading" : stop_stage_name(m->stop.stage),
+        .started_ms = m->started_ms,
+        .reloaded_ms = m->reloaded_ms,
+        .reloads = m->reloads,
+        .last_refusal = m->reload.why[0] != '\0' ? m->reload.why : NULL,
+        .housekeeper = m->household.pid,
+        .housekeeper_restarts = m->household.restarts,
+        .planner = m->setup->planner,
+    };
+}
+
+static bool reload_by_control(void *context)
+{
+    struct master *m = context;
+    if (is_serving(m))
+        reload_ask(&m->reload, RELOAD_BY_CONTROL);
+    return is_serving(m);
+}
+
+static void ask_to_stop(struct master *m);
+
+static void stop_by_control(void *context)
+{
+    ask_to_stop(context);
+}
+
+static bool open_control(struct master *m, char *why)
+{
+    const struct process_options *process = m->first_plan->process;
+    struct control_host host = {m, show_view, reload_by_control, stop_by_control};
+    if (process->control_socket == NULL)
+        return true;
+    m->control = control_open(process->control_socket, process->control_group, &host, why, WHY_MAX);
+    return m->control != NULL;
 }
 
 /* -- start */
@@ -97,6 +153,7 @@ static bool start(struct master *m, char *why)
 {
     const struct process_options *process = m->first_plan->process;
     privilege_empty_cores();
+    tzset(); /* here: it reads a file, and in each child it would touch ten pages of a heap that is shared until then */
     notify_open();
     if (!open_signals(m))
         return failed(why, "cannot start");
@@ -104,6 +161,8 @@ static bool start(struct master *m, char *why)
         return false;
     if (!privilege_resolve(process->user, process->group, &m->house.identity, why, WHY_MAX) ||
         !pidfile_create(&m->pidfile, process->pid_file, why, WHY_MAX))
+        return false;
+    if (!open_control(m, why))
         return false;
     if (!house_open(&m->house, SCOREBOARD_SLOTS_MAX))
         return failed(why, "cannot make the scoreboard");
@@ -164,6 +223,7 @@ static void clean_up(struct master *m)
     if (m->first_plan != NULL)
         m->setup->planner->drop(m->setup->planner, &m->first_plan);
     household_close(&m->household);
+    control_close(&m->control);
     pidfile_remove(&m->pidfile);
     house_close(&m->house);
     if (m->signals >= 0)
@@ -180,6 +240,8 @@ static void drain(struct master *m)
     household_change(&m->household, NULL, 0, clock_ms());
     generation_dismiss(m->succession.present);
     generation_shut(m->succession.present, NULL);
+    control_reload_over(m->control, false, "posternd is stopping");
+    control_yield(m->control);
     pidfile_remove(&m->pidfile); /* a new master may take the place while the sessions of this one end */
     stop_begin(&m->stop, &m->house, plan_of(m)->process->drain_timeout_ms);
 }
@@ -241,7 +303,11 @@ static void take_news(struct master *m, int64_t now_ms)
     bool good = news == RELOAD_GOOD && switch_over(m, now_ms, why);
     if (news == RELOAD_BAD)
         snprintf(why, sizeof(why), "%s", m->reload.why);
-    reload_over(&m->reload, m->succession.present->number, good ? NULL : why);
+    m->reloads += good;
+    if (good)
+        m->reloaded_ms = now_ms;
+    if (reload_over(&m->reload, m->succession.present->number, good ? NULL : why))
+        control_reload_over(m->control, good, why);
     notify_ready();
 }
 
@@ -294,12 +360,13 @@ static bool wait_for_news(struct master *m, int64_t look_ms)
 {
     enum { SIGNALS, WAKE, ASK, FDS };
     int64_t now_ms = clock_ms();
-    struct pollfd fds[FDS] = {
+    struct pollfd fds[FDS + CONTROL_FDS] = {
         [SIGNALS] = {.fd = m->signals, .events = POLLIN},
         [WAKE] = listen_to(m->house.wake_read, m->wake_after_ms, now_ms, &look_ms),
         [ASK] = listen_to(m->household.ask_read, m->ask_after_ms, now_ms, &look_ms),
     };
-    if (clock_poll(fds, FDS, look_ms) <= 0)
+    nfds_t count = FDS + (nfds_t)control_poll_fds(m->control, fds + FDS);
+    if (clock_poll(fds, count, look_ms) <= 0)
         return false;
     if (fds[ASK].revents != 0 && household_has_asked(&m->household)) {
         reload_ask(&m->reload, RELOAD_BY_FILE);
@@ -320,7 +387,7 @@ static bool reap(struct master *m, int64_t now_ms)
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
         if (reap_worker(&m->house, &m->succession, pid, status, now_ms))
             any = true;
-        else if (!household_reaped(&m->household, pid, status, now_ms))
+        else if (!control_reaped(m->control, pid, status) && !household_reaped(&m->household, pid, status, now_ms))
             reload_reaped(&m->reload, pid, status); /* or nobody of ours: inherited from who executed us */
     }
     return any;
@@ -340,7 +407,8 @@ static int64_t look(struct master *m, bool wake)
     int64_t now_ms = clock_ms();
     wake |= reap(m, now_ms);
     check_listeners(m, now_ms); /* as often as that: each crew is looked at every second */
-    int64_t look_ms = look_at_reload(m, now_ms);
+    control_step(m->control, now_ms);
+    int64_t look_ms = earlier(look_at_reload(m, now_ms), control_next_ms(m->control));
     look_ms = earlier(look_ms, generation_look(m->succession.present, &m->house, wake, now_ms));
     look_ms = earlier(look_ms, succession_look(&m->succession, &m->house, now_ms));
     look_ms = earlier(look_ms, household_look(&m->household, now_ms));
@@ -367,6 +435,7 @@ int master_run(const struct master_setup *setup)
     m.first_plan = setup->plan;
     m.log_is_stderr = setup->plan->process->log == PROCESS_LOG_STDERR;
     m.pidfile.fd = -1;
+    m.started_ms = clock_ms();
     reload_open(&m.reload, setup->planner);
     char why[WHY_MAX];
     bool started = start(&m, why);

@@ -206,3 +206,8 @@ bool privilege_drop(const struct identity *identity)
     return change_identity(identity) && keep_only(0) && set_limits() && prctl(PR_SET_DUMPABLE, 0) == 0 &&
            prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
+
+bool privilege_keep_reading(void)
+{
+    return keep_only(BIT(CAP_DAC_READ_SEARCH)) && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}

@@ -2,6 +2,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "common/control.h"
 #include "common/log.h"
 
 #include "daemon/process.h"
@@ -34,6 +35,10 @@ const struct option process_option_rows[] = {
      .meaning = "Lines that matter less than this are not written."},
     {.name = "log_socket", .type = OPTION_PATH, .offset = offsetof(struct process_options, log_socket),
      .fallback = "/dev/log", .meaning = "The datagram socket of the system's log."},
+    {.name = "control_socket", .type = OPTION_PATH, .offset = offsetof(struct process_options, control_socket),
+     .meaning = "Where posternctl asks, " CONTROL_SOCKET " if it is not told otherwise. Not set: nowhere."},
+    {.name = "control_group", .type = OPTION_TEXT, .offset = offsetof(struct process_options, control_group),
+     .meaning = "The group whose members may use posternctl, for everything it can do. Not set: root alone."},
     {0},
 };
 /* clang-format on */
@@ -55,6 +60,8 @@ const char *process_unchangeable(const struct process_options *running, const st
         {"log", running->log == wanted->log},
         {"log_facility", running->log_facility == wanted->log_facility},
         {"log_socket", is_same(running->log_socket, wanted->log_socket)},
+        {"control_socket", is_same(running->control_socket, wanted->control_socket)},
+        {"control_group", is_same(running->control_group, wanted->control_group)},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (!rows[i].same)

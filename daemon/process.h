@@ -17,6 +17,8 @@ struct process_options {
     int log_facility; /* position in the choices; process_open_log knows the numbers */
     int log_level;    /* enum level */
     const char *log_socket;
+    const char *control_socket;
+    const char *control_group; /* NULL: root alone */
 };
 
 enum process_log { PROCESS_LOG_SYSLOG, PROCESS_LOG_STDERR };

@@ -132,6 +132,7 @@ bool reap_worker(struct house *house, const struct succession *succession, pid_t
     struct ending ending = judge(status, &entry, generation->dismissed);
     struct slot_facts facts;
     slot_read(&house->board, slot, &facts); /* unreadable: all zero */
+    house_add_totals(&house->ended, &facts);
     log_ending(&ending, &entry, crew->plan->name, slot, status, &facts);
     scoreboard_clear_slot(&house->board, slot);
     if (!generation->dismissed)

@@ -30,7 +30,7 @@ static void reset_dispositions(void)
 
 void spawn_reset_signals(void)
 {
-    static const int ignored[] = {SIGINT, SIGHUP, SIGPIPE, SIGTERM};
+    static const int ignored[] = {SIGINT, SIGHUP, SIGPIPE, SIGTERM, SPAWN_KILL_SIGNAL};
     sigset_t none;
     sigemptyset(&none);
     reset_dispositions();
@@ -73,7 +73,7 @@ static int reopen_pipe(int fd, int how)
 }
 
 /* Nothing of the starter's is left in reach: not its terminal (TIOCSTI would type into it), not its files. */
-static bool leave_terminal(void)
+bool spawn_leave_terminal(void)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (setsid() < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
@@ -96,7 +96,7 @@ static _Noreturn void fail(const char *process, const char *step)
 static void settle(const char *process, const struct identity *identity, const int *kept, int count)
 {
     spawn_reset_signals();
-    if (!leave_terminal())
+    if (!spawn_leave_terminal())
         fail(process, "leave the terminal");
     if (!spawn_close_others(kept, count))
         fail(process, "close descriptors");

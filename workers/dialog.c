@@ -9,6 +9,7 @@
 #include "workers/dialog.h"
 #include "workers/envelope.h"
 #include "workers/heard.h"
+#include "workers/kill_switch.h"
 #include "workers/report.h"
 #include "workers/starttls.h"
 
@@ -314,6 +315,10 @@ void dialog_step(struct session *s)
 {
     struct slice line;
     int64_t deadline = clock_deadline(s->options->command_timeout_ms);
+    if (kill_switch_is_pulled()) { /* what the client sent before is still there to be read */
+        session_end(s, "killed by posternctl");
+        return;
+    }
     s->outside_watch.fd = s->outside.fd;
     s->outside_watch.events = POLLRDHUP;
     enum io io = stream_read_line(&s->outside, COMMAND_LINE_MAX, deadline, &line);
@@ -323,6 +328,7 @@ void dialog_step(struct session *s)
     } else if (io != IO_OK && io != IO_TOO_LONG) {
         session_end(s, "client hung up");
     } else if (!belongs_to_refused(s, line)) {
+        transcript_command(&s->transcript, line);
         if (io == IO_TOO_LONG)
             blame_line(s, &REPLY_LONG);
         else

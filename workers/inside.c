@@ -60,6 +60,7 @@ void inside_unhush(struct inside *in)
     if (in->hushed && in->unsaid != LEVEL_DEBUG)
         tell(in, in->unsaid);
     in->hushed = false;
+    transcript_release(in->who->transcript);
 }
 
 enum asked inside_lost(struct inside *in, enum level level, const char *what, const char *more, struct reply *reply_out)
@@ -153,6 +154,7 @@ static enum io hear_lines(struct inside *in, int64_t deadline_ms, enum reply_pro
         enum io io = stream_read_line(&in->stream, REPLY_LINE_MAX, deadline_ms, &line);
         if (io != IO_OK)
             return io;
+        transcript_lines(in->who->transcript, TRANSCRIPT_SERVER, TRANSCRIPT_IN, line);
         *progress = reply_reader_line(&in->reader, line, reply_out);
     }
     return IO_OK;
@@ -186,6 +188,7 @@ enum asked inside_ask(struct inside *in, enum expect expect, int64_t timeout_ms,
     must(in->state != INSIDE_CLOSED);
     if (in->stream.out.overflow)
         return fault(in, "a command did not fit", "", reply_out);
+    transcript_lines(in->who->transcript, TRANSCRIPT_SERVER, TRANSCRIPT_OUT, buffer_unread(&in->stream.out));
     enum io io = stream_flush(&in->stream, deadline);
     if (io == IO_GONE) {
         inside_break_off(in);

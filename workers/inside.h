@@ -18,6 +18,7 @@
 #include "common/stream.h"
 #include "workers/backend.h"
 #include "workers/smtp/extensions.h"
+#include "workers/transcript.h"
 
 enum {
     INSIDE_IN_BYTES = 8192,
@@ -39,6 +40,7 @@ struct inside_client {
     const struct endpoint *local;
     const char *hostname; /* ours */
     const char *session_id;
+    struct transcript *transcript; /* or NULL */
 };
 
 struct inside {

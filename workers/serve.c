@@ -8,6 +8,7 @@
 
 #include "workers/dialog.h"
 #include "workers/envelope.h"
+#include "workers/kill_switch.h"
 #include "workers/report.h"
 #include "workers/serve.h"
 #include "workers/starttls.h"
@@ -20,6 +21,8 @@ static const struct reply REPLY_NOT_AVAILABLE = REPLY(421, "4.3.2", "Service not
 static enum io outside_woken(struct wait_guest *guest, short revents)
 {
     struct session *s = guest->context;
+    if (kill_switch_is_pulled())
+        return IO_GONE;
     if ((revents & (POLLERR | POLLNVAL)) != 0)
         return IO_GONE;
     switch (stream_input(&s->outside)) {
@@ -46,14 +49,18 @@ static void begin(struct session *s, const struct session_setup *setup, int fd, 
     s->client = *peer;
     s->local = *local;
     s->began_ms = clock_ms();
-    session_id_print((uint64_t)clock_wall_us(), setup->slot, s->id);
+    uint64_t number = (uint64_t)clock_wall_us();
+    session_id_print(number, setup->slot, s->id);
     if (peer->kind == ENDPOINT_IP)
         ipaddr_print(&peer->address, s->client_text);
     else
         snprintf(s->client_text, sizeof(s->client_text), "local");
-    s->who = (struct inside_client){&s->client, &s->local, s->service->hostname, s->id};
+    const struct orders *orders = setup->board != NULL ? setup->board->orders : NULL;
+    transcript_begin(&s->transcript, orders, &s->client.address, s->id);
+    s->who = (struct inside_client){&s->client, &s->local, s->service->hostname, s->id, &s->transcript};
     stream_init(&s->outside, setup->wait, s->outside_in, sizeof(s->outside_in), s->outside_out, sizeof(s->outside_out));
     stream_open(&s->outside, fd);
+    kill_switch_arm(orders, setup->slot, number, fd);
     inside_init(&s->inside, setup->wait, s->options->backend, s->service->inside_tls, &s->who);
     s->inside.health = setup->board != NULL ? setup->board->health : NULL;
     s->outside_watch = (struct wait_guest){.fd = fd, .woken = outside_woken, .context = s};
@@ -70,6 +77,7 @@ static void show_on_slot(const struct session *s, enum slot_state state)
     struct slot_facts *facts = slot_begin(board);
     facts->state = (uint32_t)state;
     facts->phase = (uint32_t)s->phase;
+    facts->session_messages = 0;
     facts->tls = false;
     if (state == SLOT_BUSY) {
         facts->serial++;
@@ -137,6 +145,7 @@ static void finish(struct session *s)
     wait_dismiss(s->setup->wait, &s->outside_watch);
     bool in_order = s->outside.reading == IO_OK && s->outside.writing == IO_OK;
     uint64_t received = s->outside.received_bytes;
+    kill_switch_disarm();
     stream_close_gently(&s->outside, LINGER_MS);
     s->outside.received_bytes = received;
     envelope_drop(s, s->ending != NULL ? s->ending : "");

@@ -3,19 +3,11 @@
 #include "common/log.h"
 #include "common/must.h"
 
+#include "workers/kill_switch.h"
 #include "workers/session.h"
 
 static const struct reply REPLY_EARLY = REPLY(554, "5.5.0", "Wait for the reply before you send more");
 static const struct reply REPLY_TOO_MANY_ERRORS = REPLY(421, "4.7.0", "Too many errors, closing the connection");
-
-const char *phase_name(enum phase phase)
-{
-    static const char *const names[PHASES] = {
-        [PHASE_GREETING] = "greeting", [PHASE_HELLO] = "hello", [PHASE_MAIL] = "mail",     [PHASE_RCPT] = "rcpt",
-        [PHASE_REFUSED] = "refused",   [PHASE_LOST] = "lost",   [PHASE_CLOSED] = "closed",
-    };
-    return names[phase];
-}
 
 void session_move(struct session *s, enum phase to)
 {
@@ -25,14 +17,16 @@ void session_move(struct session *s, enum phase to)
     s->phase = to;
     if (s->setup->board == NULL)
         return;
-    slot_begin(s->setup->board)->phase = (uint32_t)to;
+    struct slot_facts *facts = slot_begin(s->setup->board);
+    facts->phase = (uint32_t)to;
+    facts->session_messages = (uint32_t)s->messages;
     slot_end(s->setup->board);
 }
 
 void session_end(struct session *s, const char *why)
 {
     if (s->ending == NULL)
-        s->ending = why;
+        s->ending = kill_switch_is_pulled() ? "killed by posternctl" : why;
     session_move(s, PHASE_CLOSED);
 }
 
@@ -56,6 +50,7 @@ void session_reply(struct session *s, const struct reply *reply)
         bool fits = reply_print(&s->outside.out, reply);
         must(fits); /* OUTSIDE_OUT_BYTES is twice the longest reply */
     }
+    transcript_reply(&s->transcript, reply);
     if (reply->code == 421)
         session_end(s, "inside said 421");
 }

@@ -7,6 +7,7 @@
 #ifndef POSTERN_WORKERS_SESSION_H
 #define POSTERN_WORKERS_SESSION_H
 
+#include "common/phase.h"
 #include "common/scoreboard.h"
 #include "workers/check.h"
 #include "workers/inside.h"
@@ -16,17 +17,6 @@
 #include "workers/smtp/command.h"
 #include "workers/smtp/header.h"
 #include "workers/smtp/parameters.h"
-
-enum phase {
-    PHASE_GREETING, /* nothing but the banner was said */
-    PHASE_HELLO,    /* HELO or EHLO accepted */
-    PHASE_MAIL,     /* MAIL accepted, no recipient yet */
-    PHASE_RCPT,     /* at least one recipient accepted */
-    PHASE_REFUSED,  /* MAIL was refused: what was pipelined behind it is no fault of the client's */
-    PHASE_LOST,     /* inside was lost in the transaction: 451 until RSET or MAIL (L1) */
-    PHASE_CLOSED,
-    PHASES
-};
 
 enum {
     SESSION_ID_MAX = SESSION_ID_BYTES,
@@ -104,6 +94,7 @@ struct session {
     bool allowed;       /* by a check before RCPT: policy has ended for this client */
     const char *ending; /* why the session ended; NULL: still on */
 
+    struct transcript transcript;
     struct transaction transaction;
     struct notes notes;
     _Alignas(16) unsigned char check_session[CHECK_MEMORY_MAX];
@@ -130,6 +121,5 @@ bool session_spoke_early(struct session *s);
 struct reply session_blame(struct session *s, const struct reply *reply);
 /* The reply with the word that it is about; what is not printable ASCII in it becomes '?'. */
 struct reply session_name(struct session *s, const struct reply *reply, struct slice what);
-const char *phase_name(enum phase phase);
 
 #endif

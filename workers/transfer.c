@@ -295,6 +295,8 @@ static void commit(struct transfer *t)
         hear_early(t);
         return;
     }
+    session_move(s, PHASE_COMMIT);
+    transcript_data(&s->transcript, TRANSCRIPT_SERVER, TRANSCRIPT_OUT, s->transaction.body.size);
     begin_message(t, slice_of("")); /* an empty message has had no run */
     add_piece(t, slice_of(".\r\n"));
     wait_dismiss(s->setup->wait, &s->outside_watch);
@@ -303,6 +305,7 @@ static void commit(struct transfer *t)
     if (t->refused)
         return;
     int64_t deadline = clock_deadline(s->inside.backend->final_timeout_ms);
+    transcript_hold(&s->transcript);
     s->inside.hushed = true;
     s->inside.unsaid = LEVEL_DEBUG;
     if (inside_hear(&s->inside, EXPECT_25X, deadline, &reply) == ASKED_ANSWERED) {
@@ -374,6 +377,7 @@ void transfer_streamed(struct session *s)
         transaction_close(s, "aborted");
         return;
     }
+    session_move(s, PHASE_MESSAGE);
     watch(&t, true);
     if (!read_message(&t)) {
         struct outcome outcome = {.kind = OUTCOME_MESSAGE};
@@ -382,6 +386,7 @@ void transfer_streamed(struct session *s)
         transaction_close(s, t.verdict);
         return;
     }
+    transcript_data(&s->transcript, TRANSCRIPT_CLIENT, TRANSCRIPT_IN, s->transaction.body.size);
     if (!t.refused)
         commit(&t);
     watch(&t, false);

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -14,6 +13,7 @@
 #include "common/log.h"
 #include "common/must.h"
 #include "common/scoreboard.h"
+#include "workers/kill_switch.h"
 #include "workers/serve.h"
 #include "workers/worker.h"
 
@@ -238,7 +238,6 @@ static struct session *session_memory(void)
 static void prepare(struct worker *w, const struct worker_setup *setup)
 {
     must(setup->listener_count <= WORKER_LISTENERS_MAX);
-    tzset(); /* localtime reads a file: now, not in a session */
     w->setup = setup;
     w->service = setup->service;
     w->wait.watchdog_s = WATCHDOG_S;
@@ -251,6 +250,8 @@ static void prepare(struct worker *w, const struct worker_setup *setup)
     if (!scoreboard_enter(setup->board, setup->slot))
         leave(w, is_shortage(errno) ? WORKER_SHORT : WORKER_BROKEN);
     w->entered = true;
+    if (!kill_switch_install())
+        leave(w, WORKER_BROKEN);
     if (w->service->tls != NULL && setup->board->keys != NULL)
         tls_server_use_tickets(w->service->tls, setup->board->keys);
     w->for_sessions = (struct session_setup){w->service, setup->board, &w->wait, setup->slot};

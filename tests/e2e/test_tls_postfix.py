@@ -47,10 +47,10 @@ class TlsClient(Client):
     tls_context.check_hostname = False
     tls_context.verify_mode = ssl.CERT_NONE
 
-    def begin_tls(self, context=None, name=None):
+    def begin_tls(self, context=None, name=None, session=None):
         assert self._unread == b""
         self.transcript.append(("!", b"TLS"))
-        self.socket = (context or self.tls_context).wrap_socket(self.socket, server_hostname=name)
+        self.socket = (context or self.tls_context).wrap_socket(self.socket, server_hostname=name, session=session)
 
     def starttls(self, **kwargs):
         self.hello()
@@ -254,6 +254,34 @@ def test_clients_certificate(gate, pairs, tls_postfix):
         client.quit()
     assert '(client CN "client.example", verified)' in arrived(tls_postfix, "shown@example.org", MESSAGES["small"])[1]
     program.wait_log("event=session .*client_cert=client.example client_fingerprint=[0-9a-f]{64} client_verified=yes")
+
+
+def test_a_full_house_says_nothing_before_tls(gate):
+    """421 can be said in the clear, or after a handshake that a full house has no time for."""
+    program = gate("listener.max_workers=2", outside="implicit")
+    with TlsClient(program.address) as guest, Client(program.address) as one_too_many:
+        guest.begin_tls()
+        guest.hello()
+        assert one_too_many.is_closed()
+        guest.quit()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_any_worker_takes_a_session_up(gate, version):
+    program = gate()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.minimum_version = context.maximum_version = version
+    with TlsClient(program.address) as first, TlsClient(program.address) as second:
+        first.starttls(context=context)
+        second.starttls(context=context, session=first.socket.session)
+        assert second.socket.session_reused
+        first.quit()
+        second.quit()
+    program.wait_log("(?s)event=session .*event=session ")
+    workers = {line.split(":")[0] for line in program.log().splitlines() if "event=session" in line}
+    assert len(workers) == 2
+    program.wait_log("event=session .*resumed=yes")
 
 
 def heard_to_the_end(client):

@@ -1,139 +1,10 @@
 /* SPDX-License-Identifier: ISC
  *
- * probe: what a look at a server finds, and that it ends, whatever the server does. The server is scripted and lives in
- * this process: nobody waits for anybody, and the time is the test's.
+ * probe: what a look at a server finds, and that it ends, whatever the server does.
  */
-#include <dirent.h>
-#include <errno.h>
-#include <poll.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "tests/unit/probe_rig.h"
 
-#include <cmocka.h>
-
-#include "common/clock.h"
-#include "common/must.h"
-#include "tests/lib/fake_clock.h"
-#include "workers/housekeeper/probe.h"
-
-enum { TIMEOUT_MS = 10000, BABBLE_BYTES = 70 * 1024, HEARD_BYTES = 4096 };
-
-static char directory[] = "/tmp/probe_test.XXXXXX";
-static struct backend backend;
-static struct server server = {.name = "one"};
-static const struct probe_target target = {.backend = &backend, .server = &server, .hostname = "mx.test"};
-static struct probe probe;
-static struct wait waits;
-static int listener = -1, peer = -1; /* the server's */
-static int descriptors;
-
-/* -- the server, and the loop that a housekeeper would be -- */
-
-static int count_descriptors(void)
-{
-    int count = 0;
-    DIR *all = opendir("/proc/self/fd");
-    assert_non_null(all);
-    while (readdir(all) != NULL)
-        count++;
-    closedir(all);
-    return count;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    backend = (struct backend){.name = "inside", .tls = {.mode = TLS_MODE_NONE}};
-    memset(&probe, 0, sizeof(probe));
-    descriptors = count_descriptors();
-    listener = net_listen(&server.address, 8);
-    assert_true(listener >= 0);
-    return 0;
-}
-
-static void hang_up(void)
-{
-    if (peer >= 0)
-        close(peer);
-    peer = -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    hang_up();
-    probe_stop(&probe);
-    close(listener);
-    assert_int_equal(count_descriptors(), descriptors);
-    return 0;
-}
-
-/* Until it has done all that can be done now. */
-static void settle(void)
-{
-    for (int turns = 0; turns < 10000; turns++) {
-        struct pollfd fd = probe_poll(&probe);
-        if (poll(&fd, 1, 0) <= 0)
-            return;
-        probe_step(&probe);
-    }
-    fail_msg("it spins");
-}
-
-static void let_pass(int64_t ms)
-{
-    fake_clock_move_to(clock_ms() + ms);
-    probe_step(&probe);
-}
-
-static void begin(void)
-{
-    struct endpoint nobody, here;
-    probe_begin(&probe, &target, &waits, TIMEOUT_MS);
-    peer = net_accept(listener, &nobody, &here);
-    assert_true(peer >= 0);
-    settle();
-}
-
-/* What it does not take while nobody reads is lost: such servers only want to be a nuisance. */
-static void say_octets(const char *octets, size_t size)
-{
-    while (size > 0) {
-        ssize_t put = send(peer, octets, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (put < 0)
-            break;
-        octets += put;
-        size -= (size_t)put;
-        settle();
-    }
-    settle();
-}
-
-static void say(const char *line)
-{
-    say_octets(line, strlen(line));
-}
-
-/* All that it said since it was last asked. */
-static const char *heard(void)
-{
-    static char text[HEARD_BYTES];
-    ssize_t got = recv(peer, text, sizeof(text) - 1, MSG_DONTWAIT);
-    text[got > 0 ? got : 0] = '\0';
-    return text;
-}
-
-static void expect_trouble(enum health_trouble trouble, const char *why)
-{
-    assert_true(probe_is_over(&probe));
-    assert_string_equal(health_trouble_name(probe.trouble), health_trouble_name(trouble));
-    assert_string_equal(probe.why, why);
-}
+enum { BABBLE_BYTES = 70 * 1024 };
 
 /* -- who is well -- */
 
@@ -351,8 +222,6 @@ static void it_can_be_stopped_at_any_time(void **state)
     expect_trouble(HEALTH_NO_GREETING, "554 no");
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,11 +239,8 @@ int main(void)
         TEST(a_refused_connection_over_tcp),
         TEST(it_can_be_stopped_at_any_time),
     };
-    must(mkdtemp(directory) != NULL);
-    server.address.kind = ENDPOINT_UNIX;
-    snprintf(server.address.path, sizeof(server.address.path), "%s/inside", directory);
+    open_rig();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    unlink(server.address.path);
-    rmdir(directory);
+    close_rig();
     return failed;
 }

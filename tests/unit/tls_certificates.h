@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * tls_certificates - keys, certificates and OCSP responses for tests, made at run time: nothing that expires lies in the
- * tree. All files are in one directory of the test's own. Whatever fails ends the test.
+ * tls_certificates - keys, certificates and OCSP responses for tests, made at run time: nothing that expires lies in
+ * the tree. All files are in one directory of the test's own. Whatever fails ends the test.
  */
 #ifndef POSTERN_TESTS_UNIT_TLS_CERTIFICATES_H
 #define POSTERN_TESTS_UNIT_TLS_CERTIFICATES_H
@@ -128,9 +128,8 @@ static inline char *key_write(const struct made *made, const char *directory, co
     char *path = made_path(directory, name);
     FILE *file = made_open(path);
     const EVP_CIPHER *cipher = passphrase != NULL ? EVP_aes_256_cbc() : NULL;
-    made_must(PEM_write_PKCS8PrivateKey(file, made->key, cipher, passphrase, passphrase != NULL ? -1 : 0, NULL, NULL) ==
-                  1,
-              path);
+    int size = passphrase != NULL ? (int)strlen(passphrase) : 0;
+    made_must(PEM_write_PKCS8PrivateKey(file, made->key, cipher, passphrase, size, NULL, NULL) == 1, path);
     made_must(fclose(file) == 0, path);
     return path;
 }

@@ -45,7 +45,7 @@ static void ask(struct probe *p, enum probe_stage next, const char *verb, const 
     buffer_print(&p->stream.out, "%s%s\r\n", verb, argument);
     if (input != INPUT_NONE)
         fail(p, input == INPUT_SOME ? "it spoke although nothing was asked" : "closed");
-    else if (stream_flush(&p->stream, clock_ms()) != IO_OK)
+    else if (stream_flush(&p->stream, STREAM_NOW) != IO_OK)
         fail(p, "it does not read");
 }
 
@@ -137,7 +137,7 @@ static void heard_goodbye(struct probe *p, const struct reply *reply)
 
 static enum io finish_connect(struct probe *p)
 {
-    enum io io = wait_for(p->stream.wait, p->stream.fd, POLLOUT, clock_ms());
+    enum io io = wait_for(p->stream.wait, p->stream.fd, POLLOUT, STREAM_NOW);
     if (io != IO_OK)
         return io;
     p->stage = PROBE_GREETING;
@@ -151,7 +151,7 @@ static enum io finish_connect(struct probe *p)
 /* Only input is waited for: what we say in a handshake is less than any socket's buffer takes. */
 static enum io shake_hands(struct probe *p)
 {
-    enum io io = stream_secure(&p->stream, p->tls, clock_ms());
+    enum io io = stream_secure(&p->stream, p->tls, STREAM_NOW);
     if (io == IO_LATE)
         return io;
     if (io != IO_OK)
@@ -177,7 +177,7 @@ static enum io take_line(struct stream *s, struct slice *line_out)
             buffer_consume(&s->in, line_out->size);
             return IO_OK;
         }
-        enum io io = stream_fill(s, clock_ms());
+        enum io io = stream_fill(s, STREAM_NOW);
         if (io != IO_OK)
             return io;
     }

@@ -3,10 +3,10 @@
  * probe - one look at one inside server: connect, 220, EHLO, TLS as its backend has it, EHLO again, QUIT. Never MAIL,
  * and never XCLIENT: nobody is passed on.
  *
- * A small state machine, because nobody may wait for it: every call on its stream has the present as its deadline, so
- * it does what can be done now (common/stream.h: IO_LATE leaves what was read where it is). It is over at its deadline
- * at the latest, whatever the server does; replies have the limits of workers/smtp/reply. What the server says is
- * hostile until it was parsed, and goes nowhere but into `offers` (bits and numbers) and `why` (for the log).
+ * A small state machine, because nobody may wait for it: it asks its stream for what can be done now (STREAM_NOW). It
+ * is over at its deadline at the latest, whatever the server does; replies have the limits of workers/smtp/reply. What
+ * the server says is hostile until it was parsed, and goes nowhere but into `offers` (bits and numbers) and `why` (for
+ * the log).
  */
 #ifndef POSTERN_WORKERS_HOUSEKEEPER_PROBE_H
 #define POSTERN_WORKERS_HOUSEKEEPER_PROBE_H
@@ -17,7 +17,7 @@
 #include "workers/backend.h"
 #include "workers/smtp/extensions.h"
 
-enum { PROBE_OUT_BYTES = 512, PROBE_WHY_MAX = 128, PROBE_GOODBYE_MS = 1000 };
+enum { PROBE_OUT_BYTES = 512, PROBE_WHY_MAX = TLS_WHY_MAX, PROBE_GOODBYE_MS = 1000 };
 
 /* Whom to ask, and how. */
 struct probe_target {

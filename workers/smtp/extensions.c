@@ -3,29 +3,15 @@
 
 enum { SMTP_OK = 250 };
 
-struct name {
-    uint32_t bit;
-    const char *text;
-};
-
-/* In the order in which we say them. */
-static const struct name keywords[] = {
-    {KEYWORD_PIPELINING, "PIPELINING"}, {KEYWORD_SIZE, "SIZE"},
-    {KEYWORD_STARTTLS, "STARTTLS"},     {KEYWORD_ENHANCEDSTATUSCODES, "ENHANCEDSTATUSCODES"},
-    {KEYWORD_8BITMIME, "8BITMIME"},     {KEYWORD_DSN, "DSN"},
-    {KEYWORD_SMTPUTF8, "SMTPUTF8"},     {KEYWORD_CHUNKING, "CHUNKING"},
-    {KEYWORD_XCLIENT, "XCLIENT"},
-};
-
-static const struct name attributes[] = {
+static const struct keyword_row attributes[] = {
     {XCLIENT_NAME, "NAME"},         {XCLIENT_ADDR, "ADDR"},         {XCLIENT_PORT, "PORT"},
     {XCLIENT_PROTO, "PROTO"},       {XCLIENT_HELO, "HELO"},         {XCLIENT_LOGIN, "LOGIN"},
     {XCLIENT_DESTADDR, "DESTADDR"}, {XCLIENT_DESTPORT, "DESTPORT"}, {XCLIENT_REVERSE_NAME, "REVERSE_NAME"},
 };
 
-enum { KEYWORDS = sizeof keywords / sizeof *keywords, ATTRIBUTES = sizeof attributes / sizeof *attributes };
+enum { ATTRIBUTES = sizeof attributes / sizeof *attributes };
 
-static uint32_t find_bit(const struct name *names, size_t count, struct slice word)
+static uint32_t find_bit(const struct keyword_row *names, size_t count, struct slice word)
 {
     for (size_t i = 0; i < count; i++)
         if (slice_is_word(word, names[i].text))
@@ -45,7 +31,7 @@ static void parse_size(struct slice arguments, struct extensions *out)
 
 static void parse_line(struct slice line, struct extensions *out)
 {
-    uint32_t keyword = find_bit(keywords, KEYWORDS, slice_take_word(&line));
+    uint32_t keyword = find_bit(keyword_rows, KEYWORDS, slice_take_word(&line));
     out->keywords |= keyword;
     if (keyword == KEYWORD_SIZE)
         parse_size(line, out);
@@ -79,8 +65,8 @@ bool extensions_print(struct buffer *to, struct slice greeting, const struct ext
 {
     bool fits = buffer_put(to, greeting);
     for (size_t i = 0; i < KEYWORDS; i++)
-        if (offered->keywords & keywords[i].bit)
-            fits = fits && buffer_put_char(to, '\n') && buffer_put_text(to, keywords[i].text) &&
-                   print_arguments(to, keywords[i].bit, offered);
+        if (offered->keywords & keyword_rows[i].bit)
+            fits = fits && buffer_put_char(to, '\n') && buffer_put_text(to, keyword_rows[i].text) &&
+                   print_arguments(to, keyword_rows[i].bit, offered);
     return fits;
 }

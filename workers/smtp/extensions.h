@@ -7,19 +7,8 @@
 #ifndef POSTERN_WORKERS_SMTP_EXTENSIONS_H
 #define POSTERN_WORKERS_SMTP_EXTENSIONS_H
 
+#include "common/keyword.h"
 #include "workers/smtp/reply.h"
-
-enum keyword {
-    KEYWORD_PIPELINING = 1 << 0,
-    KEYWORD_SIZE = 1 << 1,
-    KEYWORD_8BITMIME = 1 << 2,
-    KEYWORD_SMTPUTF8 = 1 << 3,
-    KEYWORD_ENHANCEDSTATUSCODES = 1 << 4,
-    KEYWORD_DSN = 1 << 5,
-    KEYWORD_CHUNKING = 1 << 6,
-    KEYWORD_STARTTLS = 1 << 7,
-    KEYWORD_XCLIENT = 1 << 8
-};
 
 /* Attributes of XCLIENT that inside offers. */
 enum xclient_attribute {

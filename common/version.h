@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * version - of the whole: posternd and posternctl say the same.
+ */
+#ifndef POSTERN_COMMON_VERSION_H
+#define POSTERN_COMMON_VERSION_H
+
+#define POSTERN_VERSION "0.1"
+
+#endif

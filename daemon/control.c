@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/control.h"
+#include "common/must.h"
+
+#include "daemon/control.h"
+#include "daemon/control_socket.h"
+#include "daemon/deed.h"
+#include "daemon/show.h"
+
+enum { ACCEPT_PAUSE_MS = 1000 /* when descriptors are short: or the loop would ask without end */ };
+
+enum state { FREE, HEARING, AWAITING_RELOAD, ANSWERED_BY_CHILD };
+
+struct connection {
+    enum state state;
+    int fd;           /* -1 when a child has it */
+    int64_t until_ms; /* then it is closed, or its child killed */
+    pid_t child;
+    struct ucred who;
+    char line[CONTROL_LINE_MAX];
+    size_t size;
+};
+
+struct control {
+    struct control_host host;
+    struct control_socket socket;
+    int64_t accept_after_ms;
+    bool stop; /* was asked for in this step */
+    struct connection connections[CONTROL_CONNECTIONS_MAX];
+};
+
+struct control *control_open(const char *path, const char *group, const struct control_host *host, char *why,
+                             size_t why_size)
+{
+    struct control *control = calloc(1, sizeof(*control));
+    if (control == NULL) {
+        snprintf(why, why_size, "control socket %s: no memory", path);
+        return NULL;
+    }
+    control->host = *host;
+    if (control_socket_open(&control->socket, path, group, why, why_size))
+        return control;
+    free(control);
+    return NULL;
+}
+
+void control_yield(struct control *control)
+{
+    if (control != NULL)
+        control_socket_move_aside(&control->socket);
+}
+
+static void release(struct connection *c)
+{
+    if (c->fd >= 0)
+        close(c->fd);
+    *c = (struct connection){.fd = -1};
+}
+
+void control_close(struct control **control)
+{
+    if (*control == NULL)
+        return;
+    for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
+        if ((*control)->connections[i].state != FREE)
+            release(&(*control)->connections[i]); /* a child ends by itself, within its time */
+    control_socket_close(&(*control)->socket);
+    free(*control);
+    *control = NULL;
+}
+
+/* -- answers of the master: short, in one write, and then the connection is over. Who does not read has room for far
+ * more in the socket than the longest of them. */
+
+static void finish(struct connection *c, const struct buffer *answer)
+{
+    struct slice text = buffer_unread(answer);
+    if (send(c->fd, text.at, text.size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        log_line(LEVEL_DEBUG, "who asked at the control socket has gone");
+    release(c);
+}
+
+static void finish_ok(struct connection *c)
+{
+    char memory[CONTROL_RECORD_MAX];
+    struct buffer answer;
+    buffer_init(&answer, memory, sizeof(memory));
+    deed_ok(&answer);
+    finish(c, &answer);
+}
+
+static void finish_error(struct connection *c, const char *why, const char *try)
+{
+    char memory[CONTROL_RECORD_MAX];
+    struct buffer answer;
+    buffer_init(&answer, memory, sizeof(memory));
+    deed_error(&answer, why, try);
+    finish(c, &answer);
+}
+
+/* -- a request */
+
+static void log_request(const struct connection *c, const struct control_request *request)
+{
+    struct record r;
+    record_begin(&r, "control");
+    record_string(&r, "verb", control_verbs[request->verb].name);
+    if (request->count > 0) {
+        struct slice first = request->arguments[0], last = request->arguments[request->count - 1];
+        record_text(&r, "argument", slice_make(first.at, (size_t)(last.at + last.size - first.at)));
+    }
+    record_number(&r, "uid", c->who.uid);
+    record_number(&r, "pid", (uint64_t)c->who.pid);
+    record_send(&r, LEVEL_NOTICE);
+}
+
+static void begin_reload(struct control *control, struct connection *c, const struct control_request *request)
+{
+    log_request(c, request);
+    c->state = AWAITING_RELOAD; /* before it is asked for: it may be over at once */
+    c->until_ms = CLOCK_NEVER;
+    if (!control->host.reload(control->host.context) && c->state == AWAITING_RELOAD)
+        finish_error(c, "posternd is stopping", NULL);
+}
+
+static void begin_stop(struct control *control, struct connection *c, const struct control_request *request)
+{
+    log_request(c, request);
+    finish_ok(c);
+    control->stop = true;
+}
+
+/* The child has a copy of the connection, and this side none: its end is the connection's. */
+static void hand_to_child(struct connection *c, const struct control_view *view, const struct control_request *request)
+{
+    c->child = show_in_child(view, request, c->fd);
+    if (c->child < 0) {
+        finish_error(c, strerror(errno), NULL);
+        return;
+    }
+    close(c->fd);
+    c->fd = -1;
+    c->state = ANSWERED_BY_CHILD;
+    c->until_ms = clock_deadline(CONTROL_CHILD_MS);
+}
+
+static void do_deed(struct connection *c, const struct control_view *view, const struct control_request *request)
+{
+    char memory[DEED_ANSWER_MAX];
+    struct buffer answer;
+    struct deed deed = {.view = view, .request = request, .answer = &answer};
+    buffer_init(&answer, memory, sizeof(memory));
+    bool done = deed_do(&deed);
+    if (deed.changed)
+        log_request(c, request);
+    if (done && control_verbs[request->verb].by == CONTROL_BY_CHILD) {
+        hand_to_child(c, view, request);
+        return;
+    }
+    if (done)
+        deed_ok(&answer);
+    finish(c, &answer);
+}
+
+static void obey(struct control *control, struct connection *c, const struct control_request *request)
+{
+    struct control_view view = {0};
+    control->host.view(control->host.context, &view);
+    if (request->verb == CONTROL_RELOAD)
+        begin_reload(control, c, request);
+    else if (request->verb == CONTROL_STOP)
+        begin_stop(control, c, request);
+    else
+        do_deed(c, &view, request);
+}
+
+static void take_line(struct control *control, struct connection *c, size_t size)
+{
+    struct control_request request;
+    const char *why;
+    if (control_parse(slice_make(c->line, size), &request, &why))
+        obey(control, c, &request);
+    else
+        finish_error(c, why, "posternctl help");
+}
+
+/* -- connections */
+
+static struct connection *find_free(struct control *control)
+{
+    for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
+        if (control->connections[i].state == FREE)
+            return &control->connections[i];
+    return NULL;
+}
+
+static bool greet(struct connection *c, int fd, int64_t now_ms)
+{
+    socklen_t size = sizeof(c->who);
+    *c = (struct connection){.state = HEARING, .fd = fd, .until_ms = now_ms + CONTROL_REQUEST_MS};
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c->who, &size) == 0)
+        return true;
+    release(c);
+    return false;
+}
+
+static void accept_some(struct control *control, int64_t now_ms)
+{
+    struct connection *c;
+    while (now_ms >= control->accept_after_ms && (c = find_free(control)) != NULL) {
+        int fd = accept4(control->socket.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0)
+            greet(c, fd, now_ms);
+        else if (errno == EAGAIN)
+            return;
+        else if (errno != ECONNABORTED && errno != EINTR)
+            control->accept_after_ms = now_ms + ACCEPT_PAUSE_MS;
+    }
+}
+
+/* One read: who sends octet by octet is heard once in each step. */
+static void hear(struct control *control, struct connection *c)
+{
+    ssize_t got = read(c->fd, c->line + c->size, sizeof(c->line) - c->size);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (got <= 0) {
+        release(c);
+        return;
+    }
+    c->size += (size_t)got;
+    const char *end = memchr(c->line, '\n', c->size);
+    if (end != NULL)
+        take_line(control, c, (size_t)(end - c->line));
+    else if (c->size == sizeof(c->line))
+        finish_error(c, "the request is too long", "posternctl help");
+}
+
+static void end_late(struct connection *c, int64_t now_ms)
+{
+    if (c->state == FREE || now_ms < c->until_ms)
+        return;
+    if (c->state == ANSWERED_BY_CHILD) {
+        kill(c->child, SIGKILL); /* ours until it is reaped */
+        c->until_ms = CLOCK_NEVER;
+    } else {
+        finish_error(c, "no request came in time", NULL);
+    }
+}
+
+void control_step(struct control *control, int64_t now_ms)
+{
+    if (control == NULL)
+        return;
+    for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
+        end_late(&control->connections[i], now_ms);
+    accept_some(control, now_ms);
+    for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
+        if (control->connections[i].state == HEARING)
+            hear(control, &control->connections[i]);
+    bool stop = control->stop;
+    control->stop = false;
+    if (stop)
+        control->host.stop(control->host.context);
+}
+
+/* -- for the master's loop */
+
+int control_poll_fds(const struct control *control, struct pollfd fds[CONTROL_FDS])
+{
+    int count = 0;
+    if (control == NULL)
+        return 0;
+    bool room = false;
+    for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++) {
+        const struct connection *c = &control->connections[i];
+        room |= c->state == FREE;
+        if (c->state == HEARING)
+            fds[count++] = (struct pollfd){.fd = c->fd, .events = POLLIN};
+    }
+    if (room && clock_ms() >= control->accept_after_ms)
+        fds[count++] = (struct pollfd){.fd = control->socket.fd, .events = POLLIN};
+    return count;
+}
+
+int64_t control_next_ms(const struct control *control)
+{
+    int64_t next_ms = CLOCK_NEVER;
+    if (control == NULL)
+        return next_ms;
+    if (clock_ms() < control->accept_after_ms)
+        next_ms = control->accept_after_ms;
+    for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++) {
+        const struct connection *c = &control->connections[i];
+        if (c->state != FREE && c->until_ms < next_ms)
+            next_ms = c->until_ms;
+    }
+    return next_ms;
+}
+
+void control_reload_over(struct control *control, bool good, const char *why)
+{
+    for (int i = 0; control != NULL && i < CONTROL_CONNECTIONS_MAX; i++) {
+        struct connection *c = &control->connections[i];
+        if (c->state != AWAITING_RELOAD)
+            continue;
+        if (good)
+            finish_ok(c);
+        else
+            finish_error(c, why, "nothing has changed; after the correction: posternctl check, posternctl reload");
+    }
+}
+
+bool control_reaped(struct control *control, pid_t pid, int status)
+{
+    (void)status; /* whatever it was, who asked has seen where the answer ended */
+    for (int i = 0; control != NULL && i < CONTROL_CONNECTIONS_MAX; i++) {
+        struct connection *c = &control->connections[i];
+        if (c->state != ANSWERED_BY_CHILD || c->child != pid)
+            continue;
+        release(c);
+        return true;
+    }
+    return false;
+}

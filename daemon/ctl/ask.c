@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+
+#include "daemon/ctl/ask.h"
+
+enum { IN_BYTES = 16 * CONTROL_RECORD_MAX };
+
+/* -- reaching it */
+
+static int connect_to(const char *path)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(at.sun_path)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(at.sun_path, path, strlen(path));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&at, sizeof(at)) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+static int reach(const char *path)
+{
+    char draining[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    int fd = connect_to(path), error = errno;
+    if (fd >= 0 || (error != ENOENT && error != ECONNREFUSED) ||
+        snprintf(draining, sizeof(draining), "%s%s", path, CONTROL_DRAINING) >= (int)sizeof(draining))
+        return fd;
+    fd = connect_to(draining);
+    if (fd >= 0)
+        fputs("posternctl: this posternd is stopping\n", stderr);
+    errno = error;
+    return fd;
+}
+
+static void explain_rights(const char *path, char why[ASK_WHY_MAX])
+{
+    struct stat is;
+    const struct group *group = stat(path, &is) == 0 && (is.st_mode & S_IWGRP) != 0 ? getgrgid(is.st_gid) : NULL;
+    if (group != NULL)
+        snprintf(why, ASK_WHY_MAX, "%s is not for you: become root, or a member of the group %s", path, group->gr_name);
+    else
+        snprintf(why, ASK_WHY_MAX, "%s is not for you: become root, or have control_group set in postern.conf", path);
+}
+
+static void explain(const char *path, int error, char why[ASK_WHY_MAX])
+{
+    if (error == ENOENT)
+        snprintf(why, ASK_WHY_MAX, "there is no %s: is posternd running, and does control_socket say this path? (-s)",
+                 path);
+    else if (error == ECONNREFUSED)
+        snprintf(why, ASK_WHY_MAX, "nobody answers at %s: posternd is not running", path);
+    else if (error == EACCES || error == EPERM)
+        explain_rights(path, why);
+    else
+        snprintf(why, ASK_WHY_MAX, "%s: %s", path, strerror(error));
+}
+
+/* -- hearing */
+
+static bool fail(char why[ASK_WHY_MAX], const char *what)
+{
+    snprintf(why, ASK_WHY_MAX, "%s", what);
+    return false;
+}
+
+static bool take_lines(struct buffer *in, struct answer *out)
+{
+    for (;;) {
+        struct slice unread = buffer_unread(in);
+        const char *end = unread.size > 0 ? memchr(unread.at, '\n', unread.size) : NULL;
+        if (end == NULL)
+            return unread.size < CONTROL_RECORD_MAX;
+        size_t size = (size_t)(end - unread.at);
+        if (!answer_add(out, slice_make(unread.at, size)))
+            return false;
+        buffer_consume(in, size + 1);
+    }
+}
+
+static bool hear(int fd, int64_t wait_ms, struct answer *out, char why[ASK_WHY_MAX])
+{
+    static char memory[IN_BYTES];
+    struct buffer in;
+    buffer_init(&in, memory, sizeof(memory));
+    for (;;) {
+        struct pollfd wanted = {.fd = fd, .events = POLLIN};
+        if (clock_poll(&wanted, 1, clock_deadline(wait_ms)) <= 0)
+            return fail(why, "posternd does not answer in time: see its log");
+        buffer_compact(&in);
+        ssize_t got = read(fd, in.memory + in.end, buffer_room(&in));
+        if (got <= 0)
+            return out->end != ANSWER_CUT || fail(why, "the answer was cut off: see posternd's log");
+        in.end += (size_t)got;
+        if (!take_lines(&in, out))
+            return fail(why, "this is no answer of posternd's: another version, or another socket?");
+    }
+}
+
+bool ask(const char *path, const char *request, int64_t wait_ms, struct answer *out, char why[ASK_WHY_MAX])
+{
+    char line[CONTROL_LINE_MAX + 1];
+    *out = (struct answer){0};
+    int fd = reach(path);
+    if (fd < 0) {
+        explain(path, errno, why);
+        return false;
+    }
+    int size = snprintf(line, sizeof(line), "%s\n", request);
+    bool heard = send(fd, line, (size_t)size, MSG_NOSIGNAL) == size
+                     ? hear(fd, wait_ms, out, why)
+                     : fail(why, "posternd hung up before it heard the request: see its log");
+    close(fd);
+    return heard;
+}

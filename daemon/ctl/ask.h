@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * ask - one request to posternd over its control socket, and the answer heard to its end.
+ *
+ * Where nobody answers at the socket, a posternd that is stopping may answer beside it (CONTROL_DRAINING). No wait is
+ * longer than the caller says, between two pieces of the answer.
+ */
+#ifndef POSTERN_CTL_ASK_H
+#define POSTERN_CTL_ASK_H
+
+#include "daemon/ctl/answer.h"
+
+enum { ASK_WHY_MAX = 512 };
+
+/* `request` without its LF. False with why, for people: nobody was reached, or the answer did not come to its end. */
+bool ask(const char *path, const char *request, int64_t wait_ms, struct answer *out, char why[ASK_WHY_MAX]);
+
+#endif

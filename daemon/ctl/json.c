@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: ISC */
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "daemon/ctl/json.h"
+
+static json_t *string_of(const struct answer_field *field)
+{
+    json_t *as_it_is = json_stringn(field->text, field->size);
+    if (as_it_is != NULL)
+        return as_it_is;
+    for (size_t i = 0; i < field->size; i++) /* no UTF-8 */
+        if ((unsigned char)field->text[i] > 126)
+            field->text[i] = '?';
+    return json_stringn(field->text, field->size);
+}
+
+static json_t *value_of(const struct answer_field *field)
+{
+    switch (field->type) {
+    case CONTROL_IS_NUMBER:
+        return json_integer(field->number);
+    case CONTROL_IS_FLAG:
+        return json_boolean(field->number != 0);
+    case CONTROL_IS_TEXT:
+        break;
+    }
+    return string_of(field);
+}
+
+static json_t *object_of(const struct answer_record *record, bool with_kind)
+{
+    json_t *object = json_object();
+    if (with_kind)
+        json_object_set_new(object, "kind", json_string(record->kind));
+    for (int i = 0; i < record->count; i++)
+        json_object_set_new(object, record->fields[i].key, value_of(&record->fields[i]));
+    return object;
+}
+
+bool json_print(FILE *to, enum control_verb verb, const struct answer *answer)
+{
+    json_t *document = json_object(), *records = json_array();
+    json_object_set_new(document, "verb", json_string(control_verbs[verb].name));
+    json_object_set_new(document, "ok", json_boolean(answer->end == ANSWER_OK));
+    for (int i = 0; i < answer->count; i++)
+        json_array_append_new(records, object_of(&answer->records[i], true));
+    json_object_set_new(document, "records", records);
+    if (answer->end == ANSWER_ERROR)
+        json_object_set_new(document, "error", object_of(&answer->error, false));
+    bool written = json_dumpf(document, to, JSON_INDENT(2)) == 0 && fputc('\n', to) != EOF;
+    json_decref(document);
+    return written;
+}

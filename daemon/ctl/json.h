@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * json - an answer for programs: one document {"verb": .., "ok": .., "records": [{"kind": .., ..}], "error": {..}};
+ * numbers are numbers, flags true or false. Octets beyond ASCII that are not UTF-8 become '?'.
+ */
+#ifndef POSTERN_CTL_JSON_H
+#define POSTERN_CTL_JSON_H
+
+#include <stdio.h>
+
+#include "daemon/ctl/answer.h"
+
+/* False: it could not be written. */
+bool json_print(FILE *to, enum control_verb verb, const struct answer *answer);
+
+#endif

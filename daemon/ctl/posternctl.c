@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * posternctl: the command line, one request, the answer for people or for programs.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/version.h"
+
+#include "daemon/ctl/ask.h"
+#include "daemon/ctl/json.h"
+#include "daemon/ctl/table.h"
+
+enum { EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHED = 3, WAIT_MS = 10000, LONG_WAIT_MS = 60000 };
+
+struct command {
+    const char *socket;
+    bool json, help, version;
+    char request[CONTROL_LINE_MAX];
+    enum control_verb verb;
+};
+
+/* -- help */
+
+static void print_usage(FILE *to)
+{
+    fputs("usage: posternctl [-hV] [-s socket] [--json] verb [argument ..]\n", to);
+}
+
+static int print_help(void)
+{
+    print_usage(stdout);
+    fputs("  -s socket  posternd's control socket (" CONTROL_SOCKET ")\n"
+          "  --json     the answer as one JSON document\n"
+          "  -h         print this\n"
+          "  -V         print the version\n",
+          stdout);
+    for (int i = 0; i < CONTROL_VERBS; i++)
+        printf("  %s%s%s\n      %s\n", control_verbs[i].name, control_verbs[i].arguments[0] != '\0' ? " " : "",
+               control_verbs[i].arguments, control_verbs[i].meaning);
+    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_REFUSED;
+}
+
+/* -- the command line */
+
+static bool complain(const char *what)
+{
+    fprintf(stderr, "posternctl: %s\n", what);
+    return false;
+}
+
+/* A word of the command line is a word of the request: blanks in it would make two. */
+static bool put_words(struct command *command, int count, char **words)
+{
+    struct buffer request;
+    buffer_init(&request, command->request, sizeof(command->request));
+    for (int i = 0; i < count; i++) {
+        if (words[i][0] == '\0' || strchr(words[i], ' ') != NULL)
+            return complain("an argument is empty or has a blank in it");
+        buffer_print(&request, "%s%s", i > 0 ? " " : "", words[i]);
+    }
+    return !request.overflow || complain("the request is too long");
+}
+
+static bool understand(struct command *command)
+{
+    struct control_request request;
+    const char *why;
+    if (control_parse(slice_of(command->request), &request, &why)) {
+        command->verb = request.verb;
+        return true;
+    }
+    fprintf(stderr, "posternctl: %s", why);
+    struct slice rest = slice_of(command->request), name = slice_take_word(&rest);
+    if (control_find(name, &command->verb))
+        fprintf(stderr, ": %s %s", control_verbs[command->verb].name, control_verbs[command->verb].arguments);
+    fputs("; `posternctl help` says what there is\n", stderr);
+    return false;
+}
+
+static bool read_options(struct command *command, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0}};
+    for (int letter; (letter = getopt_long(argc, argv, "+s:hV", options, NULL)) != -1;) {
+        switch (letter) {
+        case 's':
+            command->socket = optarg;
+            break;
+        case 'j':
+            command->json = true;
+            break;
+        case 'h':
+            command->help = true;
+            break;
+        case 'V':
+            command->version = true;
+            break;
+        default:
+            return false;
+        }
+    }
+    return true;
+}
+
+/* False: not understood, and that was said. */
+static bool read_command(struct command *command, int argc, char **argv)
+{
+    if (!read_options(command, argc, argv)) {
+        print_usage(stderr);
+        return false;
+    }
+    if (optind < argc && strcmp(argv[optind], "help") == 0)
+        command->help = true;
+    if (command->help || command->version)
+        return true;
+    if (optind == argc) {
+        print_usage(stderr);
+        return complain("which verb? `posternctl help` says what there is");
+    }
+    return put_words(command, argc - optind, argv + optind) && understand(command);
+}
+
+/* -- the answer */
+
+/* Words of posternd's, in which words of a configuration or a peer may stand. */
+static void put_plain(const char *text)
+{
+    for (; *text != '\0'; text++)
+        fputc(*text >= ' ' && *text <= '~' ? *text : '?', stderr);
+}
+
+static void print_error(const struct answer_record *error)
+{
+    fputs("posternctl: ", stderr);
+    put_plain(answer_text(error, "why"));
+    if (answer_text(error, "try")[0] != '\0') {
+        fputs("\n  try: ", stderr);
+        put_plain(answer_text(error, "try"));
+    }
+    fputc('\n', stderr);
+}
+
+static int print_answer(const struct command *command, const struct answer *answer)
+{
+    if (command->json)
+        json_print(stdout, command->verb, answer);
+    else
+        table_print(stdout, command->verb, answer);
+    if (fflush(stdout) != 0) {
+        fprintf(stderr, "posternctl: cannot write: %s\n", strerror(errno));
+        return EXIT_REFUSED;
+    }
+    if (answer->end == ANSWER_OK)
+        return EXIT_SUCCESS;
+    print_error(&answer->error);
+    return EXIT_REFUSED;
+}
+
+static int run(const struct command *command)
+{
+    struct answer answer;
+    char why[ASK_WHY_MAX];
+    bool long_wait = command->verb == CONTROL_RELOAD || command->verb == CONTROL_CHECK;
+    bool heard = ask(command->socket, command->request, long_wait ? LONG_WAIT_MS : WAIT_MS, &answer, why);
+    int status = heard ? print_answer(command, &answer) : EXIT_UNREACHED;
+    if (!heard)
+        complain(why);
+    answer_clear(&answer);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct command command = {.socket = CONTROL_SOCKET};
+    if (!read_command(&command, argc, argv))
+        return EXIT_USAGE;
+    if (command.help)
+        return print_help();
+    if (command.version)
+        return puts("posternctl " POSTERN_VERSION) < 0;
+    return run(&command);
+}

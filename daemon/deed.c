@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: ISC */
+#include <signal.h>
+
+#include "common/clock.h"
+#include "common/version.h"
+
+#include "daemon/deed.h"
+#include "daemon/spawn.h"
+
+void deed_ok(struct buffer *answer)
+{
+    control_begin(answer, "ok");
+    control_end(answer);
+}
+
+void deed_error(struct buffer *answer, const char *why, const char *try)
+{
+    control_begin(answer, "error");
+    control_string(answer, "why", why);
+    control_string(answer, "try", try);
+    control_end(answer);
+}
+
+static bool refuse(struct deed *deed, const char *why, const char *try)
+{
+    deed_error(deed->answer, why, try);
+    return false;
+}
+
+static bool say_version(struct deed *deed)
+{
+    control_begin(deed->answer, "version");
+    control_string(deed->answer, "version", POSTERN_VERSION);
+    control_end(deed->answer);
+    return true;
+}
+
+static bool set_level(struct deed *deed)
+{
+    bool configured;
+    enum level level;
+    if (!control_parse_level(deed->request->arguments[0], &configured, &level))
+        return refuse(deed, "that is no level of the log",
+                      "one of error, warning, notice, info, debug; or configured, for the configuration's");
+    orders_set_log_level(deed->view->house->board.orders, configured, level);
+    deed->changed = true;
+    return true;
+}
+
+static bool is_there(const struct scoreboard *board, int slot, struct slice id)
+{
+    struct slot_facts facts;
+    return slot_read(board, slot, &facts) && facts.state == SLOT_BUSY && slice_equal(slice_of(facts.session_id), id);
+}
+
+/* What the slot says decides the words of the answer alone: the order is given anyway. It names a session that may have
+ * ended since, and then nobody is hit. */
+static bool kill_session(struct deed *deed)
+{
+    struct house *house = deed->view->house;
+    struct slice id = deed->request->arguments[0];
+    uint64_t number;
+    int slot;
+    if (!session_id_parse(id, &number, &slot) || number == 0)
+        return refuse(deed, "that is no id of a session", "posternctl sessions");
+    pid_t pid = slot < house->roster.size ? house->roster.entries[slot].pid : 0;
+    if (pid == 0)
+        return refuse(deed, "no such session", "posternctl sessions");
+    deed->changed = is_there(&house->board, slot, id);
+    orders_kill(house->board.orders, slot, number);
+    kill(pid, SPAWN_KILL_SIGNAL);
+    return deed->changed || refuse(deed, "no such session", "posternctl sessions");
+}
+
+/* -- trace */
+
+static void print_network(struct buffer *to, const struct network *network)
+{
+    char text[IPADDR_TEXT_MAX], whole[IPADDR_TEXT_MAX + 4];
+    struct buffer printed;
+    unsigned bits = network->address.family == 4 ? 32 : 128;
+    ipaddr_print(&network->address, text);
+    buffer_init(&printed, whole, sizeof(whole));
+    buffer_print(&printed, network->prefix == bits ? "%s" : "%s/%u", text, network->prefix);
+    control_text(to, "network", buffer_unread(&printed));
+}
+
+void deed_list_traces(struct buffer *to, const struct orders *orders)
+{
+    struct orders_trace traces[ORDERS_TRACES_MAX];
+    int64_t now_ms = clock_ms();
+    int count = orders_list_traces(orders, traces, now_ms);
+    for (int i = 0; i < count; i++) {
+        control_begin(to, "trace");
+        print_network(to, &traces[i].network);
+        control_number(to, "left_ms", traces[i].until_ms - now_ms);
+        control_end(to);
+    }
+}
+
+static bool parse_network(struct deed *deed, int argument, struct network *out)
+{
+    if (network_parse(deed->request->arguments[argument], out))
+        return true;
+    return refuse(deed, "that is no address and no network", "192.0.2.7, 192.0.2.0/24 or 2001:db8::/32");
+}
+
+static bool stop_traces(struct deed *deed)
+{
+    struct orders *orders = deed->view->house->board.orders;
+    struct network network;
+    bool all = deed->request->count == 1;
+    if (!all && !parse_network(deed, 1, &network))
+        return false;
+    if (orders_drop_traces(orders, all ? NULL : &network) == 0 && !all)
+        return refuse(deed, "nothing is traced there", "posternctl trace");
+    deed->changed = true;
+    return true;
+}
+
+/* Those whose time is over give their place back; nobody else does it for them. */
+static void forget_old_traces(struct orders *orders, int64_t now_ms)
+{
+    for (int i = 0; i < ORDERS_TRACES_MAX; i++) {
+        struct orders_trace trace = orders->traces[i]; /* the master's own writing */
+        if (trace.until_ms != 0 && trace.until_ms <= now_ms)
+            orders_drop_traces(orders, &trace.network);
+    }
+}
+
+static bool trace(struct deed *deed)
+{
+    const struct control_request *request = deed->request;
+    struct orders *orders = deed->view->house->board.orders;
+    struct network network;
+    int64_t ms = CONTROL_TRACE_DEFAULT_MS, now_ms = clock_ms();
+    if (request->count > 0 && slice_equal(request->arguments[0], slice_of("off")))
+        return stop_traces(deed);
+    if (request->count > 0) {
+        if (!parse_network(deed, 0, &network))
+            return false;
+        if (request->count > 1 && !control_parse_duration(request->arguments[1], &ms))
+            return refuse(deed, "that is no time from 1s to 1d", "30s, 10m or 2h");
+        forget_old_traces(orders, now_ms);
+        if (!orders_add_trace(orders, &network, now_ms + ms))
+            return refuse(deed, "as many traces as are possible are there", "posternctl trace off");
+        deed->changed = true;
+    }
+    deed_list_traces(deed->answer, orders);
+    return true;
+}
+
+typedef bool deed_function(struct deed *deed);
+
+static deed_function *const DEEDS[CONTROL_VERBS] = {
+    [CONTROL_KILL] = kill_session,
+    [CONTROL_LOG] = set_level,
+    [CONTROL_TRACE] = trace,
+    [CONTROL_VERSION] = say_version,
+};
+
+bool deed_do(struct deed *deed)
+{
+    deed_function *function = DEEDS[deed->request->verb];
+    return function == NULL || function(deed);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * show - the listings for posternctl, and everything else that takes its time: answered by a child of the master's own,
+ * so that the master waits for nobody.
+ *
+ * The child has the connection, reads the scoreboard (ROLE_READER) and a copy of what the master knows, and has dropped
+ * all privileges; the one for `check` keeps the right to read root's files, and sees no scoreboard. It ends by itself
+ * within CONTROL_CHILD_MS. What slots say is rumour: clamped by slot_read, escaped where it is printed.
+ */
+#ifndef POSTERN_DAEMON_SHOW_H
+#define POSTERN_DAEMON_SHOW_H
+
+#include "common/control.h"
+
+#include "daemon/control.h"
+
+/* The child's pid, or -1 with errno. */
+pid_t show_in_child(const struct control_view *view, const struct control_request *request, int fd);
+
+#endif
