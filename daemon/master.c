@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -153,6 +154,7 @@ static bool start(struct master *m, char *why)
 {
     const struct process_options *process = m->first_plan->process;
     privilege_empty_cores();
+    tzset(); /* here: it reads a file, and in each child it would touch ten pages of a heap that is shared until then */
     notify_open();
     if (!open_signals(m))
         return failed(why, "cannot start");
