@@ -77,7 +77,9 @@ static bool check_server(struct config *config, const void *filled)
 
 const struct block tls_server_block = {
     .name = "tls",
-    .meaning = "TLS towards clients: STARTTLS (RFC 3207), or implicit. A changed certificate is taken up by a reload.",
+    .meaning =
+        "TLS towards clients: STARTTLS (RFC 3207), or implicit. A certificate that is replaced on disk is taken up "
+        "by new sessions within seconds.",
     .size = sizeof(struct tls_server_options),
     .groups = tls_server_groups,
     .check = check_server,

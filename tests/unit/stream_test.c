@@ -206,6 +206,24 @@ static void a_deadline_holds_for_a_peer_that_never_stops(void **state)
     tear_down(&p);
 }
 
+static void now_is_a_look_and_no_wait(void **state)
+{
+    struct pair p;
+    struct slice line;
+    (void)state;
+    set_up(&p);
+    assert_int_equal(stream_read_line(&p.s, 40, STREAM_NOW, &line), IO_LATE);
+    say(&p, "one\r\ntw");
+    assert_int_equal(stream_read_line(&p.s, 40, STREAM_NOW, &line), IO_OK);
+    assert_true(slice_equal(line, slice_of("one\r\n")));
+    assert_int_equal(stream_read_line(&p.s, 40, STREAM_NOW, &line), IO_LATE);
+    say(&p, "o\r\n");
+    p.s.greedy = true; /* as after a read that filled the buffer */
+    assert_int_equal(stream_read_line(&p.s, 40, STREAM_NOW, &line), IO_OK);
+    assert_true(slice_equal(line, slice_of("two\r\n")));
+    tear_down(&p);
+}
+
 static enum io says_gone(struct wait_guest *guest, short revents)
 {
     (void)guest;
@@ -271,6 +289,7 @@ int main(void)
         cmocka_unit_test(pieces_leave_in_order_and_whole),
         cmocka_unit_test(a_peer_that_does_not_read_is_late),
         cmocka_unit_test(a_deadline_holds_for_a_peer_that_never_stops),
+        cmocka_unit_test(now_is_a_look_and_no_wait),
         cmocka_unit_test(a_guest_ends_the_wait),
         cmocka_unit_test(a_guest_that_is_always_woken_holds_up_no_deadline),
     };
