@@ -158,9 +158,10 @@ enum tls_step tls_peek(struct tls *tls)
     return step;
 }
 
+/* An end that was read with the last data is news that no socket will tell again. */
 bool tls_holds_input(const struct tls *tls)
 {
-    return tls->established && !tls->fatal && SSL_has_pending(tls->ssl) == 1;
+    return tls->reading != TLS_DONE || (tls->established && !tls->fatal && SSL_has_pending(tls->ssl) == 1);
 }
 
 /* The first record's worth of the pieces, as one run of octets: where it lies, or gathered. A call that is repeated

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -239,7 +238,6 @@ static struct session *session_memory(void)
 static void prepare(struct worker *w, const struct worker_setup *setup)
 {
     must(setup->listener_count <= WORKER_LISTENERS_MAX);
-    tzset(); /* localtime reads a file: now, not in a session */
     w->setup = setup;
     w->service = setup->service;
     w->wait.watchdog_s = WATCHDOG_S;

@@ -58,12 +58,13 @@ static void take_raw(struct end *end)
     }
 }
 
-void end_say(struct end *end, struct slice octets)
+void end_say(struct end *end, struct slice octets, struct report *report)
 {
     if (!talks_tls(end)) {
         octets_add(&end->unsaid, octets);
         return;
     }
+    report_octets(report, end->says_mark, octets);
     secure_say(end->tls, octets, end->cut);
     take_raw(end);
 }

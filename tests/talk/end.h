@@ -38,7 +38,7 @@ struct end {
 void end_open(struct end *end, int fd, const char *hears_mark, const char *says_mark);
 void end_clear(struct end *end);
 
-void end_say(struct end *end, struct slice octets);
+void end_say(struct end *end, struct slice octets, struct report *report);
 void end_say_clear(struct end *end, struct slice octets); /* beneath TLS */
 void end_say_all(struct end *end, struct report *report); /* what is unsaid leaves uncut, as far as it can */
 /* As much as can be written and read now; true when anything moved. */

@@ -79,7 +79,7 @@ static void play_say(const struct step *step)
         sides_begin_data(&play.sides);
     if (end->fd < 0)
         return;
-    end_say(end, slice_make(step->text, step->size));
+    end_say(end, slice_make(step->text, step->size), play.report);
     if (step->joined)
         end_say_all(end, play.report);
     sides_move(&play.sides);
@@ -176,7 +176,7 @@ static bool play_leaves(const struct step *step)
     if (slice_equal(end_unheard(end), quit)) {
         end_take(end, quit.size);
         if (!end->ended)
-            end_say(end, bye);
+            end_say(end, bye, play.report);
         return end->ended;
     }
     play_closed(step);
@@ -229,7 +229,7 @@ static void play_end(void)
 static bool play_secure(const struct step *step)
 {
     struct end *end = end_of(step);
-    if (!end || end->fd < 0)
+    if (!end || (end->fd < 0 && !play.again))
         report_fail(play.report, "but there is no connection");
     return play_tls(step, end, &play.sides, play.again);
 }
@@ -292,6 +292,7 @@ static bool play_step(const struct step *step)
     case STEP_TLS_FINISHES:
     case STEP_TRICKLE:
     case STEP_CLIENT_HELLO:
+    case STEP_NO_TLS:
     case STEP_CLOSE_NOTIFY:
     case STEP_CLEAR:
         return play_secure(step);

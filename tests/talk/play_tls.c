@@ -75,6 +75,13 @@ static void begin_slowly(const struct step *step, struct end *end, struct sides 
     begin(step, end, sides);
     end->holds_back = true;
     end->allowed = step->number ? (size_t)step->number : end->unsaid.size;
+    sides_move(sides);
+}
+
+static void do_without(struct end *end, struct report *report)
+{
+    refuse_unheard(end, report);
+    end_begin_tls(end, secure_new_broken(), report);
 }
 
 /* The session's ClientHello is heard; from here on what is said goes out in the clear, and alerts do not matter. */
@@ -120,6 +127,8 @@ bool play_tls(const struct step *step, struct end *end, struct sides *sides, boo
         end->allowed += (size_t)step->number;
     else if (step->kind == STEP_CLIENT_HELLO)
         hear_client_hello(end, sides->report);
+    else if (step->kind == STEP_NO_TLS)
+        do_without(end, sides->report);
     else
         say(step, end, sides);
     return true;

@@ -230,6 +230,7 @@ static const struct deed {
     {"tls-finishes",    STEP_TLS_FINISHES, true,  false},
     {"trickle",         STEP_TRICKLE,      true,  false, TAKES_COUNT},
     {"client-hello",    STEP_CLIENT_HELLO, false, true},
+    {"no-tls",          STEP_NO_TLS,       true,  true},
     {"close-notify",    STEP_CLOSE_NOTIFY, true,  true,  .joins = true},
     {"clear",           STEP_CLEAR,        true,  true,  TAKES_TEXT, .joins = true},
     {"tls-closed",      STEP_TLS_CLOSED,   true,  true},

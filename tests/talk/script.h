@@ -35,6 +35,7 @@ enum step_kind {
     STEP_TLS_FINISHES, /* .. and the rest */
     STEP_TRICKLE,      /* .. or so many octets more */
     STEP_CLIENT_HELLO, /* inside hears one, and can do no TLS */
+    STEP_NO_TLS,       /* .. as from here on, unasked */
     STEP_CLOSE_NOTIFY, /* says TLS's end, and nothing else */
     STEP_CLEAR,        /* text, beneath TLS */
     STEP_TLS_CLOSED,   /* as closed, and close_notify was said before */

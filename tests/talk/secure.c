@@ -53,8 +53,8 @@ static bool take_version(struct slice word, struct secure_options *out)
     } versions[] = {{"1.0", TLS1_VERSION}, {"1.1", TLS1_1_VERSION}, {"1.2", TLS1_2_VERSION}, {"1.3", TLS1_3_VERSION}};
     for (size_t i = 0; i < sizeof versions / sizeof *versions; i++)
         if (slice_equal(word, slice_of(versions[i].name)))
-            out->version = versions[i].version;
-    return out->version != 0;
+            return (out->version = versions[i].version) != 0;
+    return false;
 }
 
 static bool parse_outside(struct slice word, struct secure_options *out)

@@ -66,6 +66,20 @@ static bool write_configuration(const struct script *script, const char *directo
     return fclose(file) == 0;
 }
 
+/* The listener's and its backend's, as they are made before a worker is forked. */
+static bool make_contexts(char *why, size_t why_size)
+{
+    struct tls_fault fault = {0};
+    service.tls = tls_server_new(&service.session->tls, &fault);
+    if (!fault.option)
+        service.inside_tls = tls_client_new(&service.session->backend->tls, &fault);
+    if (fault.option)
+        snprintf(why, why_size, "tls.%s: %s", fault.option, fault.text);
+    if (service.tls)
+        tls_server_use_tickets(service.tls, board.keys);
+    return !fault.option;
+}
+
 bool subject_prepare(const struct script *script, const char *directory, char *why, size_t why_size)
 {
     char path[200];
@@ -84,7 +98,7 @@ bool subject_prepare(const struct script *script, const char *directory, char *w
     service = (struct service){.hostname = root->hostname, .listener = listener->name, .session = &listener->session};
     backend_number_servers(&root->backends);
     must(scoreboard_create(&board, 1) && scoreboard_enter(&board, 0));
-    return true;
+    return make_contexts(why, why_size);
 }
 
 static void take_line(enum level level, const char *line)
@@ -112,6 +126,8 @@ void subject_serve(int outside_fd, const char *client)
 
 void subject_clear(void)
 {
+    tls_server_free(&service.tls);
+    tls_client_free(&service.inside_tls);
     scoreboard_destroy(&board);
     config_free(&config);
 }

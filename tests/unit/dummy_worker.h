@@ -2,13 +2,15 @@
  *
  * A worker for tests of the master: it greets, obeys whoever connects, and misbehaves on command. For one test program.
  *
- *     says   hello PID SLOT          after accept
+ *     says   hello PID SLOT GENERATION   after accept
  *     hears  echo                    says echo
  *            exit N                  ends with this status
  *            crash                   dies of SIGSEGV, its slot filled like a session's
  *            stubborn                ignores the master's cut from now on, says stubborn
  *            alone                   says "session terminal fork": ok each when it leads its own, has none, cannot
  *            shutdown                shuts the listener down for all who share it, says shutdown
+ *            remember                remembers the keywords of an inside server, says remember
+ *            remembered              says yes when they still are, or no
  *            fds                     says what each of its descriptors is, in one line
  *            who                     says "uid gid groups capabilities nonewprivs core dumpable blocked ignored"
  *            scribble                writes nonsense over all it can reach, for ever, and calls the master without end
@@ -179,6 +181,11 @@ static void dummy_obey(const struct dummy_run *run, const char *line)
         dummy_list_descriptors(run);
     else if (strcmp(line, "who") == 0)
         dummy_say_who(run);
+    else if (strcmp(line, "remember") == 0) {
+        atomic_store(&run->board->heard[0].keywords, 1);
+        dummy_say(run, "remember\n");
+    } else if (strcmp(line, "remembered") == 0)
+        dummy_say(run, atomic_load(&run->board->heard[0].keywords) == 1 ? "yes\n" : "no\n");
     else if (strcmp(line, "scribble") == 0)
         dummy_scribble(run);
     else if (strcmp(line, "stubborn") == 0) {
@@ -206,7 +213,7 @@ static void dummy_serve(struct dummy_run *run)
     scoreboard_set_tag(run->board, setup->slot, TAG_BUSY);
     if (scoreboard_count(run->board, setup->pool_first, setup->pool_size).idle < setup->min_spare)
         dummy_wake(setup);
-    snprintf(line, sizeof(line), "hello %d %d\n", (int)getpid(), setup->slot);
+    snprintf(line, sizeof(line), "hello %d %d %u\n", (int)getpid(), setup->slot, setup->generation);
     dummy_say(run, line);
     while ((size = recv(run->client, line, sizeof(line) - 1, 0)) > 0) {
         line[size] = '\0';

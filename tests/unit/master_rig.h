@@ -2,7 +2,7 @@
  *
  * A master in a process of its own with dummy workers, its log read line by line, and clients that talk to the dummies.
  * Its planner is the test's, too: what a reload finds lies in memory that both see (struct wanted). For one test
- * program. */
+ * program. Inline, since none of them uses all of it. */
 #ifndef POSTERN_TESTS_UNIT_MASTER_RIG_H
 #define POSTERN_TESTS_UNIT_MASTER_RIG_H
 
@@ -45,6 +45,7 @@ struct wanted {
     int listener_count;
     struct wanted_listener listeners[WANTED_LISTENERS_MAX];
     struct plan_server server;
+    int manner;          /* the housekeeping */
     _Atomic int slow_ms; /* how long the check takes */
     _Atomic int makes, renewals;
     _Atomic int plans; /* that the master has, with the first one */
@@ -59,6 +60,7 @@ struct rig {
     struct dummy dummy;
     struct wanted *wanted; /* shared with the master */
     housekeeper_function *housekeeper;
+    int manner; /* of the housekeeper, if there is one */
     bool on_terminal;
     pid_t master; /* 0: not running */
     int log_fd;
@@ -66,7 +68,7 @@ struct rig {
     size_t log_size;
 };
 
-static void rig_read_log(struct rig *rig, int64_t wait_ms)
+static inline void rig_read_log(struct rig *rig, int64_t wait_ms)
 {
     struct pollfd wanted = {.fd = rig->log_fd, .events = POLLIN};
     if (clock_poll(&wanted, 1, clock_deadline(wait_ms)) <= 0)
@@ -78,7 +80,7 @@ static void rig_read_log(struct rig *rig, int64_t wait_ms)
         usleep(RIG_POLL_MS * 1000);
 }
 
-static bool rig_logs(struct rig *rig, const char *text)
+static inline bool rig_logs(struct rig *rig, const char *text)
 {
     int64_t deadline = clock_deadline(RIG_PATIENCE_MS);
     while (strstr(rig->log, text) == NULL && clock_ms() < deadline)
@@ -87,7 +89,7 @@ static bool rig_logs(struct rig *rig, const char *text)
 }
 
 /* The log's line with `text`, for checks; ends with its LF. */
-static const char *rig_line(struct rig *rig, const char *text)
+static inline const char *rig_line(struct rig *rig, const char *text)
 {
     assert_true(rig_logs(rig, text));
     const char *at = strstr(rig->log, text);
@@ -96,7 +98,7 @@ static const char *rig_line(struct rig *rig, const char *text)
     return at;
 }
 
-static int rig_count(const struct rig *rig, const char *text)
+static inline int rig_count(const struct rig *rig, const char *text)
 {
     int count = 0;
     for (const char *at = rig->log; (at = strstr(at, text)) != NULL; at += strlen(text))
@@ -105,7 +107,7 @@ static int rig_count(const struct rig *rig, const char *text)
 }
 
 /* A port that is free now. */
-static uint16_t rig_free_port(void)
+static inline uint16_t rig_free_port(void)
 {
     struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(any);
@@ -141,6 +143,7 @@ static struct plan *wanted_plan(struct wanted *wanted)
                                .listener_count = wanted->listener_count,
                                .servers = &made->wanted.server,
                                .server_count = 1,
+                               .housekeeping = &made->wanted.manner,
                                .watch = -1};
     if (getpid() == wanted->master)
         wanted->plans++;
@@ -171,7 +174,7 @@ static struct plan *rig_renew(const struct planner *planner, const struct plan *
     return wanted_plan(wanted);
 }
 
-static void rig_drop(const struct planner *planner, struct plan **plan)
+static inline void rig_drop(const struct planner *planner, struct plan **plan)
 {
     struct wanted *wanted = (struct wanted *)(uintptr_t)planner->context;
     struct wanted_plan *made = (struct wanted_plan *)*plan;
@@ -183,7 +186,7 @@ static void rig_drop(const struct planner *planner, struct plan **plan)
     wanted->plans--;
 }
 
-static int rig_set_up(void **state)
+static inline int rig_set_up(void **state)
 {
     struct rig *rig = calloc(1, sizeof(*rig));
     *state = rig;
@@ -217,19 +220,20 @@ static _Noreturn void rig_become_master(struct rig *rig, int log)
     _exit(master_run(&setup));
 }
 
-static void rig_write_wanted(struct rig *rig)
+static inline void rig_write_wanted(struct rig *rig)
 {
     struct wanted *wanted = mmap(NULL, sizeof(*wanted), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(wanted != MAP_FAILED);
     wanted->process = rig->process;
     wanted->listener_count = 1;
     wanted->listeners[0] = (struct wanted_listener){"mx", rig->address, rig->pool, rig->dummy};
+    wanted->manner = rig->manner;
     wanted->server = (struct plan_server){"inside", "one", rig->address, 0};
     rig->wanted = wanted;
 }
 
 /* In a session of its own with a terminal for stdin: a pair whose other end is kept open. */
-static void rig_take_terminal(void)
+static inline void rig_take_terminal(void)
 {
     int far = posix_openpt(O_RDWR | O_NOCTTY);
     setsid();
@@ -241,13 +245,13 @@ static void rig_take_terminal(void)
 }
 
 /* Do both have the same open file as stderr? 0: yes. */
-static long rig_same_file(pid_t a, pid_t b)
+static inline long rig_same_file(pid_t a, pid_t b)
 {
     return syscall(SYS_kcmp, a, b, KCMP_FILE, STDERR_FILENO, STDERR_FILENO);
 }
 
 /* Does not wait for ready. */
-static void rig_launch(struct rig *rig)
+static inline void rig_launch(struct rig *rig)
 {
     int ends[2];
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
@@ -262,20 +266,20 @@ static void rig_launch(struct rig *rig)
     close(ends[1]);
 }
 
-static void rig_start(struct rig *rig)
+static inline void rig_start(struct rig *rig)
 {
     rig_launch(rig);
     assert_true(rig_logs(rig, "event=ready"));
 }
 
-static void rig_start_on_terminal(struct rig *rig)
+static inline void rig_start_on_terminal(struct rig *rig)
 {
     rig->on_terminal = true;
     rig_start(rig);
 }
 
 /* As ps shows it; false: gone. */
-static bool rig_is_named(pid_t pid, const char *name)
+static inline bool rig_is_named(pid_t pid, const char *name)
 {
     char path[64], text[32] = "";
     snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
@@ -288,7 +292,7 @@ static bool rig_is_named(pid_t pid, const char *name)
 }
 
 /* The pids of the master's children. */
-static int rig_children(const struct rig *rig, pid_t *pids, int room)
+static inline int rig_children(const struct rig *rig, pid_t *pids, int room)
 {
     char path[64], text[8192];
     snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)rig->master, (int)rig->master);
@@ -308,7 +312,7 @@ static int rig_children(const struct rig *rig, pid_t *pids, int room)
 }
 
 /* Those of them that are workers. */
-static int rig_workers(const struct rig *rig, pid_t *pids, int room)
+static inline int rig_workers(const struct rig *rig, pid_t *pids, int room)
 {
     pid_t all[256];
     int count = 0, found = rig_children(rig, all, 256);
@@ -318,14 +322,14 @@ static int rig_workers(const struct rig *rig, pid_t *pids, int room)
     return count;
 }
 
-static int rig_worker_count(const struct rig *rig)
+static inline int rig_worker_count(const struct rig *rig)
 {
     pid_t pids[64];
     return rig_workers(rig, pids, 64);
 }
 
 /* Waits until the number of workers is within these. */
-static bool rig_has_workers(const struct rig *rig, int least, int most)
+static inline bool rig_has_workers(const struct rig *rig, int least, int most)
 {
     int64_t deadline = clock_deadline(RIG_PATIENCE_MS);
     for (;;) {
@@ -339,7 +343,7 @@ static bool rig_has_workers(const struct rig *rig, int least, int most)
 }
 
 /* Its exit status, or -1 when it did not end, or not by itself. */
-static int rig_wait(struct rig *rig)
+static inline int rig_wait(struct rig *rig)
 {
     int64_t deadline = clock_deadline(RIG_PATIENCE_MS);
     while (clock_ms() < deadline) {
@@ -354,14 +358,14 @@ static int rig_wait(struct rig *rig)
     return -1;
 }
 
-static int rig_stop(struct rig *rig)
+static inline int rig_stop(struct rig *rig)
 {
     kill(rig->master, SIGTERM);
     return rig_wait(rig);
 }
 
 /* A test that failed may have left them all. */
-static int rig_tear_down(void **state)
+static inline int rig_tear_down(void **state)
 {
     struct rig *rig = *state;
     if (rig->master > 0) {
@@ -387,10 +391,10 @@ static int rig_tear_down(void **state)
 
 struct client {
     int fd;
-    int pid, slot; /* who serves it */
+    int pid, slot, generation; /* who serves it */
 };
 
-static int rig_connect_to(uint16_t port)
+static inline int rig_connect_to(uint16_t port)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct timeval patience = {.tv_sec = RIG_PATIENCE_MS / 1000};
@@ -402,12 +406,12 @@ static int rig_connect_to(uint16_t port)
     return -1;
 }
 
-static int rig_connect(const struct rig *rig)
+static inline int rig_connect(const struct rig *rig)
 {
     return rig_connect_to(rig->address.port);
 }
 
-static void client_say(const struct client *client, const char *line)
+static inline void client_say(const struct client *client, const char *line)
 {
     char text[128];
     int size = snprintf(text, sizeof(text), "%s\n", line);
@@ -415,7 +419,7 @@ static void client_say(const struct client *client, const char *line)
 }
 
 /* False at the end of the conversation. */
-static bool client_hear(const struct client *client, char line[DUMMY_LINE_SIZE])
+static inline bool client_hear(const struct client *client, char line[DUMMY_LINE_SIZE])
 {
     size_t size = 0;
     while (size < DUMMY_LINE_SIZE - 1 && recv(client->fd, line + size, 1, 0) == 1)
@@ -425,22 +429,22 @@ static bool client_hear(const struct client *client, char line[DUMMY_LINE_SIZE])
     return size > 0;
 }
 
-static struct client client_open_at(uint16_t port)
+static inline struct client client_open_at(uint16_t port)
 {
     struct client client = {.fd = rig_connect_to(port)};
     char line[DUMMY_LINE_SIZE];
     assert_true(client.fd >= 0);
     assert_true(client_hear(&client, line));
-    assert_int_equal(sscanf(line, "hello %d %d", &client.pid, &client.slot), 2);
+    assert_int_equal(sscanf(line, "hello %d %d %d", &client.pid, &client.slot, &client.generation), 3);
     return client;
 }
 
-static struct client client_open(const struct rig *rig)
+static inline struct client client_open(const struct rig *rig)
 {
     return client_open_at(rig->address.port);
 }
 
-static void client_close(const struct client *client)
+static inline void client_close(const struct client *client)
 {
     close(client->fd);
 }

@@ -60,7 +60,6 @@ static void tell_ready(const struct housekeeper *h)
 static void prepare(struct housekeeper *h, const struct housekeeper_setup *setup)
 {
     int64_t now = clock_ms();
-    tzset(); /* localtime reads a file: now, not when a line is to be logged */
     *h = (struct housekeeper){.setup = setup, .work = setup->housekeeping, .wait = {.watchdog_s = WATCHDOG_S}};
     if (!scoreboard_enter_as(setup->board, ROLE_HOUSEKEEPER))
         leave_for_trouble(errno);
