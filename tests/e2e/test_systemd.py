@@ -13,6 +13,7 @@ import pytest
 import net
 import systemd_rig
 from smtp_client import Client
+from test_tls_postfix import Pair, TlsClient
 
 pytestmark = pytest.mark.skipif(not systemd_rig.is_possible(),
                                 reason="no systemd of our own here: mounting needs CAP_SYS_ADMIN and cgroup2")
@@ -31,6 +32,7 @@ listener mx {
     max_workers = 20
     max_spare   = 4
     min_spare   = 2
+    tls { mode = may  certificate = /etc/postern/mx.pem  key = /etc/postern/mx.key }
 }
 backend inside {
     pass_client = xclient
@@ -51,6 +53,13 @@ class Service(systemd_rig.Systemd):
         self.address = ("127.0.0.1", net.free_port())
         self.inside = inside
         super().__init__(directory, self.spelled(), units(self.address) if units else None)
+
+    def _install(self):
+        """With a key that is another user's, as a certificate's robot leaves it."""
+        super()._install()
+        pair = Pair(self.image + "/etc/postern", "mx")
+        os.chown(pair.key, 65534, 65534)
+        os.chmod(pair.key, 0o600)
 
     def spelled(self, hostname="mx.example.org"):
         return CONFIGURATION % {"hostname": hostname, "port": self.address[1], "inside": self.inside.address[1]}
@@ -82,11 +91,12 @@ def test_carries_mail_with_all_that_its_unit_forbids(service):
     rig = service()
     rig.systemctl("start", "postern")
     assert rig.state() == "active"
-    with Client(rig.address) as client:
-        client.hello()
+    with TlsClient(rig.address) as client:
+        client.starttls()
         client.message(["bob@example.org"], CONTENT)
         client.quit()
     rig.wait_log("verdict=delivered")
+    rig.wait_log("watching=yes")
     assert len(rig.inside.messages) == 1
     assert "event=bug" not in rig.log() and "event=worker-" not in rig.log()
     status, said = rig.run("posternctl", "status")
