@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
+#include <malloc.h>
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@ enum { PEEK_TRIES = 16 };
  * without end would never let go of us; so it returns after each, and who waits looks at his deadline. */
 SSL_CTX *tls_context_new(const SSL_METHOD *method)
 {
+    /* Not to clean up at exit: each worker that leaves would first touch all that it shares with the others. */
+    OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL);
     SSL_CTX *context = SSL_CTX_new(method);
     if (context == NULL)
         return NULL;
@@ -57,6 +60,7 @@ void tls_free(struct tls **tls)
     explicit_bzero((*tls)->staged, (*tls)->staged_most);
     free(*tls);
     *tls = NULL;
+    malloc_trim(0); /* what it took goes back: some 50 KiB of each worker that waits for the next one */
 }
 
 void tls_attach(struct tls *tls, int fd)

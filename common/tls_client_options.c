@@ -42,8 +42,9 @@ static bool check_pins(struct config *config, const struct tls_client_options *o
 static bool check_client(struct config *config, const void *filled)
 {
     const struct tls_client_options *options = filled;
-    if (options->mode == TLS_MODE_NONE && options->verify != TLS_VERIFY_NONE)
-        return config_refuse(config, filled, "verify", "there is no TLS to be verified: say mode = require");
+    if (options->verify != TLS_VERIFY_NONE && options->mode == TLS_MODE_NONE && !config_is_set(config, filled, "mode"))
+        return config_refuse(config, filled, "verify",
+                             "nothing would be verified, since mode is none where it is not set: say mode = require");
     if (options->ca != NULL && options->verify != TLS_VERIFY_CA && options->verify != TLS_VERIFY_NAME)
         return config_refuse(config, filled, "ca", "goes with verify = ca and name only: say so, or take it out");
     return check_pins(config, options);

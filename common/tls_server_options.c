@@ -44,6 +44,9 @@ static bool are_paths(struct config *config, const void *filled, const char *opt
 static bool check_files(struct config *config, const struct tls_server_options *options)
 {
     size_t keys = options->keys.count, certificates = options->certificates.count;
+    if (certificates > 0 && options->mode == TLS_MODE_NONE && !config_is_set(config, options, "mode"))
+        return config_refuse(config, options, "certificate",
+                             "would not be used, since mode is none where it is not set: say mode = may");
     if (options->mode != TLS_MODE_NONE && certificates == 0)
         return config_refuse(config, options, "mode", "needs a certificate: say certificate = /path/to/fullchain.pem");
     if (keys != 0 && keys != certificates)
@@ -74,7 +77,9 @@ static bool check_server(struct config *config, const void *filled)
 
 const struct block tls_server_block = {
     .name = "tls",
-    .meaning = "TLS towards clients: STARTTLS (RFC 3207), or implicit. A changed certificate is taken up by a reload.",
+    .meaning =
+        "TLS towards clients: STARTTLS (RFC 3207), or implicit. A certificate that is replaced on disk is taken up "
+        "by new sessions within seconds.",
     .size = sizeof(struct tls_server_options),
     .groups = tls_server_groups,
     .check = check_server,

@@ -47,6 +47,7 @@ struct master {
     const struct generation *generations[SUCCESSION_DRAINING_MAX + 1]; /* for its views */
     int64_t started_ms, reloaded_ms;
     int reloads;
+    char refusal[WHY_MAX]; /* of the last reload; empty: it was good */
     int signals; /* signalfd */
     int64_t wake_after_ms, ask_after_ms;
     int64_t check_ms; /* when to look at the listeners */
@@ -80,7 +81,7 @@ static void show_view(void *context, struct control_view *out)
         .started_ms = m->started_ms,
         .reloaded_ms = m->reloaded_ms,
         .reloads = m->reloads,
-        .last_refusal = m->reload.why[0] != '\0' ? m->reload.why : NULL,
+        .last_refusal = m->refusal[0] != '\0' ? m->refusal : NULL,
         .housekeeper = m->household.pid,
         .housekeeper_restarts = m->household.restarts,
         .planner = m->setup->planner,
@@ -285,6 +286,7 @@ static void take_news(struct master *m, int64_t now_ms)
     if (news == RELOAD_BAD)
         snprintf(why, sizeof(why), "%s", m->reload.why);
     m->reloads += good;
+    snprintf(m->refusal, sizeof(m->refusal), "%s", good ? "" : why);
     if (good)
         m->reloaded_ms = now_ms;
     if (reload_over(&m->reload, m->succession.present->number, good ? NULL : why))

@@ -112,6 +112,8 @@ static _Noreturn void become_worker(worker_function *function, const struct iden
                                     const struct worker_setup *given)
 {
     struct worker_setup setup = *given;
+    struct scoreboard board = *given->board; /* its own: the master's lies on a page that is shared so far */
+    setup.board = &board;
     int kept[REGIONS + WORKER_LISTENERS_MAX + 2]; /* scoreboard_enter closes the scoreboard's */
     int count = scoreboard_descriptors(setup.board, ROLE_WORKER, kept);
     setup.lifeline = reopen_pipe(setup.lifeline, O_RDONLY);

@@ -86,7 +86,7 @@ static bool take_lines(struct buffer *in, struct answer *out)
         if (end == NULL)
             return unread.size < CONTROL_RECORD_MAX;
         size_t size = (size_t)(end - unread.at);
-        if (!answer_add(out, slice_make(unread.at, size)))
+        if (size >= CONTROL_RECORD_MAX || !answer_add(out, slice_make(unread.at, size)))
             return false;
         buffer_consume(in, size + 1);
     }

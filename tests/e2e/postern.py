@@ -14,6 +14,7 @@ STAND = ROOT + "/tests/stand"
 BUILD = os.path.join(ROOT, os.environ.get("POSTERN_BUILD", "build/plain"))
 POSTERND = BUILD + "/posternd"
 SANITIZED = "sanitize" in BUILD
+HOUSEKEEPER = "posternd-house"  # its name in /proc
 START_SECONDS = 30
 STOP_SECONDS = 60
 
@@ -37,8 +38,11 @@ class Postern:
         self._log = tempfile.TemporaryFile()
         stories.add(self)
         assert os.path.exists(POSTERND), f"{POSTERND} is missing: build it first (make)"
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
-                                        env=dict(os.environ, POSTERN_BUILD=BUILD), start_new_session=True, user=user)
+        self.process = self._popen(command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
+                                   env=dict(os.environ, POSTERN_BUILD=BUILD), start_new_session=True, user=user)
+
+    def _popen(self, command, **options):
+        return subprocess.Popen(command, **options)
 
     def wait_ready(self):
         net.wait_until(lambda: self._listens() or self._ended(), START_SECONDS, "posternd does not listen", self.story)
@@ -58,7 +62,15 @@ class Postern:
     def workers(self):
         found = [pid for pid in net.children(self.master) if net.is_alive(pid)]
         self._seen.update(found)
-        return found
+        return [pid for pid in found if net.command_name(pid) == "posternd"]
+
+    def housekeeper(self):
+        """Its pid, as soon as there is one."""
+        def find():
+            found = [pid for pid in net.children(self.master) if net.command_name(pid) == HOUSEKEEPER]
+            self._seen.update(found)
+            return found
+        return net.wait_until(find, 10, "no housekeeper", self.story)[0]
 
     def worker_of(self, client):
         """The pid of who serves this client."""
@@ -110,7 +122,7 @@ class Postern:
         if not self._ended():
             self.process.kill()
             self.process.wait()
-        ours = set(family) | {pid for pid in self._seen if net.command_name(pid) == "posternd"}
+        ours = set(family) | {pid for pid in self._seen if net.command_name(pid) in ("posternd", HOUSEKEEPER)}
         try:
             net.wait_until(lambda: not any(map(net.is_alive, ours)), 5, "")
         except AssertionError:

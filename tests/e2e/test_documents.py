@@ -17,7 +17,8 @@ import stories
 from smtp_client import Client
 
 ROOT = postern_program.ROOT
-MANUALS = {"posternd 8": "daemon/posternd.8", "postern.conf 5": "conf/postern.conf.5"}
+MANUALS = {"posternd 8": "daemon/posternd.8", "posternctl 8": "daemon/ctl/posternctl.8",
+           "postern.conf 5": "conf/postern.conf.5"}
 SOURCES = [path for room in ("common", "daemon", "workers", "workers/*") for path in glob.glob(f"{ROOT}/{room}/*.c")]
 
 
@@ -90,7 +91,7 @@ def events():
     for path in SOURCES:
         text = read(path)
         found |= set(re.findall(r"\bevent=([\w-]+)", text))
-        found |= set(re.findall(r'(?:record_begin|begin)\([^;"]*"([\w-]+)"\)', text))
+        found |= set(re.findall(r'\b(?:record_begin|begin)\([^;"]*"([\w-]+)"\)', text))
     for name in ("DESERTED", "CRASHED", "CUT"):
         found |= set(re.findall(rf'\b{name} = {{"([\w-]+)"', read("daemon/reap.c")))
     return found | set(re.findall(r'{WORKER_\w+, {"([\w-]+)"', read("daemon/reap.c")))
@@ -199,10 +200,11 @@ def test_as_installed_before_a_postfix_as_documented(documented_postfix, install
     address = ("127.0.0.1", net.free_port("127.0.0.1"))
     pid_file = tmp_path / "postern.pid"
     overrides = ["listener.address=%s:%d" % address, "backend.server.address=%s:%d" % documented_postfix.address(),
-                 f"pid_file={pid_file}", "user=nobody", "group=nogroup"]
+                 f"pid_file={pid_file}", f"control_socket={tmp_path}/control", "user=nobody", "group=nogroup"]
     gate = postern_program.PosternFrom(address, "-f", "-c", installed, *sum((["-o", o] for o in overrides), []))
     try:
-        net.wait_until(pid_file.exists, 30, "posternd does not start", gate.story)
+        gate.wait_ready()
+        assert pid_file.exists()
         with Client(address, source="127.0.0.5") as client:
             client.hello("client.test")
             assert client.message("user@example.org", b"Subject: x\r\n\r\nhello\r\n").code == 250

@@ -12,6 +12,7 @@ CONTENT = b"Subject: servers\r\n\r\ntext\r\n"
 CONFIG = """\
 hostname = mx.example.org
 user     = nobody
+probe_interval = 0s
 listener mx {
     address   = 127.0.0.1:%d
     backend   = inside

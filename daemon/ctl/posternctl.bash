@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: ISC
+# Completion of posternctl for bash: verbs, levels, ids of the sessions under way, what is traced.
+
+_posternctl_ids() {
+    posternctl "$@" 2>/dev/null | sed -n '2,$s/ .*//p'
+}
+
+_posternctl() {
+    local word=${COMP_WORDS[COMP_CWORD]} verb= argument=0 i words=
+    local -a to=()
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        -s)
+            i=$((i + 1))
+            to=(-s "${COMP_WORDS[i]}")
+            ;;
+        -*) ;;
+        *)
+            if [ -z "$verb" ]; then
+                verb=${COMP_WORDS[i]}
+            else
+                argument=$((argument + 1))
+            fi
+            ;;
+        esac
+    done
+    if [ "${COMP_WORDS[COMP_CWORD - 1]}" = -s ]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        return
+    fi
+    case $verb:$argument in
+    :*) words='-s -h -V --json status sessions workers servers reload stop check kill log trace version help' ;;
+    kill:0) words=$(_posternctl_ids "${to[@]}" sessions) ;;
+    log:0) words='error warning notice info debug configured' ;;
+    trace:0) words=off ;;
+    trace:1) words="30s 10m 1h 1d $(_posternctl_ids "${to[@]}" trace)" ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+}
+
+complete -F _posternctl posternctl
