@@ -48,7 +48,7 @@ struct master {
     int64_t started_ms, reloaded_ms;
     int reloads;
     char refusal[WHY_MAX]; /* of the last reload; empty: it was good */
-    int signals; /* signalfd */
+    int signals;           /* signalfd */
     int64_t wake_after_ms, ask_after_ms;
     int64_t check_ms; /* when to look at the listeners */
 };
@@ -268,12 +268,14 @@ static bool switch_over(struct master *m, int64_t now_ms, char *why)
     if (plan == NULL)
         return false;
     forget_changed_servers(m, plan);
-    if (!succession_change(&m->succession, &m->house, plan, now_ms, why, WHY_MAX))
-        return false;
-    log_set_level((enum level)plan->process->log_level);
-    plan_check_limits(plan);
-    household_change(&m->household, plan, m->succession.present->number, now_ms);
-    return true;
+    log_set_level((enum level)plan->process->log_level); /* workers have it from their fork on */
+    bool changed = succession_change(&m->succession, &m->house, plan, now_ms, why, WHY_MAX);
+    if (changed) {
+        plan_check_limits(plan);
+        household_change(&m->household, plan, m->succession.present->number, now_ms);
+    }
+    log_set_level((enum level)plan_of(m)->process->log_level);
+    return changed;
 }
 
 static void take_news(struct master *m, int64_t now_ms)
