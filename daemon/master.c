@@ -47,8 +47,7 @@ struct master {
     const struct generation *generations[SUCCESSION_DRAINING_MAX + 1]; /* for its views */
     int64_t started_ms, reloaded_ms;
     int reloads;
-    char refusal[WHY_MAX]; /* of the last reload; empty: it was good */
-    int signals;           /* signalfd */
+    int signals; /* signalfd */
     int64_t wake_after_ms, ask_after_ms;
     int64_t check_ms; /* when to look at the listeners */
 };
@@ -81,7 +80,7 @@ static void show_view(void *context, struct control_view *out)
         .started_ms = m->started_ms,
         .reloaded_ms = m->reloaded_ms,
         .reloads = m->reloads,
-        .last_refusal = m->refusal[0] != '\0' ? m->refusal : NULL,
+        .last_refusal = m->reload.why[0] != '\0' ? m->reload.why : NULL,
         .housekeeper = m->household.pid,
         .housekeeper_restarts = m->household.restarts,
         .planner = m->setup->planner,
