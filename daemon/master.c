@@ -47,7 +47,6 @@ struct master {
     const struct generation *generations[SUCCESSION_DRAINING_MAX + 1]; /* for its views */
     int64_t started_ms, reloaded_ms;
     int reloads;
-    char refusal[WHY_MAX]; /* of the last reload; empty: it was good */
     int signals; /* signalfd */
     int64_t wake_after_ms, ask_after_ms;
     int64_t check_ms; /* when to look at the listeners */
@@ -81,7 +80,7 @@ static void show_view(void *context, struct control_view *out)
         .started_ms = m->started_ms,
         .reloaded_ms = m->reloaded_ms,
         .reloads = m->reloads,
-        .last_refusal = m->refusal[0] != '\0' ? m->refusal : NULL,
+        .last_refusal = m->reload.why[0] != '\0' ? m->reload.why : NULL,
         .housekeeper = m->household.pid,
         .housekeeper_restarts = m->household.restarts,
         .planner = m->setup->planner,
@@ -268,12 +267,14 @@ static bool switch_over(struct master *m, int64_t now_ms, char *why)
     if (plan == NULL)
         return false;
     forget_changed_servers(m, plan);
-    if (!succession_change(&m->succession, &m->house, plan, now_ms, why, WHY_MAX))
-        return false;
-    log_set_level((enum level)plan->process->log_level);
-    plan_check_limits(plan);
-    household_change(&m->household, plan, m->succession.present->number, now_ms);
-    return true;
+    log_set_level((enum level)plan->process->log_level); /* workers have it from their fork on */
+    bool changed = succession_change(&m->succession, &m->house, plan, now_ms, why, WHY_MAX);
+    if (changed) {
+        plan_check_limits(plan);
+        household_change(&m->household, plan, m->succession.present->number, now_ms);
+    }
+    log_set_level((enum level)plan_of(m)->process->log_level);
+    return changed;
 }
 
 static void take_news(struct master *m, int64_t now_ms)

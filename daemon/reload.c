@@ -65,7 +65,7 @@ static _Noreturn void check(const struct reload *reload, const struct plan *pres
     char why[RELOAD_WHY_MAX] = "";
     prctl(PR_SET_NAME, RELOAD_CHILD_NAME);
     spawn_reset_signals();
-    if (!bound_child(parent) || !spawn_close_others(&why_fd, 1))
+    if (!bound_child(parent) || !spawn_close_others(&why_fd, 1) || !privilege_keep_reading())
         snprintf(why, sizeof(why), "cannot check the configuration: %s", strerror(errno));
     else if (reload_plan(reload, present, why, sizeof(why)) != NULL)
         _exit(EXIT_SUCCESS);
