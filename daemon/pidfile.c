@@ -9,7 +9,7 @@
 
 #include "daemon/pidfile.h"
 
-enum { PID_TEXT_MAX = 24, PIDFILE_MODE = 0644 };
+enum { PID_TEXT_MAX = 24, PIDFILE_MODE = 0644, DIRECTORY_MODE = 0755 };
 
 static const int PIDFILE_FLAGS = O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
 
@@ -22,17 +22,22 @@ static int open_file(const char *path)
     return open(path, PIDFILE_FLAGS | O_CREAT | O_EXCL, PIDFILE_MODE);
 }
 
-/* Root may write anywhere now, but not when the file is to be removed: privileges are reduced in between. And whoever
- * owns the directory could put another file in this one's place. */
+/* Made where it is missing, one level: /run is empty after each boot. Root may write anywhere now, but not when the
+ * file is to be removed: privileges are reduced in between. And whoever owns the directory could put another file in
+ * this one's place. */
 static bool is_directory_ours(const char *path)
 {
     char directory[PATH_MAX];
     struct stat is;
     const char *slash = strrchr(path, '/');
     int size = slash == NULL ? 0 : (int)(slash - path) + 1;
-    if (snprintf(directory, sizeof(directory), "%.*s.", size, path) >= (int)sizeof(directory))
+    if (snprintf(directory, sizeof(directory), "%.*s", size, path) >= (int)sizeof(directory))
         return false;
-    return stat(directory, &is) != 0 || is.st_uid == 0 || is.st_uid == geteuid(); /* not there: open says so */
+    if (size > 0)
+        mkdir(directory, DIRECTORY_MODE); /* there, or open says why it is not */
+    else
+        snprintf(directory, sizeof(directory), ".");
+    return stat(directory, &is) != 0 || is.st_uid == 0 || is.st_uid == geteuid();
 }
 
 static bool is_ours(int fd)

@@ -38,8 +38,11 @@ class Postern:
         self._log = tempfile.TemporaryFile()
         stories.add(self)
         assert os.path.exists(POSTERND), f"{POSTERND} is missing: build it first (make)"
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
-                                        env=dict(os.environ, POSTERN_BUILD=BUILD), start_new_session=True, user=user)
+        self.process = self._popen(command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
+                                   env=dict(os.environ, POSTERN_BUILD=BUILD), start_new_session=True, user=user)
+
+    def _popen(self, command, **options):
+        return subprocess.Popen(command, **options)
 
     def wait_ready(self):
         net.wait_until(lambda: self._listens() or self._ended(), START_SECONDS, "posternd does not listen", self.story)
