@@ -29,6 +29,7 @@ struct health {
     _Atomic int64_t probed_ms;
     _Atomic uint32_t took_ms;  /* the last probe, from connect to EHLO's answer */
     _Atomic uint32_t failures; /* in a row */
+    _Atomic uint64_t whose;    /* a hash that tells one server from the next in this place, after a reload */
 };
 
 /* A copy in range. */

@@ -235,14 +235,19 @@ bool scoreboard_enter_as(struct scoreboard *board, enum scoreboard_role role)
     return enter(board, role, 0);
 }
 
-/* Word by word, since workers read and write meanwhile. The housekeeper's next probes fill health anew. */
+/* Word by word, since workers read and write meanwhile. The housekeeper's next probe fills health anew. */
+void scoreboard_forget_server(struct scoreboard *board, int server)
+{
+    must(server >= 0 && server < SCOREBOARD_SERVERS_MAX);
+    atomic_store(&board->heard[server].keywords, 0);
+    atomic_store(&board->heard[server].previous_keywords, 0);
+    atomic_store(&board->heard[server].distrust_until_ms, 0);
+}
+
 void scoreboard_forget_servers(struct scoreboard *board)
 {
-    for (int i = 0; i < SCOREBOARD_SERVERS_MAX; i++) {
-        atomic_store(&board->heard[i].keywords, 0);
-        atomic_store(&board->heard[i].previous_keywords, 0);
-        atomic_store(&board->heard[i].distrust_until_ms, 0);
-    }
+    for (int i = 0; i < SCOREBOARD_SERVERS_MAX; i++)
+        scoreboard_forget_server(board, i);
 }
 
 struct tag_count scoreboard_count(const struct scoreboard *board, int first, int count)

@@ -105,8 +105,9 @@ int scoreboard_descriptors(const struct scoreboard *board, enum scoreboard_role 
 bool scoreboard_enter(struct scoreboard *board, int slot);                     /* a worker */
 bool scoreboard_enter_as(struct scoreboard *board, enum scoreboard_role role); /* housekeeper and reader */
 
-/* Master: what is remembered of inside servers is not true any more, since there are others. */
-void scoreboard_forget_servers(struct scoreboard *board);
+/* Master: what is remembered of the inside server in this place is not true any more, since it is another one's. */
+void scoreboard_forget_server(struct scoreboard *board, int server);
+void scoreboard_forget_servers(struct scoreboard *board); /* all of them */
 
 /* How many of [first, first+count) are idle or starting, and how many are not TAG_NONE. */
 struct tag_count {

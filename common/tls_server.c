@@ -180,8 +180,10 @@ static bool set_up(struct tls_server *server, const struct tls_server_options *o
         if (!add_certificate(server, i, options, fault))
             return false;
     }
-    for (size_t i = 0; i < count; i++)
-        tls_warm_server(server->contexts[i]);
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || server->contexts[i] != server->contexts[i - 1])
+            tls_warm_server(server->contexts[i]);
+    }
     return true;
 }
 

@@ -89,5 +89,7 @@ enum io wait_for(struct wait *wait, int fd, short events, int64_t deadline_ms)
         }
         if (fds[0].revents != 0)
             return IO_OK;
+        if (clock_ms() > deadline_ms) /* a guest that is woken again and again must not hold it up */
+            return IO_LATE;
     }
 }

@@ -16,7 +16,6 @@
 #include "daemon/control.h"
 #include "daemon/household.h"
 #include "daemon/inherited.h"
-#include "daemon/limits.h"
 #include "daemon/master.h"
 #include "daemon/notify.h"
 #include "daemon/pidfile.h"
@@ -180,22 +179,11 @@ static bool start(struct master *m, char *why)
     return true;
 }
 
-/* Workers twice: those of a reload come while the earlier ones may still be busy. Descriptors are the master's own. */
-static void check_limits(const struct plan *plan)
-{
-    int processes = PROCESSES_BESIDE, descriptors = DESCRIPTORS_BESIDE;
-    for (int i = 0; i < plan->listener_count; i++) {
-        processes += 2 * (int)plan->listeners[i].pool->max_workers;
-        descriptors += 2 * (int)plan->listeners[i].listen->addresses.count + 2 * (SUCCESSION_DRAINING_MAX + 1);
-    }
-    limits_check(processes, descriptors);
-}
-
 /* The one place where the start is over: whoever waits for us is told here. */
 static void master_ready(const struct master *m)
 {
     struct record r;
-    check_limits(plan_of(m));
+    plan_check_limits(plan_of(m));
     record_begin(&r, "ready");
     record_number(&r, "listeners", (uint64_t)plan_of(m)->listener_count);
     record_send(&r, LEVEL_NOTICE);
@@ -265,18 +253,12 @@ static void go_on_stopping(struct master *m, int64_t now_ms)
 
 /* -- reload */
 
-static bool is_same_server(const struct plan_server *a, const struct plan_server *b)
+/* A place in the scoreboard that another server has now: before the first worker that knows it as such. */
+static void forget_changed_servers(struct master *m, const struct plan *next)
 {
-    return a->slot == b->slot && endpoint_equal(&a->address, &b->address) && strcmp(a->name, b->name) == 0 &&
-           strcmp(a->backend, b->backend) == 0;
-}
-
-static bool has_same_servers(const struct plan *a, const struct plan *b)
-{
-    bool same = a->server_count == b->server_count;
-    for (int i = 0; same && i < a->server_count; i++)
-        same = is_same_server(&a->servers[i], &b->servers[i]);
-    return same;
+    for (int i = 0; i < next->server_count; i++)
+        if (next->servers[i].slot >= 0 && !plan_has_server(plan_of(m), &next->servers[i]))
+            scoreboard_forget_server(&m->house.board, next->servers[i].slot);
 }
 
 /* What the child found good is read once more, here: it may have changed since, and what is made of it must be ours. */
@@ -285,12 +267,11 @@ static bool switch_over(struct master *m, int64_t now_ms, char *why)
     struct plan *plan = reload_plan(&m->reload, plan_of(m), why, WHY_MAX);
     if (plan == NULL)
         return false;
-    if (!has_same_servers(plan_of(m), plan)) /* before the first worker that knows them */
-        scoreboard_forget_servers(&m->house.board);
+    forget_changed_servers(m, plan);
     if (!succession_change(&m->succession, &m->house, plan, now_ms, why, WHY_MAX))
         return false;
     log_set_level((enum level)plan->process->log_level);
-    check_limits(plan);
+    plan_check_limits(plan);
     household_change(&m->household, plan, m->succession.present->number, now_ms);
     return true;
 }

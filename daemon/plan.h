@@ -40,6 +40,12 @@ struct plan {
     int watch; /* on them, opened before they were read (watch.h); -1: none */
 };
 
+/* The same server in the same place of the scoreboard? */
+bool plan_has_server(const struct plan *plan, const struct plan_server *server);
+/* limits_check for what the plan allows: workers twice, since those of a reload come while the earlier ones may still
+ * be busy; descriptors are the master's own. */
+int plan_check_limits(const struct plan *plan);
+
 struct planner {
     /* The configuration read anew, with all that it names. NULL, and why: "file:line: option: text". */
     struct plan *(*make)(const struct planner *planner, char *why, size_t why_size);

@@ -36,7 +36,8 @@ bool privilege_resolve(const char *user, const char *group, struct identity *out
 /* The master: all but the five are gone, also for what it may execute. False with errno. */
 bool privilege_reduce(void);
 
-/* A child that reads the configuration and root's files for it: of the five, DAC_READ_SEARCH alone. False with errno. */
+/* A child that reads the configuration and root's files for it: of the five, DAC_READ_SEARCH alone. False with errno.
+ */
 bool privilege_keep_reading(void);
 /* A core that is made all the same (by a debugger, by a limit that somebody raised) holds no memory: of this process
  * and of all that it forks. */

@@ -217,6 +217,8 @@ bool reload_over(struct reload *reload, uint32_t generation, const char *why)
         log_state(&reload->running, "done", generation, NULL, LEVEL_NOTICE);
     else
         log_state(&reload->running, "refused", 0, why, LEVEL_ERROR);
+    if (why != reload->why)
+        snprintf(reload->why, sizeof(reload->why), "%s", why != NULL ? why : "");
     reload->running = (struct reload_wish){0};
     return !reload->next.by_control;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
-#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -117,6 +118,14 @@ static show_function *const SHOWS[CONTROL_VERBS] = {
     [CONTROL_SERVERS] = show_servers, [CONTROL_CHECK] = show_check,       [CONTROL_KILL] = show_kill,
 };
 
+/* A configuration that takes for ever, or that crashes what reads it, leaves nothing behind. */
+static bool bound_check(void)
+{
+    static const struct rlimit seconds = {CONTROL_CHILD_MS / 1000, CONTROL_CHILD_MS / 1000}, none = {0, 0};
+    return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && setrlimit(RLIMIT_CPU, &seconds) == 0 &&
+           setrlimit(RLIMIT_CORE, &none) == 0;
+}
+
 static bool confine(struct show *show)
 {
     bool checks = show->request.verb == CONTROL_CHECK;
@@ -129,7 +138,7 @@ static bool confine(struct show *show)
     if (!spawn_leave_terminal() || !spawn_close_others(kept, count))
         return false;
     if (checks)
-        return privilege_keep_reading();
+        return bound_check() && privilege_keep_reading();
     return privilege_drop(&show->view.house->identity) && scoreboard_enter_as(board, ROLE_READER);
 }
 

@@ -75,7 +75,7 @@ const struct block backend_block = {
     .check = check_backend,
 };
 
-int backend_number_servers(const struct block_list *backends)
+int backend_number_servers(const struct block_list *backends, backend_place *place, void *context)
 {
     int next = 0;
     for (size_t i = 0; i < backends->count; i++) {
@@ -84,6 +84,8 @@ int backend_number_servers(const struct block_list *backends)
             /* The structs are ours until the workers are forked. */
             struct server *server = (struct server *)(uintptr_t)block_at(&backend->servers, j);
             server->heard_slot = next < SCOREBOARD_SERVERS_MAX ? next : -1;
+            if (place != NULL)
+                server->heard_slot = place(context, backend->name, server);
         }
     }
     return next;

@@ -28,8 +28,12 @@ struct backend {
     struct tls_client_options tls;
 };
 
-/* Gives every server its place in the scoreboard; how many there are. Before any process is forked. */
-int backend_number_servers(const struct block_list *backends);
+/* A server's place in the scoreboard, or -1: none. */
+typedef int backend_place(void *context, const char *backend, const struct server *server);
+
+/* Gives every server its place; how many servers there are. Before any process is forked. `place` NULL: one after the
+ * other. */
+int backend_number_servers(const struct block_list *backends, backend_place *place, void *context);
 
 extern const struct block backend_block; /* titled; fills struct backend */
 

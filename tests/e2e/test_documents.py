@@ -203,7 +203,8 @@ def test_as_installed_before_a_postfix_as_documented(documented_postfix, install
                  f"pid_file={pid_file}", f"control_socket={tmp_path}/control", "user=nobody", "group=nogroup"]
     gate = postern_program.PosternFrom(address, "-f", "-c", installed, *sum((["-o", o] for o in overrides), []))
     try:
-        net.wait_until(pid_file.exists, 30, "posternd does not start", gate.story)
+        gate.wait_ready()
+        assert pid_file.exists()
         with Client(address, source="127.0.0.5") as client:
             client.hello("client.test")
             assert client.message("user@example.org", b"Subject: x\r\n\r\nhello\r\n").code == 250

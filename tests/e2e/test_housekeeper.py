@@ -160,6 +160,13 @@ def test_probes_say_nothing_but_hello(inside, gate):
     assert {command for command in server.commands if command.startswith(b"EHLO")} == {b"EHLO mx.example.org"}
 
 
+def test_a_real_postfix_is_up(postfix, postern):
+    program = postern(postfix.address("xclient"), "probe_interval=500ms")
+    program.wait_log("event=server state=up backend=inside server=one$")
+    deliver(program)
+    assert "state=down" not in program.log()
+
+
 def test_the_first_ehlo_is_answered_from_what_a_probe_heard(inside, gate):
     """Inside is not opened for it."""
     server = inside()

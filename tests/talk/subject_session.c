@@ -96,7 +96,7 @@ bool subject_prepare(const struct script *script, const char *directory, char *w
     const struct root *root = config_root(config);
     const struct listener *listener = block_at(&root->listeners, 0);
     service = (struct service){.hostname = root->hostname, .listener = listener->name, .session = &listener->session};
-    backend_number_servers(&root->backends);
+    backend_number_servers(&root->backends, NULL, NULL);
     must(scoreboard_create(&board, 1) && scoreboard_enter(&board, 0));
     return make_contexts(why, why_size);
 }

@@ -182,8 +182,8 @@ static void a_worker_is_nobody_for_good(void **state)
     struct client client = client_open(rig);
     client_say(&client, "who");
     assert_true(client_hear(&client, line));
-    /* one group; no capability; no new privileges; no core; not dumpable; nothing blocked; HUP, INT, USR2, PIPE and TERM
-     * ignored */
+    /* one group; no capability; no new privileges; no core; not dumpable; nothing blocked; HUP, INT, PIPE, USR2 and
+     * TERM ignored */
     snprintf(expected, sizeof(expected), "%u/%u/%u %u/%u/%u 1 0 1 0 0 0 5803\n", uid, uid, uid, gid, gid, gid);
     assert_string_equal(line, expected);
     client_close(&client);

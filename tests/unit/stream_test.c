@@ -206,6 +206,24 @@ static void a_deadline_holds_for_a_peer_that_never_stops(void **state)
     tear_down(&p);
 }
 
+static void now_is_a_look_and_no_wait(void **state)
+{
+    struct pair p;
+    struct slice line;
+    (void)state;
+    set_up(&p);
+    assert_int_equal(stream_read_line(&p.s, 40, STREAM_NOW, &line), IO_LATE);
+    say(&p, "one\r\ntw");
+    assert_int_equal(stream_read_line(&p.s, 40, STREAM_NOW, &line), IO_OK);
+    assert_true(slice_equal(line, slice_of("one\r\n")));
+    assert_int_equal(stream_read_line(&p.s, 40, STREAM_NOW, &line), IO_LATE);
+    say(&p, "o\r\n");
+    p.s.greedy = true; /* as after a read that filled the buffer */
+    assert_int_equal(stream_read_line(&p.s, 40, STREAM_NOW, &line), IO_OK);
+    assert_true(slice_equal(line, slice_of("two\r\n")));
+    tear_down(&p);
+}
+
 static enum io says_gone(struct wait_guest *guest, short revents)
 {
     (void)guest;
@@ -232,6 +250,32 @@ static void a_guest_ends_the_wait(void **state)
     tear_down(&p);
 }
 
+static enum io says_nothing(struct wait_guest *guest, short revents)
+{
+    (void)guest;
+    (void)revents;
+    return IO_OK;
+}
+
+static void a_guest_that_is_always_woken_holds_up_no_deadline(void **state)
+{
+    struct pair p;
+    int other[2];
+    (void)state;
+    set_up(&p);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, other), 0);
+    assert_int_equal(write(other[1], "x", 1), 1);
+    struct wait_guest guest = {.fd = other[0], .events = POLLIN, .woken = says_nothing};
+    wait_invite(&p.wait, &guest);
+    assert_int_equal(stream_fill(&p.s, clock_deadline(20)), IO_LATE);
+    say(&p, "NOOP");
+    assert_int_equal(stream_fill(&p.s, clock_deadline(1000)), IO_OK);
+    wait_dismiss(&p.wait, &guest);
+    close(other[0]);
+    close(other[1]);
+    tear_down(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,7 +289,9 @@ int main(void)
         cmocka_unit_test(pieces_leave_in_order_and_whole),
         cmocka_unit_test(a_peer_that_does_not_read_is_late),
         cmocka_unit_test(a_deadline_holds_for_a_peer_that_never_stops),
+        cmocka_unit_test(now_is_a_look_and_no_wait),
         cmocka_unit_test(a_guest_ends_the_wait),
+        cmocka_unit_test(a_guest_that_is_always_woken_holds_up_no_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -349,6 +349,23 @@ static void a_restart_is_no_news(void **state)
     assert_string_equal(take_log(), "");
 }
 
+/* .. but another server in the same place is not what its predecessor was. */
+static void a_reload_with_another_server_begins_anew(void **state)
+{
+    (void)state;
+    stop_server(0);
+    let_pass(2 * INTERVAL_MS);
+    assert_int_equal(health[0].state, HEALTH_DOWN);
+    take_log();
+    survey_close(&survey);
+    servers[0].name = "new";
+    open_survey();
+    assert_int_equal(health[0].state, HEALTH_UNKNOWN);
+    let_pass(INTERVAL_MS);
+    assert_non_null(strstr(take_log(), "state=down backend=first server=new"));
+    servers[0].name = "one";
+}
+
 static void keywords_are_remembered(void **state)
 {
     struct extensions offers;
@@ -374,6 +391,7 @@ int main(void)
         TEST(every_other_failure_says_nothing),
         TEST(who_never_answered_is_down_after_two),
         TEST(a_restart_is_no_news),
+        TEST(a_reload_with_another_server_begins_anew),
         TEST(keywords_are_remembered),
     };
     if (mkdtemp(directory) == NULL)

@@ -308,6 +308,29 @@ static void a_half_closed_peer_still_hears(void **state)
     tear_down(&p);
 }
 
+static int say_goodbye_and_wait(int fd, int signal_fd)
+{
+    struct tls *tls = peer_begin(fd);
+    if (tls == NULL || !peer_says(tls, fd, "QUIT\r\n", 6))
+        return 1;
+    tls_say_goodbye(tls);
+    return write(signal_fd, "x", 1) == 1 ? peer_drains(tls, fd) : 2;
+}
+
+/* It was read together with the data, so the socket has nothing to tell any more: no FIN follows. */
+static void an_end_right_behind_the_data_is_told_at_once(void **state)
+{
+    struct pair p;
+    struct slice line;
+    (void)state;
+    set_up(&p, say_goodbye_and_wait);
+    secure(&p);
+    await_signal(&p);
+    expect_line(&p, "QUIT\r\n");
+    assert_int_equal(stream_read_line(&p.s, 1000, clock_deadline(SOON_MS), &line), IO_END);
+    tear_down(&p);
+}
+
 static int wants_a_goodbye(int fd, int signal_fd)
 {
     char heard[32];
@@ -404,6 +427,7 @@ int main(void)
         cmocka_unit_test(a_ticket_is_no_input),
         cmocka_unit_test(key_updates_hold_nobody_beyond_his_deadline),
         cmocka_unit_test(a_half_closed_peer_still_hears),
+        cmocka_unit_test(an_end_right_behind_the_data_is_told_at_once),
         cmocka_unit_test(a_close_says_goodbye_and_an_abort_does_not),
         cmocka_unit_test(a_gentle_close_reads_away_what_comes),
         cmocka_unit_test(nothing_is_left_for_the_next_session),

@@ -21,8 +21,8 @@ const struct option housekeeper_option_rows[] = {
      "then the client makes a full handshake."},
     {.name = "probe_interval", .type = OPTION_TIME,
      .offset = offsetof(struct housekeeper_options, probe_interval_ms), .fallback = "30s", .allowed = "0s..1h",
-     .meaning = "How often each server is asked for its health and its EHLO keywords; one that does not answer twice "
-     "in a row is tried last. 0s: never."},
+     .meaning = "How often each server is asked for its health and its EHLO keywords, by EHLO and QUIT; one that does not "
+     "answer twice in a row is tried last. 0s: never."},
     {.name = "probe_timeout", .type = OPTION_TIME,
      .offset = offsetof(struct housekeeper_options, probe_timeout_ms), .fallback = "10s", .allowed = "100ms..5m",
      .meaning = "How long that may take as a whole."},

@@ -105,6 +105,40 @@ int64_t survey_next_ms(const struct survey *s)
 
 /* -- beginning and end -- */
 
+/* FNV-1a, over the NUL, too. */
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+    do
+        hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
+    while (*text++ != '\0');
+    return hash;
+}
+
+static uint64_t hash_target(const struct probe_target *target)
+{
+    char address[ENDPOINT_TEXT_MAX];
+    endpoint_print(&target->server->address, address);
+    uint64_t hash = hash_text(UINT64_C(14695981039346656037), target->backend->name);
+    return hash_text(hash_text(hash, target->server->name), address);
+}
+
+static void forget(struct health *health)
+{
+    atomic_store(&health->state, HEALTH_UNKNOWN);
+    atomic_store(&health->trouble, HEALTH_FINE);
+    atomic_store(&health->failures, 0);
+}
+
+/* What stands there goes on to be true for the same server alone. */
+static void take_place(struct health *health, const struct probe_target *target)
+{
+    uint64_t whose = hash_target(target);
+    if (atomic_load(&health->whose) == whose)
+        return;
+    forget(health);
+    atomic_store(&health->whose, whose);
+}
+
 static void add(struct survey *s, const struct housekeeping *work, size_t backend, const struct server *server)
 {
     struct survey_entry *e = &s->entries[s->count++];
@@ -114,6 +148,7 @@ static void add(struct survey *s, const struct housekeeping *work, size_t backen
         .tls = work->tls != NULL ? work->tls[backend] : NULL,
         .hostname = work->hostname,
     };
+    take_place(&s->board->health[server->heard_slot], &e->target);
 }
 
 static void add_all(struct survey *s, const struct housekeeping *work)
@@ -139,10 +174,8 @@ static void spread(struct survey *s, int64_t now_ms)
 /* Nobody will correct it any more. */
 static void forget_health(struct scoreboard *board)
 {
-    for (int i = 0; i < SCOREBOARD_SERVERS_MAX; i++) {
-        atomic_store(&board->health[i].state, HEALTH_UNKNOWN);
-        atomic_store(&board->health[i].failures, 0);
-    }
+    for (int i = 0; i < SCOREBOARD_SERVERS_MAX; i++)
+        forget(&board->health[i]);
 }
 
 bool survey_open(struct survey *s, const struct housekeeping *work, struct scoreboard *board, struct wait *wait,

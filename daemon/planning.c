@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "workers/backend.h"
+
+#include "daemon/planning.h"
+#include "daemon/settings.h"
+#include "daemon/watch.h"
+
+/* A configuration in memory: shared by the plan that was made with it and those that renewed that one. */
+struct settings {
+    struct config *config;
+    const struct root_options *root;
+    int users;
+};
+
+/* What the master's plan is a part of. */
+struct full_plan {
+    struct plan plan;
+    struct settings *settings;
+    struct process_options process;
+    struct listener_plan *listeners;
+    struct service *services;       /* one for each listener */
+    struct tls_client **inside_tls; /* one for each backend */
+    struct plan_server *servers;
+    struct plan_certificate *certificates;
+    struct housekeeping housekeeping;
+    char **watched;
+};
+
+static struct planning *planning_of(const struct planner *planner)
+{
+    return (struct planning *)(uintptr_t)planner->context;
+}
+
+static struct full_plan *full(const struct plan *plan)
+{
+    return (struct full_plan *)(uintptr_t)plan;
+}
+
+static void settings_drop(struct settings *settings)
+{
+    if (settings == NULL || --settings->users > 0)
+        return;
+    config_free(&settings->config);
+    free(settings);
+}
+
+static void drop(const struct planner *planner, struct plan **plan)
+{
+    struct planning *planning = planning_of(planner);
+    if (*plan == NULL)
+        return;
+    struct full_plan *all = full(*plan);
+    for (int i = 0; i < all->plan.server_count; i++)
+        places_give_back(&planning->places, all->servers[i].slot);
+    for (int i = 0; i < all->plan.listener_count; i++)
+        tls_server_free(&all->services[i].tls);
+    for (size_t i = 0; all->inside_tls != NULL && i < all->settings->root->backends.count; i++)
+        tls_client_free(&all->inside_tls[i]);
+    for (int i = 0; i < all->plan.watched_count; i++)
+        free(all->watched[i]);
+    if (all->plan.watch >= 0)
+        close(all->plan.watch);
+    settings_drop(all->settings);
+    free(all->listeners);
+    free(all->services);
+    free(all->inside_tls);
+    free(all->servers);
+    free(all->certificates);
+    free(all->watched);
+    free(all);
+    *plan = NULL;
+}
+
+/* One more for each name; the last one is NULL. */
+static bool watch_file(struct full_plan *all, const char *path, const char *ending)
+{
+    char **more, *name;
+    if (path == NULL)
+        return true;
+    more = reallocarray(all->watched, (size_t)all->plan.watched_count + 1, sizeof(*more));
+    if (more == NULL || asprintf(&name, "%s%s", path, ending) < 0)
+        return false;
+    more[all->plan.watched_count++] = name;
+    all->watched = more;
+    return true;
+}
+
+static bool watch_server_files(struct full_plan *all, const struct tls_server_options *tls)
+{
+    bool noted = watch_file(all, tls->client_ca, "");
+    for (size_t i = 0; noted && i < tls->certificates.count; i++)
+        noted = watch_file(all, tls->certificates.items[i], "") && watch_file(all, tls->certificates.items[i], ".ocsp");
+    for (size_t i = 0; noted && i < tls->keys.count; i++)
+        noted = watch_file(all, tls->keys.items[i], "");
+    return noted;
+}
+
+static bool plan_watch(struct full_plan *all)
+{
+    const struct root_options *root = all->settings->root;
+    bool noted = true;
+    for (size_t i = 0; noted && i < root->listeners.count; i++)
+        noted = watch_server_files(all, &((const struct listener_block *)block_at(&root->listeners, i))->session.tls);
+    for (size_t i = 0; noted && i < root->backends.count; i++)
+        noted = watch_file(all, ((const struct backend *)block_at(&root->backends, i))->tls.ca, "");
+    all->plan.watched = (const char *const *)all->watched;
+    if (noted && all->plan.watched_count > 0)
+        all->plan.watch = watch_open(all->plan.watched, all->plan.watched_count);
+    return noted;
+}
+
+/* What went wrong with files that the configuration names; all NULL: no memory. */
+struct why {
+    char *text;
+    size_t size;
+};
+
+static bool blame(const struct full_plan *all, const void *options, const struct tls_fault *fault, struct why *why)
+{
+    return config_complain(all->settings->config, why->text, why->size, options, fault->option, "%s", fault->text);
+}
+
+static bool plan_backends(struct full_plan *all, struct why *why)
+{
+    const struct block_list *backends = &all->settings->root->backends;
+    all->inside_tls = calloc(backends->count, sizeof(struct tls_client *));
+    if (all->inside_tls == NULL)
+        return false;
+    for (size_t i = 0; i < backends->count; i++) {
+        const struct backend *backend = block_at(backends, i);
+        struct tls_fault fault = {0};
+        all->inside_tls[i] = tls_client_new(&backend->tls, &fault);
+        if (all->inside_tls[i] == NULL && fault.option != NULL)
+            return blame(all, &backend->tls, &fault, why);
+    }
+    return true;
+}
+
+static struct tls_client *inside_tls_of(const struct full_plan *all, const struct backend *wanted)
+{
+    const struct block_list *backends = &all->settings->root->backends;
+    for (size_t i = 0; i < backends->count; i++)
+        if (block_at(backends, i) == wanted)
+            return all->inside_tls[i];
+    return NULL;
+}
+
+static bool plan_listener(struct full_plan *all, const struct listener_block *listener, struct why *why)
+{
+    int i = all->plan.listener_count++;
+    struct tls_fault fault = {0};
+    struct tls_expiry expiry;
+    all->services[i] = (struct service){
+        .hostname = all->plan.hostname,
+        .listener = listener->name,
+        .session = &listener->session,
+        .tls = tls_server_new(&listener->session.tls, &fault),
+        .inside_tls = inside_tls_of(all, listener->session.backend),
+    };
+    all->listeners[i] = (struct listener_plan){listener->name, &listener->listen, &listener->pool, &all->services[i]};
+    if (all->services[i].tls == NULL)
+        return fault.option == NULL || blame(all, &listener->session.tls, &fault, why);
+    if (tls_server_expiry(all->services[i].tls, &expiry))
+        all->certificates[all->plan.certificate_count++] =
+            (struct plan_certificate){listener->name, expiry.file, expiry.not_after};
+    return true;
+}
+
+static bool plan_listeners(struct full_plan *all, struct why *why)
+{
+    const struct block_list *listeners = &all->settings->root->listeners;
+    size_t count = listeners->count;
+    all->listeners = calloc(count, sizeof(*all->listeners));
+    all->services = calloc(count, sizeof(*all->services));
+    all->certificates = calloc(count, sizeof(*all->certificates));
+    if (all->listeners == NULL || all->services == NULL || all->certificates == NULL)
+        return false;
+    all->plan.listeners = all->listeners;
+    all->plan.certificates = all->certificates;
+    for (size_t i = 0; i < count; i++)
+        if (!plan_listener(all, block_at(listeners, i), why))
+            return false;
+    return true;
+}
+
+static int place_of(void *context, const char *backend, const struct server *server)
+{
+    return places_take(context, backend, server->name, &server->address);
+}
+
+static int count_servers(const struct block_list *backends)
+{
+    int count = 0;
+    for (size_t i = 0; i < backends->count; i++)
+        count += (int)((const struct backend *)block_at(backends, i))->servers.count;
+    return count;
+}
+
+static bool plan_servers(struct full_plan *all, struct places *places)
+{
+    const struct root_options *root = all->settings->root;
+    all->servers = calloc((size_t)count_servers(&root->backends), sizeof(*all->servers));
+    if (all->servers == NULL)
+        return false;
+    backend_number_servers(&root->backends, place_of, places);
+    for (size_t i = 0; i < root->backends.count; i++) {
+        const struct backend *backend = block_at(&root->backends, i);
+        for (size_t j = 0; j < backend->servers.count; j++) {
+            const struct server *server = block_at(&backend->servers, j);
+            all->servers[all->plan.server_count++] =
+                (struct plan_server){backend->name, server->name, server->address, server->heard_slot};
+        }
+    }
+    all->plan.servers = all->servers;
+    return true;
+}
+
+static void plan_housekeeping(struct full_plan *all)
+{
+    const struct root_options *root = all->settings->root;
+    all->housekeeping = (struct housekeeping){&root->housekeeper, root->hostname, &root->backends, all->inside_tls};
+    all->plan.housekeeping = &all->housekeeping;
+}
+
+static struct process_options process_of(const struct planning *planning, const struct settings *settings)
+{
+    struct process_options process = settings->root->process;
+    if (planning->log_to_stderr)
+        process.log = PROCESS_LOG_STDERR;
+    return process;
+}
+
+/* The plan of these settings, which it uses from now on, also when there is none: NULL with why. */
+static struct plan *plan_with(const struct planner *planner, struct settings *settings, char *text, size_t size)
+{
+    struct planning *planning = planning_of(planner);
+    struct why why = {text, size};
+    struct full_plan *all = calloc(1, sizeof(*all));
+    snprintf(text, size, "no memory"); /* unless something else is found */
+    if (all == NULL) {
+        settings_drop(settings);
+        return NULL;
+    }
+    struct plan *plan = &all->plan;
+    all->settings = settings;
+    all->process = process_of(planning, settings);
+    *plan = (struct plan){.process = &all->process, .hostname = settings->root->hostname, .watch = -1};
+    if (plan_watch(all) && plan_backends(all, &why) && plan_listeners(all, &why) &&
+        plan_servers(all, &planning->places)) {
+        plan_housekeeping(all);
+        return plan;
+    }
+    drop(planner, &plan);
+    return NULL;
+}
+
+static struct settings *load(const struct planning *planning, char *why, size_t why_size)
+{
+    struct settings *settings = calloc(1, sizeof(*settings));
+    if (settings == NULL) {
+        snprintf(why, why_size, "no memory");
+        return NULL;
+    }
+    settings->config = config_load_with(planning->path, planning->root, planning->overrides, why, why_size);
+    if (settings->config == NULL) {
+        free(settings);
+        return NULL;
+    }
+    settings->root = config_root(settings->config);
+    settings->users = 1;
+    return settings;
+}
+
+static bool may_change(const struct planning *planning, const struct plan *plan, char *why, size_t why_size)
+{
+    if (planning->running == NULL)
+        return true;
+    const struct settings *settings = full(plan)->settings;
+    struct process_options running = process_of(planning, planning->running);
+    const char *option = process_unchangeable(&running, plan->process);
+    return option == NULL || config_complain(settings->config, why, why_size, settings->root, option,
+                                             "cannot change while posternd runs: restart posternd, or take it back");
+}
+
+static struct plan *make(const struct planner *planner, char *why, size_t why_size)
+{
+    struct planning *planning = planning_of(planner);
+    struct settings *settings = load(planning, why, why_size);
+    struct plan *plan = settings != NULL ? plan_with(planner, settings, why, why_size) : NULL;
+    if (plan != NULL && !may_change(planning, plan, why, why_size))
+        drop(planner, &plan);
+    return plan;
+}
+
+static struct plan *renew(const struct planner *planner, const struct plan *old, char *why, size_t why_size)
+{
+    struct settings *settings = full(old)->settings;
+    settings->users++;
+    return plan_with(planner, settings, why, why_size);
+}
+
+struct planner planning_planner(struct planning *planning)
+{
+    return (struct planner){make, renew, drop, planning};
+}
+
+void planning_settle(struct planning *planning, const struct plan *plan)
+{
+    planning->running = full(plan)->settings;
+    planning->running->users++;
+}
+
+void planning_clear(struct planning *planning)
+{
+    settings_drop(planning->running);
+    planning->running = NULL;
+}
