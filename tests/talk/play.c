@@ -240,7 +240,7 @@ static void play_deafness(const struct step *step)
     end_of(step)->deaf = step->kind == STEP_DEAF;
 }
 
-static void play_rest(const struct step *step)
+static void play_ending(const struct step *step)
 {
     (void)step;
     play_end();
@@ -260,7 +260,7 @@ static void (*const plays[STEP_KINDS])(const struct step *step) = {
     [STEP_RESET] = play_close,     [STEP_CLOSED] = play_closed,   [STEP_TLS_CLOSED] = play_closed,
     [STEP_DEAF] = play_deafness,   [STEP_LISTEN] = play_deafness, [STEP_BROKEN_OFF] = play_broken_off,
     [STEP_LOG] = play_log,         [STEP_LATE_LOG] = play_log,    [STEP_NO_LOG] = play_log,
-    [STEP_END] = play_rest,        [STEP_TIME] = play_time,
+    [STEP_END] = play_ending,      [STEP_TIME] = play_time,
 };
 
 /* .. and what may have to wait: false, the session goes on first. */
