@@ -287,7 +287,6 @@ static void take_news(struct master *m, int64_t now_ms)
     if (news == RELOAD_BAD)
         snprintf(why, sizeof(why), "%s", m->reload.why);
     m->reloads += good;
-    snprintf(m->refusal, sizeof(m->refusal), "%s", good ? "" : why);
     if (good)
         m->reloaded_ms = now_ms;
     if (reload_over(&m->reload, m->succession.present->number, good ? NULL : why))
