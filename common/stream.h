@@ -47,7 +47,7 @@ enum input { INPUT_NONE, INPUT_SOME, INPUT_END, INPUT_LOST };
 
 void stream_init(struct stream *s, struct wait *wait, char *in, size_t in_size, char *out, size_t out_size);
 void stream_open(struct stream *s, int fd); /* takes fd, need not be non-blocking; forgets all that was buffered */
-void stream_close(struct stream *s);        /* what is unwritten is dropped */
+void stream_close(struct stream *s); /* what is unwritten is dropped; TLS says close_notify, and waits for none */
 /* As close, but first what the peer still sends is read away until it ends, for `wait_ms` and STREAM_LINGER_BYTES at
  * most: a close with unread input is a reset, which can overtake our last reply on its way. */
 void stream_close_gently(struct stream *s, int64_t wait_ms);
@@ -75,7 +75,8 @@ enum input stream_input(struct stream *s);
 /* What the owner has put into `out` leaves. */
 enum io stream_flush(struct stream *s, int64_t deadline_ms) IO_MUST_USE;
 
-/* What is in `out`, then these pieces, in as few writes as can be; the pieces are not copied. At most 16. */
+/* What is in `out`, then these pieces, in as few writes as can be: in the clear one, of the pieces where they lie;
+ * under TLS one for each record of 16 KiB. At most 16 pieces. */
 enum io stream_write(struct stream *s, const struct iovec *pieces, int count, int64_t deadline_ms) IO_MUST_USE;
 
 #endif

@@ -206,9 +206,8 @@ enum tls_step tls_write(struct tls *tls, const struct iovec *pieces, int count, 
 
 void tls_say_goodbye(struct tls *tls)
 {
-    if (!tls->established || tls->fatal || tls->said_goodbye || tls->writing != TLS_DONE)
+    if (!tls->established || tls->fatal || tls->writing != TLS_DONE)
         return;
-    tls->said_goodbye = true;
     tls->writing = TLS_END;
     ERR_clear_error();
     SSL_shutdown(tls->ssl);

@@ -89,7 +89,6 @@ static bool load_pins(struct tls_client *client, const struct text_list *pins, s
     client->pins = calloc(pins->count, sizeof(*client->pins));
     if (client->pins == NULL || SSL_CTX_dane_enable(client->context) != 1)
         return tls_blame(fault, "pin", "out of memory");
-    SSL_CTX_dane_set_flags(client->context, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
     for (; client->pin_count < pins->count; client->pin_count++) {
         if (!parse_pin(pins->items[client->pin_count], client->pins[client->pin_count]))
             return tls_blame(fault, "pin", "%s is no SHA-256 in hex", pins->items[client->pin_count]);

@@ -19,7 +19,6 @@ struct tls {
     struct tls_socket socket;
     bool checks_peer; /* the peer's certificate is compared with something, and the verdict means something */
     bool established;
-    bool said_goodbye;
     bool fatal;            /* OpenSSL must not be asked any more (SSL_get_error(3)) */
     enum tls_step reading; /* TLS_DONE until it has ended, for good */
     enum tls_step writing;

@@ -28,7 +28,7 @@ struct transcript {
     const struct ipaddr *client;
     const char *session_id;
     bool on;
-    bool after_auth;    /* AUTH was tried */
+    bool after_auth;               /* AUTH was tried */
     bool secret[TRANSCRIPT_SIDES]; /* the command's side owes a line of AUTH, not a command */
     bool holds;
     struct buffer held;
@@ -41,9 +41,11 @@ void transcript_begin(struct transcript *t, const struct orders *orders, const s
 /* A line of commands from the client: also looks again whether the trace is wanted. */
 void transcript_command(struct transcript *t, struct slice line);
 /* Lines with their ends, from or to inside, or of the client's AUTH. `t` may be NULL in all of these. */
-void transcript_lines(struct transcript *t, enum transcript_side side, enum transcript_direction direction, struct slice lines);
+void transcript_lines(struct transcript *t, enum transcript_side side, enum transcript_direction direction,
+                      struct slice lines);
 void transcript_reply(struct transcript *t, const struct reply *reply); /* to the client */
-void transcript_data(struct transcript *t, enum transcript_side side, enum transcript_direction direction, uint64_t size);
+void transcript_data(struct transcript *t, enum transcript_side side, enum transcript_direction direction,
+                     uint64_t size);
 
 void transcript_hold(struct transcript *t);
 void transcript_release(struct transcript *t);

@@ -2,7 +2,8 @@
  *
  * answer - what posternd said to one request: its records, and how it ended.
  *
- * Everything is kept until it is shown, since columns are as wide as their widest value. Out of memory ends the process.
+ * Everything is kept until it is shown, since columns are as wide as their widest value. Out of memory ends the
+ * process.
  */
 #ifndef POSTERN_CTL_ANSWER_H
 #define POSTERN_CTL_ANSWER_H
@@ -35,7 +36,7 @@ struct answer {
 /* A line without its LF. False: it is no record. */
 bool answer_add(struct answer *answer, struct slice line);
 const struct answer_field *answer_find(const struct answer_record *record, const char *key); /* NULL: it has none */
-const char *answer_text(const struct answer_record *record, const char *key);                /* "" where there is none */
+const char *answer_text(const struct answer_record *record, const char *key); /* "" where there is none */
 void answer_clear(struct answer *answer);
 
 #endif

@@ -227,6 +227,37 @@ static void renegotiation_is_refused(void **state)
     tls_client_free(&client);
 }
 
+static void update_keys(struct ends *e, int times)
+{
+    for (int i = 0; i < times; i++) {
+        assert_int_equal(SSL_key_update(e->client->ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+        assert_int_equal(SSL_do_handshake(e->client->ssl), 1);
+    }
+}
+
+static void records_without_data_are_taken_one_by_one(void **state)
+{
+    struct tls_server *server = server_of((const char *[]){all.ec_file}, 1);
+    struct tls_client *client = client_of(TLS_VERIFY_NONE, NULL);
+    struct ends e;
+    char heard[16];
+    size_t got;
+    (void)state;
+    meet(&e, server, client);
+    update_keys(&e, 10);
+    assert_int_equal(tls_read(e.server, heard, sizeof(heard), &got), TLS_WANTS_READ);
+    assert_int_equal(recv(e.server_fd, heard, 1, MSG_PEEK | MSG_DONTWAIT), 1); /* and who waits looks at the time */
+    assert_int_equal(tls_say(e.client, "NOOP"), TLS_DONE);
+    assert_int_equal(tls_peek(e.server), TLS_DONE); /* a look goes through some of them */
+    update_keys(&e, 100);
+    assert_int_equal(tls_read(e.server, heard, sizeof(heard), &got), TLS_DONE);
+    assert_int_equal(tls_peek(e.server), TLS_WANTS_READ); /* but not through all */
+    assert_int_equal(recv(e.server_fd, heard, 1, MSG_PEEK | MSG_DONTWAIT), 1);
+    ends_close(&e);
+    tls_server_free(&server);
+    tls_client_free(&client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +269,7 @@ int main(void)
         cmocka_unit_test(a_peer_that_is_gone_raises_no_signal),
         cmocka_unit_test(who_hangs_up_within_the_handshake_failed),
         cmocka_unit_test(renegotiation_is_refused),
+        cmocka_unit_test(records_without_data_are_taken_one_by_one),
     };
     return cmocka_run_group_tests(tests, make_all, clear_all);
 }

@@ -176,15 +176,31 @@ static void in_both_versions(version_function *test)
     test(TLS1_3_VERSION);
 }
 
+/* A ticket of TLS 1.3 should not be shown twice: who shows one gets another (RFC 8446 appendix C.4). */
+static bool is_ticket_of(const SSL_SESSION *session, const unsigned char *ticket, size_t size)
+{
+    const unsigned char *own;
+    size_t own_size;
+    SSL_SESSION_get0_ticket(session, &own, &own_size);
+    return own_size == size && memcmp(own, ticket, size) == 0;
+}
+
 static void resume_anywhere(int version)
 {
     struct tls_server *server = server_of((const char *[]){all.mx_file}, 1);
     SSL_SESSION *session = NULL;
     assert_false(visit(server, version, &session, false).facts.resumed);
     for (int i = 0; i < 3; i++) {
+        unsigned char ticket[2048];
+        const unsigned char *shown;
+        size_t size;
+        SSL_SESSION_get0_ticket(session, &shown, &size);
+        assert_in_range(size, 1, sizeof(ticket));
+        memcpy(ticket, shown, size);
         struct told told = visit(server, version, &session, false);
         assert_true(told.facts.resumed);
         assert_string_equal(told.facts.server_name, "mx.example.org");
+        assert_int_equal(is_ticket_of(session, ticket, size), version == TLS1_2_VERSION);
     }
     SSL_SESSION_free(session);
     tls_server_free(&server);
