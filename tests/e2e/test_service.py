@@ -64,6 +64,10 @@ class Managed(PosternFrom):
         self.address = address
         self._start([sys.executable, "-c", HAND_OVER, numbers, *before, postern_program.POSTERND, "-n", *arguments])
 
+    def wait_ready(self):
+        """Not when somebody listens: that may be the manager."""
+        self.wait_log("event=ready")
+
     def _popen(self, command, **options):
         environment = dict(options.pop("env"))
         if self.notify is not None:
