@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
-"""TLS on both legs, with peers that share no code with Postern: openssl s_client, swaks, Postfix as a client, raw sockets
-that inject words around the handshake, and inside servers that misbehave at STARTTLS.
+"""TLS outside, with peers that share no code with Postern: openssl s_client, swaks, Postfix as a client, and raw
+sockets that say words around the handshake and beneath TLS.
 
 The witness of what went inside is the recording server; the marker `injected` must never get there.
 """
@@ -15,11 +15,13 @@ import tempfile
 import pytest
 
 import net
+import postern as postern_program
 import postfix_rig
 import stories
+from inside_server import Inside
 from smtp_client import Client, Closed
-from tls_peers import (SClient, TlsBeneath, TlsClient, client_context, heard_to_the_end, is_alert_or_nothing, only_message,
-                       session_lines)
+from tls_peers import (SClient, SessionsOf, TlsBeneath, TlsClient, client_context, heard_to_the_end,
+                       is_alert_or_nothing, only_message, session_lines)
 from vectors import trace_of
 
 HEAD = b"From: sender@example.com\r\nTo: user@example.org\r\nSubject: tls\r\n\r\n"
@@ -45,13 +47,14 @@ def test_s_client(tls_gate, certificates, version, kind):
     received = trace_of(only_message(server), SMALL)
     assert b"(using TLSv%s with cipher " % version.encode() in received and b" with ESMTPS id " in received
     cipher = re.search(rb"with cipher (\S+)", received).group(1).decode()
-    program.wait_log(rf"event=session .*helo=client\.test .*tls=TLSv{re.escape(version)} cipher={cipher} .*sni=mx\.test")
+    program.wait_log(rf"event=session .*helo=client\.test .*tls=TLSv{version} cipher={cipher} .*sni=mx\.test")
     assert version == "1.3" or ("ECDSA" in cipher) == (kind == "EC")
 
 
 def test_s_client_implicit(tls_gate, certificates):
     program, server = tls_gate(mode="implicit")
-    with SClient(program.address, "-CAfile", certificates.ca.certificate, "-verify_return_error", starttls=False) as client:
+    ca = certificates.ca.certificate
+    with SClient(program.address, "-CAfile", ca, "-verify_return_error", starttls=False) as client:
         client.expect(220)
         client.ask("EHLO client.test", 250)
         client.message("user@example.org", SMALL)
@@ -59,8 +62,8 @@ def test_s_client_implicit(tls_gate, certificates):
     trace_of(only_message(server), SMALL)
 
 
-@pytest.mark.parametrize("asked, shown", [("mx.test", "mx.test"), ("other.test", "other.test"), ("OTHER.test", "other.test"),
-                                          ("nobody.test", "mx.test"), (None, "mx.test")])
+@pytest.mark.parametrize("asked, shown", [("mx.test", "mx.test"), ("other.test", "other.test"), (None, "mx.test"),
+                                          ("OTHER.test", "other.test"), ("nobody.test", "mx.test")])
 def test_server_name(tls_gate, certificates, asked, shown):
     program, _ = tls_gate(pairs=(certificates.mx, certificates.other))
     with TlsClient(program.address) as client:
@@ -101,8 +104,9 @@ def test_no_renegotiation(tls_gate):
 @pytest.mark.parametrize("version", ["1", "1_1"])
 def test_old_versions(tls_gate, version):
     program, server = tls_gate()
-    done = subprocess.run(["openssl", "s_client", "-starttls", "smtp", f"-tls{version}", "-cipher", "DEFAULT:@SECLEVEL=0",
-                           "-connect", "%s:%d" % program.address], input=b"", capture_output=True, timeout=30, check=False)
+    command = ["openssl", "s_client", "-starttls", "smtp", f"-tls{version}", "-cipher", "DEFAULT:@SECLEVEL=0",
+               "-connect", "%s:%d" % program.address]
+    done = subprocess.run(command, input=b"", capture_output=True, timeout=30, check=False)
     assert done.returncode != 0 and b"alert protocol version" in done.stderr, done
     program.wait_log(r'event=session .*ended="TLS handshake failed" why=')
     assert not server.messages
@@ -180,6 +184,27 @@ def test_postfix_sends(secure_gate, sending_postfix, mode, options):
 
 # -- words around the handshake: nothing of what is said in the clear counts once TLS was asked for
 
+@pytest.fixture(scope="module")
+def running_pair(certificates):
+    """For all of them: a posternd, and the recording server behind it."""
+    server = Inside()
+    program = postern_program.Postern(server.address, *certificates.outside())
+    yield program, server
+    program.stop()
+    program.check_log()
+    server.stop()
+
+
+@pytest.fixture
+def pair(running_pair):
+    """.., and the sessions of this test."""
+    program, server = running_pair
+    stories.add(program)
+    stories.add(server)
+    server.sessions.clear()
+    return program, server, SessionsOf(program)
+
+
 MAILS = b"MAIL FROM:<injected@example.com>\r\nRCPT TO:<injected@example.org>\r\nDATA\r\ninjected\r\n.\r\n"
 INJECTIONS = {
     "RSET": b"RSET\r\n",
@@ -202,9 +227,9 @@ def nothing_was_injected(server):
 
 @pytest.mark.parametrize("name", INJECTIONS)
 @pytest.mark.parametrize("way", ["in one segment", "in two", "after 220"])
-def test_injected_before_the_handshake(tls_gate, name, way):
+def test_injected_before_the_handshake(pair, name, way):
     """All end the session, none gets a reply in TLS; what TLS is begun behind them fails."""
-    program, server = tls_gate()
+    program, server, sessions = pair
     octets = INJECTIONS[name]
     with Client(program.address) as client:
         client.hello()
@@ -220,28 +245,29 @@ def test_injected_before_the_handshake(tls_gate, name, way):
         except OSError:  # the reply in the clear is no ServerHello; or it was over before
             begun = False
     assert not begun, "TLS began, with words in front of it"
-    assert len(session_lines(program, 1)) == 1
+    sessions.one()
     assert nothing_was_injected(server), server.commands
     with TlsClient(program.address) as client:  # and the next client is served
         client.starttls()
         client.quit()
+    sessions.lines(2)
 
 
 @pytest.mark.parametrize("name", INJECTIONS)
-def test_said_in_one_segment_is_answered_with_554(tls_gate, name):
-    program, server = tls_gate()
+def test_said_in_one_segment_is_answered_with_554(pair, name):
+    program, server, sessions = pair
     with Client(program.address) as client:
         client.hello()
         client.send(b"STARTTLS\r\n" + INJECTIONS[name])
         assert [reply.code for reply in client.all_replies()] == [554]
-    program.wait_log(r'event=session .*ended="input before the reply"')
+    assert 'ended="input before the reply"' in sessions.one()
     assert nothing_was_injected(server)
 
 
 @pytest.mark.parametrize("name", INJECTIONS)
-def test_injected_into_the_handshake(tls_gate, name):
+def test_injected_into_the_handshake(pair, name):
     """Between ClientHello and Finished: the session ends, and nothing was obeyed."""
-    program, server = tls_gate()
+    program, server, sessions = pair
     with Client(program.address) as client:
         client.hello()
         client.ask("STARTTLS", 220)
@@ -251,7 +277,7 @@ def test_injected_into_the_handshake(tls_gate, name):
             assert tls.hear_to_the_end() == b""
         except OSError:  # the gate was quicker
             pass
-    program.wait_log(r'event=session .*ended="TLS handshake failed"')
+    assert 'ended="TLS handshake failed" why=' in sessions.one()
     assert nothing_was_injected(server)
 
 
@@ -281,9 +307,9 @@ def test_no_client_hello(tls_gate, mode, name):
     program.wait_log(r'event=session .*ended="TLS handshake failed" why=')
 
 
-def test_random_handshakes(tls_gate):
+def test_random_handshakes(pair):
     """Seeded noise, true beginnings, and true beginnings with an octet changed."""
-    program, server = tls_gate()
+    program, server, sessions = pair
     dice = random.Random(FIXED_SEED)
     outgoing = ssl.MemoryBIO()
     tls = client_context().wrap_bio(ssl.MemoryBIO(), outgoing)
@@ -304,11 +330,12 @@ def test_random_handshakes(tls_gate):
     with TlsClient(program.address) as client:
         client.starttls()
         client.quit()
+    sessions.lines(61)
 
 
-def test_words_beneath_tls(tls_gate):
+def test_words_beneath_tls(pair):
     """After the handshake a word in the clear ends the session, wherever it stands."""
-    program, server = tls_gate()
+    program, server, sessions = pair
     for steps in ([], ["MAIL FROM:<a@example.com>"], ["MAIL FROM:<a@example.com>", "RCPT TO:<b@example.org>", "DATA"]):
         with TlsClient(program.address) as client:
             client.starttls()
@@ -320,12 +347,12 @@ def test_words_beneath_tls(tls_gate):
                 client.reply()
             beneath.close()
     assert not [m for m in server.messages if m.has_dot]
-    assert not [line for line in session_lines(program, 3) if "ended=QUIT" in line]
+    assert not [line for line in sessions.lines(3) if "ended=QUIT" in line]
 
 
-def test_close_notify_and_words(tls_gate):
+def test_close_notify_and_words(pair):
     """TLS's end is the session's end: no word after it is read, no message is ended by it."""
-    program, server = tls_gate()
+    program, server, sessions = pair
     with Client(program.address) as client:
         client.hello()
         client.ask("STARTTLS", 220)
@@ -343,15 +370,15 @@ def test_close_notify_and_words(tls_gate):
         client.socket.sendall(b".\r\nMAIL FROM:<injected@example.com>\r\n")
         heard = tls.hear()
         assert tls.hear_to_the_end() == heard
-    program.wait_log(r"event=session ")
+    assert "ended=QUIT" not in sessions.one()
     assert not [m for m in server.messages if m.has_dot]
     assert not [c for c in server.commands if b"injected" in c]
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_quit_and_close_notify_together(tls_gate, at_once):
+def test_quit_and_close_notify_together(pair, at_once):
     """A client that says QUIT, ends TLS and leaves hears 221."""
-    program, _ = tls_gate()
+    program, _, sessions = pair
     with Client(program.address) as client:
         client.hello()
         client.ask("STARTTLS", 220)
@@ -367,7 +394,7 @@ def test_quit_and_close_notify_together(tls_gate, at_once):
         except OSError:  # it has answered, and left
             pass
         assert tls.hear_to_the_end().startswith(b"221 ")
-    program.wait_log(r"event=session .*ended=QUIT")
+    assert "ended=QUIT" in sessions.one()
 
 
 # -- slow handshakes

@@ -279,8 +279,24 @@ def only_message(server):
 
 
 def session_lines(program, count):
-    """So many lines event=session, when they are there."""
+    """So many lines event=session at least, when they are there."""
     def found():
         lines = re.findall(r"^.*event=session .*$", program.log(), re.M)
-        return lines if len(lines) >= count else None
-    return net.wait_until(found, 10, f"there are not {count} lines event=session", program.story)
+        return (lines,) if len(lines) >= count else None
+    return net.wait_until(found, 10, f"there are not {count} lines event=session", program.story)[0]
+
+
+class SessionsOf:
+    """The lines event=session of what a test does with a posternd that other tests use, too."""
+
+    def __init__(self, program):
+        self.program = program
+        self.before = len(session_lines(program, 0))
+
+    def lines(self, count):
+        return session_lines(self.program, self.before + count)[self.before:]
+
+    def one(self):
+        lines = self.lines(1)
+        assert len(lines) == 1, lines
+        return lines[0]
