@@ -37,7 +37,8 @@ struct plan {
     const void *housekeeping;   /* handed to the housekeeper, not looked into */
     const char *const *watched; /* files whose change asks for a renewal: certificates, keys, staples, CAs */
     int watched_count;
-    int watch; /* on them, opened before they were read (watch.h); -1: none */
+    uint64_t watched_mark; /* what they were, taken before they were read (watch.h) */
+    int watch;             /* on them, opened before that; -1: none */
 };
 
 /* The same server in the same place of the scoreboard? */

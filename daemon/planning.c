@@ -111,6 +111,7 @@ static bool plan_watch(struct full_plan *all)
     all->plan.watched = (const char *const *)all->watched;
     if (noted && all->plan.watched_count > 0)
         all->plan.watch = watch_open(all->plan.watched, all->plan.watched_count);
+    all->plan.watched_mark = watch_mark(all->plan.watched, all->plan.watched_count);
     return noted;
 }
 

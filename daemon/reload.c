@@ -15,6 +15,7 @@
 
 #include "daemon/reload.h"
 #include "daemon/spawn.h"
+#include "daemon/watch.h"
 
 _Static_assert(RELOAD_WHY_MAX <= 4096, "a pipe takes the reason whole, at once");
 
@@ -26,7 +27,7 @@ static const char *by_name(enum reload_by by)
 
 void reload_open(struct reload *reload, const struct planner *planner)
 {
-    *reload = (struct reload){.planner = planner, .why_fd = -1, .until_ms = CLOCK_NEVER};
+    *reload = (struct reload){.planner = planner, .why_fd = -1, .until_ms = CLOCK_NEVER, .retry_ms = CLOCK_NEVER};
 }
 
 void reload_ask(struct reload *reload, enum reload_by by)
@@ -124,8 +125,10 @@ static void begin(struct reload *reload, const struct plan *present, int64_t now
     reload->running = reload->next;
     reload->next = (struct reload_wish){0};
     reload->waits = false;
-    if (reload->running.renewal)
+    if (reload->running.renewal) {
         reload->renew_after_ms = now_ms + RELOAD_RENEW_PAUSE_MS;
+        reload->mark = watch_mark(present->watched, present->watched_count);
+    }
     log_state(&reload->running, "begun", 0, NULL, LEVEL_NOTICE);
     reload->until_ms = now_ms + RELOAD_CHECK_MS;
     if (start_child(reload, present))
@@ -155,7 +158,22 @@ static void say_that_it_waits(struct reload *reload)
 
 static int64_t when_to_look(const struct reload *reload, int64_t now_ms)
 {
-    return reload->news != RELOAD_NOTHING ? now_ms : reload->until_ms;
+    int64_t look_ms = reload->until_ms < reload->retry_ms ? reload->until_ms : reload->retry_ms;
+    return reload->news != RELOAD_NOTHING ? now_ms : look_ms;
+}
+
+/* Somebody asked for a renewal: this is whether there is anything new to read. */
+static bool is_of_use(const struct reload *reload, const struct plan *present)
+{
+    uint64_t mark = watch_mark(present->watched, present->watched_count);
+    bool was_refused = reload->retry_ms != CLOCK_NEVER && mark == reload->mark;
+    return mark != present->watched_mark && !was_refused;
+}
+
+static void retry(struct reload *reload)
+{
+    reload->retry_ms = CLOCK_NEVER;
+    reload_ask(reload, RELOAD_BY_FILE);
 }
 
 int64_t reload_look(struct reload *reload, const struct plan *present, bool room, int64_t now_ms)
@@ -163,11 +181,15 @@ int64_t reload_look(struct reload *reload, const struct plan *present, bool room
     bool busy = reload->running.any || reload->dying != 0;
     if (reload->child != 0 && now_ms >= reload->until_ms)
         give_up(reload);
+    if (now_ms >= reload->retry_ms)
+        retry(reload);
     if (!reload->next.any || busy)
         return when_to_look(reload, now_ms);
     if (reload->next.renewal && now_ms < reload->renew_after_ms)
         return reload->renew_after_ms;
-    if (room)
+    if (reload->next.renewal && !is_of_use(reload, present))
+        reload->next = (struct reload_wish){0};
+    else if (room)
         begin(reload, present, now_ms);
     else
         say_that_it_waits(reload);
@@ -219,6 +241,10 @@ bool reload_over(struct reload *reload, uint32_t generation, const char *why)
         log_state(&reload->running, "refused", 0, why, LEVEL_ERROR);
     if (why != reload->why)
         snprintf(reload->why, sizeof(reload->why), "%s", why != NULL ? why : "");
+    if (why == NULL)
+        reload->retry_ms = CLOCK_NEVER;
+    else if (reload->running.renewal)
+        reload->retry_ms = reload->renew_after_ms + RELOAD_RETRY_MS;
     reload->running = (struct reload_wish){0};
     return !reload->next.by_control;
 }

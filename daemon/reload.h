@@ -5,7 +5,9 @@
  * A child reads and checks everything first, while the master goes on serving: what takes for ever, crashes or eats
  * memory there costs nothing but the child. Only what it found good does the master read itself. Wishes that come
  * meanwhile become one, after it. A renewal (the same configuration, its certificates read anew) is what files that
- * changed ask for, by way of the housekeeper, who may not be trusted: RELOAD_RENEW_PAUSE_MS bounds what that costs.
+ * changed ask for, by way of the housekeeper, who may not be trusted: it begins only when one of them has changed
+ * indeed, and RELOAD_RENEW_PAUSE_MS bounds what that costs. One that was refused is tried again when they change once
+ * more (the key follows its certificate), or after RELOAD_RETRY_MS: what was wrong may not have been theirs.
  */
 #ifndef POSTERN_DAEMON_RELOAD_H
 #define POSTERN_DAEMON_RELOAD_H
@@ -14,7 +16,7 @@
 
 #include "daemon/plan.h"
 
-enum { RELOAD_WHY_MAX = 1024, RELOAD_CHECK_MS = 30000, RELOAD_RENEW_PAUSE_MS = 10000 };
+enum { RELOAD_WHY_MAX = 1024, RELOAD_CHECK_MS = 30000, RELOAD_RENEW_PAUSE_MS = 10000, RELOAD_RETRY_MS = 600000 };
 
 #define RELOAD_CHILD_NAME "posternd-check"
 
@@ -37,7 +39,9 @@ struct reload {
     int why_fd;
     int64_t until_ms; /* when the child is killed */
     int64_t renew_after_ms;
-    bool waits; /* it was said that it does */
+    uint64_t mark;    /* of the watched files, when the last renewal began (watch_mark) */
+    int64_t retry_ms; /* it was refused: when it is tried again though they are the same; else CLOCK_NEVER */
+    bool waits;       /* it was said that it does */
     enum reload_news news;
     char why[RELOAD_WHY_MAX]; /* of the last one; empty: it was good */
 };

@@ -14,6 +14,8 @@
 
 enum { LINKS_MAX = 40 }; /* as the kernel follows */
 
+static const uint64_t FNV_BASIS = 0xcbf29ce484222325, FNV_PRIME = 0x100000001b3;
+
 /* Whole changes only: not each write, nor that somebody (this master, too) reads. */
 static const uint32_t CHANGES = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_ATTRIB |
                                 IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
@@ -122,7 +124,38 @@ static void watch_file(int inotify, const char *file)
 int watch_open(const char *const *files, int count)
 {
     int inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (inotify < 0)
+        complain(NULL, errno);
     for (int i = 0; i < count && inotify >= 0; i++)
         watch_file(inotify, files[i]);
     return inotify;
+}
+
+/* -- what the files are (FNV-1a, 64 bits; whoever can make two marks equal can write these files anyway) */
+
+static uint64_t mix(uint64_t mark, uint64_t value)
+{
+    for (int i = 0; i < 8; i++)
+        mark = (mark ^ (value >> (8 * i) & 0xff)) * FNV_PRIME;
+    return mark;
+}
+
+static uint64_t mix_time(uint64_t mark, const struct timespec *at)
+{
+    return mix(mix(mark, (uint64_t)at->tv_sec), (uint64_t)at->tv_nsec);
+}
+
+uint64_t watch_mark(const char *const *files, int count)
+{
+    uint64_t mark = FNV_BASIS;
+    for (int i = 0; i < count; i++) {
+        struct stat is;
+        if (stat(files[i], &is) != 0) {
+            mark = mix(mark, (uint64_t)errno);
+            continue;
+        }
+        mark = mix(mix(mix(mark, is.st_dev), is.st_ino), (uint64_t)is.st_size);
+        mark = mix_time(mix_time(mark, &is.st_mtim), &is.st_ctim);
+    }
+    return mark;
 }

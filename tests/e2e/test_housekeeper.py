@@ -253,6 +253,20 @@ def test_a_certificate_that_is_replaced_all_the_time_renews_now_and_then(inside,
     assert 1 <= renewals(program) <= most
 
 
+def test_a_busy_directory_renews_nothing(inside, gate, certificate):
+    """Something else lies beside the certificate, and is written all the time."""
+    program = gate(inside(), tls=f"tls {{ mode = may  certificate = {certificate} }}")
+    began = time.monotonic()
+    while time.monotonic() < began + 17:  # the pause, and as long as it waits for quiet
+        with open(os.path.dirname(certificate) + "/journal", "a") as f:
+            f.write("a line\n")
+        time.sleep(0.2)
+    assert "event=reload" not in program.log()
+    old = shown_certificate(program)
+    make_certificate(certificate, "second.example.org")
+    net.wait_until(lambda: shown_certificate(program) != old, 40, "the old certificate is shown", program.story)
+
+
 def test_a_broken_certificate_changes_nothing(inside, gate, certificate):
     program = gate(inside(), tls=f"tls {{ mode = may  certificate = {certificate} }}")
     old = shown_certificate(program)

@@ -144,6 +144,7 @@ static struct plan *wanted_plan(struct wanted *wanted)
                                .servers = &made->wanted.server,
                                .server_count = 1,
                                .housekeeping = &made->wanted.manner,
+                               .watched_mark = 1, /* never what it is: whoever asks for a renewal gets one */
                                .watch = -1};
     if (getpid() == wanted->master)
         wanted->plans++;

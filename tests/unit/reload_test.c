@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "daemon/watch.h"
+
 #include "tests/unit/reload_rig.h"
 
 /* -- in a real master */
@@ -172,11 +174,12 @@ static void a_check_that_hangs_is_ended(void **state)
 static void renewals_are_rare(void **state)
 {
     (void)state;
+    static const struct plan plan = {.watched_mark = 1}; /* always another */
     struct reload reload;
     int status;
     reload_open(&reload, &HANGING);
     reload_ask(&reload, RELOAD_BY_FILE);
-    reload_look(&reload, NULL, true, 1000);
+    reload_look(&reload, &plan, true, 1000);
     pid_t check = reload.child;
     assert_true(check > 0);
     assert_true(reload.running.renewal);
@@ -184,12 +187,12 @@ static void renewals_are_rare(void **state)
     waitpid(check, &status, 0);
     assert_true(reload_reaped(&reload, check, status));
     assert_int_equal(reload_take_news(&reload), RELOAD_BAD);
-    reload_over(&reload, 1, reload.why);
+    reload_over(&reload, 1, NULL);
     reload_ask(&reload, RELOAD_BY_FILE);
-    assert_int_equal(reload_look(&reload, NULL, true, 1001), 1000 + RELOAD_RENEW_PAUSE_MS);
+    assert_int_equal(reload_look(&reload, &plan, true, 1001), 1000 + RELOAD_RENEW_PAUSE_MS);
     assert_int_equal(reload.child, 0);
     reload_ask(&reload, RELOAD_BY_CONTROL); /* the administrator does not wait, and wants more */
-    reload_look(&reload, NULL, true, 1002);
+    reload_look(&reload, &plan, true, 1002);
     assert_true(reload.child > 0 && !reload.running.renewal && reload.running.by == RELOAD_BY_CONTROL);
     check = reload.child;
     reload_ask(&reload, RELOAD_BY_CONTROL);
@@ -197,6 +200,85 @@ static void renewals_are_rare(void **state)
     waitpid(check, &status, 0);
     reload_reaped(&reload, check, status);
     assert_false(reload_over(&reload, 1, reload.why)); /* somebody waits for the next one's end */
+}
+
+/* -- renewals: of what has changed */
+
+static char path[64];
+static const char *const FILES[] = {path};
+
+static void write_file(const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static struct plan *refuse_renewing(const struct planner *planner, const struct plan *old, char *why, size_t why_size)
+{
+    (void)planner, (void)old;
+    snprintf(why, why_size, "the key is another certificate's");
+    return NULL;
+}
+
+static const struct planner REFUSING = {.make = hang, .renew = refuse_renewing};
+
+/* Is one made when somebody asks? It is refused then. */
+static bool is_renewed(struct reload *reload, const struct plan *plan, int64_t now_ms)
+{
+    int status;
+    reload_ask(reload, RELOAD_BY_FILE);
+    reload_look(reload, plan, true, now_ms);
+    pid_t check = reload->child;
+    if (check == 0) {
+        assert_false(reload->next.any);
+        return false;
+    }
+    assert_int_equal(waitpid(check, &status, 0), check);
+    assert_true(reload_reaped(reload, check, status));
+    assert_int_equal(reload_take_news(reload), RELOAD_BAD);
+    reload_over(reload, 1, reload->why);
+    return true;
+}
+
+static void what_is_as_it_was_is_not_read_again(void **state)
+{
+    (void)state;
+    struct plan plan = {.watched = FILES, .watched_count = 1};
+    struct reload reload;
+    reload_open(&reload, &REFUSING);
+    snprintf(path, sizeof(path), "/tmp/reload_test.%d", (int)getpid());
+    write_file("one");
+    plan.watched_mark = watch_mark(FILES, 1);
+    assert_false(is_renewed(&reload, &plan, 1000));
+    write_file("another");
+    assert_true(is_renewed(&reload, &plan, 2000));
+    unlink(path);
+}
+
+static void what_was_refused_is_read_again_when_it_changes_or_later(void **state)
+{
+    (void)state;
+    struct plan plan = {.watched = FILES, .watched_count = 1};
+    struct reload reload;
+    int64_t now_ms = 1000;
+    reload_open(&reload, &REFUSING);
+    snprintf(path, sizeof(path), "/tmp/reload_test.%d", (int)getpid());
+    plan.watched_mark = watch_mark(FILES, 1); /* it was not there */
+    write_file("half");
+    assert_true(is_renewed(&reload, &plan, now_ms));
+    assert_false(is_renewed(&reload, &plan, now_ms += RELOAD_RENEW_PAUSE_MS));
+    write_file("a whole one");
+    assert_int_equal(reload_look(&reload, &plan, true, now_ms), 1000 + RELOAD_RENEW_PAUSE_MS + RELOAD_RETRY_MS);
+    reload_ask(&reload, RELOAD_BY_FILE);
+    reload_look(&reload, &plan, false, now_ms); /* no room yet, and then there is */
+    assert_true(is_renewed(&reload, &plan, now_ms));
+    now_ms += RELOAD_RENEW_PAUSE_MS;
+    assert_false(is_renewed(&reload, &plan, now_ms));
+    now_ms += RELOAD_RETRY_MS;
+    assert_true(is_renewed(&reload, &plan, now_ms));
+    unlink(path);
 }
 
 int main(void)
@@ -211,6 +293,8 @@ int main(void)
         WITH_RIG(the_check_dies_with_the_master),
         cmocka_unit_test(a_check_that_hangs_is_ended),
         cmocka_unit_test(renewals_are_rare),
+        cmocka_unit_test(what_is_as_it_was_is_not_read_again),
+        cmocka_unit_test(what_was_refused_is_read_again_when_it_changes_or_later),
     };
     return cmocka_run_group_tests_name("reload", tests, NULL, NULL);
 }

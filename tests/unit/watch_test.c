@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -254,6 +255,43 @@ static void a_way_that_is_too_long_is_told_of(void **state)
     close(inotify);
 }
 
+static void no_descriptor_is_told_of(void **state)
+{
+    struct rlimit before, few;
+    const char *file = in_top("file");
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = before;
+    few.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    int inotify = watch_open(&file, 1);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(inotify, -1);
+    assert_non_null(strstr(logged, "event=watch-failed error="));
+}
+
+static void the_mark_says_whether_a_file_has_changed(void **state)
+{
+    const char *files[] = {in_top("file"), in_top("link")};
+    (void)state;
+    uint64_t mark = watch_mark(files, 2), next;
+    put("file", "one");
+    assert_true((next = watch_mark(files, 2)) != mark); /* it is there now */
+    make_link("file", "link");
+    assert_true((mark = watch_mark(files, 2)) != next);
+    put("beside", "something else");
+    assert_int_equal(close(open(in_top("file"), O_RDONLY | O_CLOEXEC)), 0);
+    assert_true(watch_mark(files, 2) == mark);
+    put("file", "longer");
+    assert_true((next = watch_mark(files, 2)) != mark);
+    put("other", "longer");
+    make_link("other", "turned");
+    rename_over("turned", "link");
+    assert_true((mark = watch_mark(files, 2)) != next);
+    rename_over("other", "file");
+    assert_true(watch_mark(files, 2) != mark);
+}
+
 /* -- the housekeeper's side -- */
 
 static struct watch watch;
@@ -422,6 +460,8 @@ int main(void)
         TEST(what_is_missing_is_waited_for),
         TEST(a_loop_of_links_is_told_of),
         TEST(a_way_that_is_too_long_is_told_of),
+        TEST(no_descriptor_is_told_of),
+        TEST(the_mark_says_whether_a_file_has_changed),
         TEST(a_change_is_told_when_it_is_whole),
         TEST(patience_ends),
         TEST(nobody_asks_more_often_than_the_pause),
