@@ -169,6 +169,8 @@ static int run(const struct command *command)
     bool long_wait = command->verb == CONTROL_RELOAD || command->verb == CONTROL_CHECK;
     bool heard = ask(command->socket, command->request, long_wait ? LONG_WAIT_MS : WAIT_MS, &answer, why);
     int status = heard ? print_answer(command, &answer) : EXIT_UNREACHED;
+    if (!heard && command->json)
+        json_print_unheard(stdout, command->verb, why);
     if (!heard)
         complain(why);
     answer_clear(&answer);

@@ -299,6 +299,7 @@ def test_check_and_reload(gate):
         assert done.returncode == 1 and re.search(r"postern\.conf:\d+: .*nonsense", done.stderr), done
     status, = gate.records("posternd", "status")
     assert status["generation"] == 1 and "nonsense" in status["reload_refused"] and status["reloads"] == 0
+    assert len(status["reload_refused"]) > 160 and status["reload_refused"] in gate.ctl("status").stdout
     gate.write(good.replace("stand.example.org", "other.example.org"))
     assert gate.ctl("check").returncode == 0
     with Client(gate.address) as client:
@@ -620,7 +621,11 @@ def test_help_names_every_verb():
 
 def test_nobody_is_there(tmp_path):
     done = run("-s", str(tmp_path / "nothing"), "status")
-    assert done.returncode == 3 and "is posternd running" in done.stderr
+    assert done.returncode == 3 and done.stdout == "" and "is posternd running" in done.stderr
+    done = run("-s", str(tmp_path / "nothing"), "--json", "status")
+    document = json.loads(done.stdout)
+    assert done.returncode == 3 and document["ok"] is False and document["records"] == []
+    assert "is posternd running" in document["error"]["why"]
     left = socket.socket(socket.AF_UNIX)
     left.bind(str(tmp_path / "left"))
     done = run("-s", str(tmp_path / "left"), "status")
