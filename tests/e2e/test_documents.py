@@ -98,9 +98,42 @@ def events():
 
 
 def test_every_event_is_explained():
-    explained = set(re.findall(r"^  event=([\w-]+)", read("INSTALL"), re.M))
+    """Once, or the second one is forgotten when the first one changes."""
+    log = read("INSTALL").split("\n9. The log\n")[1].split("\n10. Size\n")[0]
     assert len(events()) > 12
-    assert explained == events()
+    assert sorted(re.findall(r"^  event=([\w-]+)", log, re.M)) == sorted(events())
+
+
+def test_every_event_stands_in_the_manual():
+    log = re.search(r"^\.Sh LOG\n((?:.|\n)*?)^\.Sh ", read("daemon/posternd.8"), re.M).group(1)
+    named = {name for line in re.findall(r"^\.It Cm (.*)", log, re.M) for name in line.split(" , ")}
+    verdicts = {"delivered", "refused", "deferred", "dropped", "aborted", "lost", "unknown"}
+    assert named - verdicts == events()
+
+
+RECORD = r'record_(?:text|string|number)\(\S+, "(\w+)"'
+
+
+def fields():
+    """{event: its fields}, of records that are made in one function; None: what other functions add to some."""
+    found = {None: set()}
+    for path in SOURCES:
+        for function in re.findall(r"^{\n(?:.|\n)*?^}", read(path), re.M):
+            event = re.search(r'\b(?:record_begin|begin)\([^;"]*"([\w-]+)"\)', function)
+            found.setdefault(event.group(1) if event else None, set()).update(re.findall(RECORD, function))
+    return found
+
+
+def test_every_field_is_explained():
+    """With its event, or above all events where it is the same in many."""
+    log = read("INSTALL").split("\n9. The log\n")[1].split("\n10. Size\n")[0]
+    general, *entries = re.split(r"^  event=", log, flags=re.M)
+    texts = {entry.split()[0]: entry for entry in entries}
+    everywhere = set(re.findall(r"(\w+)=", general))
+    assert {"session", "client", "error"} <= everywhere and len(fields()) > 20
+    missing = [(event, field) for event, names in fields().items() for field in names - everywhere
+               if not re.search(rf"\b{field}\b", log if event is None else texts[event])]
+    assert missing == []
 
 
 def test_every_trouble_with_inside_has_a_way_out():
