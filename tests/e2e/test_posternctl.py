@@ -551,33 +551,6 @@ def test_the_gate_is_not_disturbed(gate):
     assert left
 
 
-def test_who_gave_up_waiting_for_a_reload_takes_no_place(gate):
-    """A reload may have to wait for sessions of earlier configurations, and each posternctl gives up after a minute."""
-    fifo = gate.path.parent / "certificate"
-    os.mkfifo(fifo)  # the check waits for who would write
-    gate.write(gate.path.read_text().replace("policy = permissive\n", f'policy = permissive\n'
-               f'    tls {{ mode = may certificate = "{fifo}" }}\n', 1))
-    for _ in range(20):
-        with connect(gate) as s:
-            s.sendall(b"reload\n")
-    with connect(gate) as patient:
-        patient.sendall(b"reload\n")
-        patient.shutdown(socket.SHUT_WR)  # has no more to say, and is there
-        began = time.monotonic()
-        assert gate.ctl("status").returncode == 0
-        assert time.monotonic() - began < 5
-        def both_are_over():
-            """The one that ran, and the one that all others wished for."""
-            try:
-                os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
-            except OSError:
-                pass  # nobody reads it just now
-            return gate.log().count("state=refused") == 2
-
-        net.wait_until(both_are_over, 20, "the reloads are not over", gate.story)
-        assert answer(patient).startswith("error why=")
-
-
 @pytest.mark.parametrize("mode, owner", [(0o777, 0), (0o775, 65534), (0o755, None)])
 def test_a_directory_where_others_may_write_is_none(gate, tmp_path, mode, owner):
     """Who could put a socket or a file of his own in its place would be asked, or ended, instead of posternd."""
