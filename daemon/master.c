@@ -378,7 +378,8 @@ static void check_listeners(struct master *m, int64_t now_ms)
 {
     if (!is_serving(m) || now_ms < m->check_ms)
         return;
-    generation_restore_listeners(m->succession.present);
+    if (generation_restore_listeners(m->succession.present) && !reload_is_running(&m->reload))
+        reload_ask(&m->reload, RELOAD_BY_LISTENER);
     m->check_ms = now_ms + CHECK_MS;
 }
 
