@@ -9,7 +9,8 @@
 #include "common/must.h"
 #include "common/stream.h"
 
-enum { PIECES_MAX = 16 };
+/* STREAM_NOW: steps that bring nothing, of records without data say, before others have their turn. */
+enum { PIECES_MAX = 16, STEPS_NOW_MAX = 16 };
 
 void stream_init(struct stream *s, struct wait *wait, char *in, size_t in_size, char *out, size_t out_size)
 {
@@ -99,9 +100,9 @@ static enum io failed(struct stream *s, enum io *direction)
     return IO_LOST;
 }
 
-static bool is_past(int64_t deadline_ms, int64_t now_ms)
+static bool is_past(int64_t deadline_ms, int64_t now_ms, int64_t steps)
 {
-    return now_ms > deadline_ms && deadline_ms != STREAM_NOW;
+    return deadline_ms == STREAM_NOW ? steps >= STEPS_NOW_MAX : now_ms > deadline_ms;
 }
 
 /* One step of reading, in the clear or not; errno says why it failed. */
@@ -143,10 +144,10 @@ static enum io receive(struct stream *s, int64_t deadline_ms)
 {
     enum tls_step step = TLS_WANTS_READ;
     bool ask_first = s->tls != NULL ? tls_holds_input(s->tls) : s->greedy;
-    for (;;) {
+    for (int64_t steps = 0;; steps++) {
         size_t got;
         int64_t now = clock_ms();
-        enum io io = is_past(deadline_ms, now) ? IO_LATE : IO_OK;
+        enum io io = is_past(deadline_ms, now, steps) ? IO_LATE : IO_OK;
         wait_alive(s->wait, now);
         if (io == IO_OK && !ask_first)
             io = wait_for(s->wait, s->fd, events_of(step), deadline_ms);
@@ -317,10 +318,10 @@ enum io stream_flush(struct stream *s, int64_t deadline_ms)
 
 static enum io shake_hands(struct stream *s, int64_t deadline_ms)
 {
-    for (;;) {
+    for (int64_t steps = 0;; steps++) {
         int64_t now = clock_ms();
         wait_alive(s->wait, now);
-        if (is_past(deadline_ms, now))
+        if (is_past(deadline_ms, now, steps))
             return IO_LATE;
         enum tls_step step = tls_handshake(s->tls);
         if (step == TLS_DONE)

@@ -38,8 +38,9 @@ struct stream {
     uint64_t sent_bytes;
 };
 
-/* As a deadline: what can be done now, and no wait. IO_LATE from a read says that there is nothing (more) then, and it
- * may be asked again when the socket has something; a write that would have to wait is a failed one as ever. */
+/* As a deadline: what can be done now, and no wait. IO_LATE from a read says that there is nothing (more) then, or that
+ * what is there brought nothing for long enough (key updates without end), and it may be asked again when the socket
+ * has something; a write that would have to wait is a failed one as ever. */
 #define STREAM_NOW INT64_C(0)
 
 /* What can be said of unread input without waiting. */

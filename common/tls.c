@@ -109,12 +109,19 @@ static enum tls_step ended(const struct tls *tls, enum tls_step direction)
     return direction;
 }
 
+/* What is left in OpenSSL's queue of errors would be taken for this operation's. */
+static void begin_step(struct tls *tls)
+{
+    ERR_clear_error();
+    tls->socket.reads = 0;
+}
+
 enum tls_step tls_handshake(struct tls *tls)
 {
     must(tls->socket.fd >= 0);
     if (tls->reading != TLS_DONE)
         return ended(tls, TLS_FAILED);
-    ERR_clear_error();
+    begin_step(tls);
     int returned = SSL_do_handshake(tls->ssl);
     if (returned == 1) {
         tls->established = true;
@@ -136,7 +143,7 @@ enum tls_step tls_read(struct tls *tls, void *to, size_t room, size_t *got_out)
     must(tls->established || tls->reading != TLS_DONE);
     if (tls->reading != TLS_DONE)
         return ended(tls, tls->reading);
-    ERR_clear_error();
+    begin_step(tls);
     int returned = SSL_read_ex(tls->ssl, to, room, got_out);
     return returned == 1 ? TLS_DONE : judge(tls, returned, &tls->reading);
 }
@@ -145,7 +152,7 @@ static enum tls_step peek(struct tls *tls)
 {
     char octet;
     size_t got;
-    ERR_clear_error();
+    begin_step(tls);
     tls->socket.drained = false;
     int returned = SSL_peek_ex(tls->ssl, &octet, 1, &got);
     return returned == 1 ? TLS_DONE : judge(tls, returned, &tls->reading);
@@ -199,7 +206,7 @@ enum tls_step tls_write(struct tls *tls, const struct iovec *pieces, int count, 
         return ended(tls, tls->writing);
     const void *from = gather(tls, pieces, count, &size);
     must(size > 0);
-    ERR_clear_error();
+    begin_step(tls);
     int returned = SSL_write_ex(tls->ssl, from, size, put_out);
     return returned == 1 ? TLS_DONE : judge(tls, returned, &tls->writing);
 }
@@ -209,7 +216,7 @@ void tls_say_goodbye(struct tls *tls)
     if (!tls->established || tls->fatal || tls->writing != TLS_DONE)
         return;
     tls->writing = TLS_END;
-    ERR_clear_error();
+    begin_step(tls);
     SSL_shutdown(tls->ssl);
     ERR_clear_error();
 }

@@ -72,15 +72,21 @@ static int accept_any(int good, X509_STORE_CTX *store)
     return 1;
 }
 
-/* A session that another configuration verified, or did not ask, must not be resumed under this one: tickets outlive a
- * reload. So the context of a session (SSL_CTX_set_session_id_context(3)) is what clients are verified by. */
-static bool set_session_context(SSL_CTX *context, const struct tls_file *ca)
+/* A session that another configuration verified, did not ask, or gave another cipher, must not be resumed under this
+ * one: tickets outlive a reload, and listeners share their keys. So the context of a session
+ * (SSL_CTX_set_session_id_context(3)) is what clients are asked for and verified by, and the ciphers. */
+static bool set_session_context(SSL_CTX *context, const struct tls_server_options *options, const struct tls_file *ca)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned size = 0;
-    return EVP_Digest(ca->octets != NULL ? ca->octets : (const unsigned char *)"", ca->size, digest, &size,
-                      EVP_sha256(), NULL) == 1 &&
-           SSL_CTX_set_session_id_context(context, digest, size) == 1;
+    const char *ciphers = options->ciphers != NULL ? options->ciphers : "", *asks = options->ask_client ? "1" : "0";
+    EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    bool good = hash != NULL && EVP_DigestInit_ex2(hash, EVP_sha256(), NULL) == 1 &&
+                EVP_DigestUpdate(hash, asks, 1) == 1 && EVP_DigestUpdate(hash, ciphers, strlen(ciphers) + 1) == 1 &&
+                EVP_DigestUpdate(hash, ca->octets, ca->size) == 1 && EVP_DigestFinal_ex(hash, digest, &size) == 1 &&
+                SSL_CTX_set_session_id_context(context, digest, size) == 1;
+    EVP_MD_CTX_free(hash);
+    return good;
 }
 
 static bool ask_clients(SSL_CTX *context, const struct tls_server_options *options, struct tls_fault *fault)
@@ -88,7 +94,7 @@ static bool ask_clients(SSL_CTX *context, const struct tls_server_options *optio
     struct tls_file ca = {0};
     if (options->client_ca != NULL && !tls_file_read(&ca, options->client_ca))
         return tls_blame(fault, "client_ca", "%s cannot be read: %s", options->client_ca, strerror(errno));
-    bool good = set_session_context(context, &ca);
+    bool good = set_session_context(context, options, &ca);
     tls_file_clear(&ca);
     if (!good)
         return tls_blame(fault, "mode", "%s", tls_library_says());

@@ -14,6 +14,10 @@ static int socket_read(BIO *bio, char *to, int room)
     struct tls_socket *socket = BIO_get_data(bio);
     ssize_t got;
     BIO_clear_retry_flags(bio);
+    if (socket->reads++ >= TLS_SOCKET_READS_MAX) {
+        BIO_set_retry_read(bio);
+        return -1;
+    }
     do {
         got = recv(socket->fd, to, (size_t)room, MSG_DONTWAIT);
     } while (got < 0 && errno == EINTR);

@@ -9,8 +9,13 @@
 #include <openssl/bio.h>
 #include <stdbool.h>
 
+/* Reads of one operation, two for each record: OpenSSL goes on by itself while there is something that brings nothing
+ * (HelloRequests in a handshake), and who waits must look at his deadline. After so many the socket says "not now". */
+enum { TLS_SOCKET_READS_MAX = 32 };
+
 struct tls_socket {
     int fd;
+    int reads;    /* since the operation began, which sets it to 0 */
     bool drained; /* the last read found nothing */
     bool ended;   /* FIN */
     int error;    /* errno of the first failure, 0: none */

@@ -12,6 +12,7 @@ import inside_server
 import postern as postern_program
 import postfix_rig
 import stories
+import tls_peers
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -79,3 +80,33 @@ def postern():
         except AssertionError as fault:
             faults.append(str(fault))
     assert not faults, "\n".join(faults)
+
+
+@pytest.fixture(scope="session")
+def certificates():
+    made = tls_peers.Certificates()
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def tls_gate(postern, inside, certificates):
+    """A function: tls_gate("block.option=value", ..) starts posternd with a certificate before a scripted server."""
+
+    def start(*options, mode="may", pairs=(), script=None, keywords=inside_server.KEYWORDS):
+        server = inside(script, keywords=keywords)
+        return postern(server.address, *certificates.outside(mode, *pairs), *options), server
+
+    return start
+
+
+@pytest.fixture
+def secure_gate(tls_gate, certificates):
+    """The same, and TLS is required inside, which the scripted server speaks."""
+
+    def start(*options, script=None, **kwargs):
+        script = {"STARTTLS": tls_peers.accepting(certificates.server_context()), **(script or {})}
+        keywords = (*inside_server.KEYWORDS, b"STARTTLS")
+        return tls_gate("backend.tls.mode=require", *options, script=script, keywords=keywords, **kwargs)
+
+    return start

@@ -46,6 +46,7 @@ class Session:
         self.commands = []  # lines without CRLF
         self.messages = []
         self.ended = None  # "closed", "reset" or "by us"
+        self.secured_at = None  # so many commands were heard before TLS began
         self._unread = bytearray()
 
     # -- for scripts
@@ -69,6 +70,16 @@ class Session:
         self.transcript.append(("I!", b"stalls"))
         while True:
             self._read()
+
+    def secure(self, context):
+        """TLS begins; what was heard before is no part of it."""
+        self.transcript.append(("I!", b"TLS, with %d octets unread" % len(self._unread)))
+        try:
+            self.connection = context.wrap_socket(self.connection, server_side=True)
+        except OSError as fault:  # an ssl.SSLError is one
+            self.transcript.append(("I!", str(fault).encode()))
+            self._end("no TLS")
+        self.secured_at = len(self.commands)
 
     # -- the conversation
 
@@ -103,7 +114,8 @@ class Session:
 
     def _usual(self, verb):
         if verb in ("EHLO", "HELO"):
-            lines = [b"inside.test"] + (list(self.server.keywords) if verb == "EHLO" else [])
+            keywords = [k for k in self.server.keywords if self.secured_at is None or k != b"STARTTLS"]
+            lines = [b"inside.test"] + (keywords if verb == "EHLO" else [])
             return b"".join(b"250-" + line + b"\r\n" for line in lines[:-1]) + b"250 " + lines[-1] + b"\r\n"
         if verb == "BDAT":
             return b"502 5.5.1 not here\r\n"

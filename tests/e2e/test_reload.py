@@ -5,6 +5,8 @@ import os
 import re
 import signal
 import socket
+import ssl
+import subprocess
 import threading
 import time
 
@@ -28,7 +30,7 @@ listener mx {
     policy      = inbound
     max_workers = %(max_workers)d
     min_spare   = 2
-    max_spare   = 5
+    max_spare   = 5  %(tls)s
 }
 backend inside {
     pass_client = xclient
@@ -47,7 +49,7 @@ class Gate(postern_program.PosternFrom):
         self.path = str(directory / "postern.conf")
         port = net.free_port()
         self.places = {"hostname": "mx.example.org", "addresses": f"127.0.0.1:{port}", "max_workers": 50,
-                       "log_level": "info", "inside": inside[1], **places}
+                       "log_level": "info", "inside": inside[1], "tls": "", **places}
         self.write()
         super().__init__(("127.0.0.1", port), *flags, "-c", self.path, *arguments)
 
@@ -88,9 +90,27 @@ def banner(address):
         return client.expect(220).text
 
 
-def test_nothing_is_lost_while_it_is_reloaded_all_the_time(inside, gate):
+def make_certificate(directory):
+    """Its file, with the key in it."""
+    path = str(directory / "mx.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
+                    "2", "-subj", "/CN=mx.example.org", "-keyout", path, "-out", path + ".leaf"], check=True,
+                   capture_output=True)
+    with open(path, "a") as whole, open(path + ".leaf") as leaf:
+        whole.write(leaf.read())
+    return path
+
+
+def begin_tls(client):
+    client.ask("STARTTLS", 220)
+    client.socket = ssl._create_unverified_context().wrap_socket(client.socket)
+    client.ask("EHLO client.test", 250)
+
+
+def test_nothing_is_lost_while_it_is_reloaded_all_the_time(inside, gate, tmp_path):
+    """Every other message goes in TLS."""
     server = inside()
-    daemon = gate(server.address)
+    daemon = gate(server.address, tls=f"tls {{ mode = may certificate = {make_certificate(tmp_path)} }}")
     faults, stop = [], threading.Event()
 
     def send(first):
@@ -98,6 +118,8 @@ def test_nothing_is_lost_while_it_is_reloaded_all_the_time(inside, gate):
             for number in range(first, MESSAGES, AT_A_TIME):
                 with Client(daemon.address) as client:
                     client.hello()
+                    if number % 2:
+                        begin_tls(client)
                     assert client.message("user@example.org", b"Subject: %d\r\n\r\ntext\r\n" % number).code == 250
                     client.quit()
         except Exception as fault:  # told below, by the test's own thread
@@ -121,6 +143,7 @@ def test_nothing_is_lost_while_it_is_reloaded_all_the_time(inside, gate):
     subjects = sorted(int(re.search(rb"^Subject: (\d+)", m.content, re.M).group(1)) for m in server.accepted)
     assert subjects == list(range(MESSAGES))
     assert not daemon.count("event=worker-cut") and not daemon.count("event=accept-failed")
+    assert len(re.findall(r"event=message .*verdict=delivered tls=TLSv1\.3 ", daemon.log())) == MESSAGES / 2
 
 
 def test_sessions_go_on_as_they_began(inside, gate):
@@ -252,7 +275,7 @@ def test_a_relative_path_from_the_background(inside, tmp_path):
         os.chmod(place, 0o755)
     port, pid_file = net.free_port(), tmp_path / "pid"
     places = {"hostname": "mx.example.org", "addresses": f"127.0.0.1:{port}", "max_workers": 50, "log_level": "info",
-              "inside": inside().address[1]}
+              "inside": inside().address[1], "tls": ""}
     text = (CONF % places).replace("= stderr", f"= syslog\nlog_socket = {tmp_path}/log\npid_file = {pid_file}")
     (tmp_path / "postern.conf").write_text(text)
     done = postern_program.subprocess.run([postern_program.POSTERND, "-c", "postern.conf"], cwd=tmp_path, timeout=30,

@@ -145,13 +145,13 @@ def test_log_scoreboard_and_titles(gate, certificates):
     assert not found_in(gate.log().encode(), secrets)
 
 
-@pytest.mark.skipif(postern_program.SANITIZED, reason="a sanitizer needs its memory in a core; the plain build is tested")
 def test_core_forced_by_root(gate, certificates, tmp_path):
     secrets = secret_numbers(certificates)
     secrets.update(ticket_secrets(regions(gate)["postern-keys"]))
     client = held_session(gate)
     worker = gate.worker_of(client)
-    assert not found_in(_core_of(worker, tmp_path / "core"), secrets)
+    if not postern_program.SANITIZED:  # whose cores are as they are found: its memory is terabytes wide
+        assert not found_in(_core_of(worker, tmp_path / "core"), secrets)
     # The instrument works: with a filter that lets everything out, the same core has what the session holds.
     with open(f"/proc/{worker}/coredump_filter", "w") as f:
         f.write(ANONYMOUS)
@@ -177,7 +177,7 @@ def test_worker_that_crashes_leaves_no_core(gate):
         assert re.search(r"^Max core file size +0 +0 ", f.read(), re.M)
     directory = os.readlink(f"/proc/{worker}/cwd")
     before = set(os.listdir(directory))
-    os.kill(worker, signal.SIGSEGV)
+    os.kill(worker, signal.SIGABRT)  # a sanitizer catches others
     gate.wait_log(r"event=worker-crashed")
     left = {name for name in set(os.listdir(directory)) - before if name.startswith("core")}
     assert not left

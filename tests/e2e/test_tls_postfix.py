@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: ISC
 """TLS on both legs, with a real Postfix inside: what is said, what arrives, what both logs say of it."""
-import hashlib
 import os
 import re
 import shutil
 import smtplib
 import ssl
-import subprocess
 import tempfile
 
 import pytest
@@ -15,48 +13,13 @@ import postern as postern_program
 import postfix_rig
 import stories
 from smtp_client import Client
+from tls_peers import Pair, TlsClient, heard_to_the_end
 from vectors import trace_of
 
 HEAD = b"From: sender@example.com\r\nTo: user@example.org\r\nSubject: e2e\r\nMessage-ID: <1@example.com>\r\n"
 CONTENT = HEAD + b"\r\n..\r\n" + b"".join(b"%d" % (n % 10) + b"x" * 75 + b"\r\n" for n in range(13_000))
 MESSAGES = {"small": HEAD + b"\r\n.hello\r\n.\r\n", "empty": b"", "a megabyte": CONTENT}
 NAME = "inside.test"
-
-
-def openssl(*arguments, given=b""):
-    return subprocess.run(["openssl", *arguments], input=given, capture_output=True, check=True, timeout=60).stdout
-
-
-class Pair:
-    """A key and a certificate signed with it."""
-
-    def __init__(self, directory, name):
-        self.certificate, self.key = f"{directory}/{name}.pem", f"{directory}/{name}.key"
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
-                "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-out", self.certificate,
-                "-keyout", self.key)
-
-    def pin(self):
-        """As INSTALL tells."""
-        public = openssl("x509", "-in", self.certificate, "-pubkey", "-noout")
-        return hashlib.sha256(openssl("pkey", "-pubin", "-outform", "DER", given=public)).hexdigest()
-
-
-class TlsClient(Client):
-    tls_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    tls_context.check_hostname = False
-    tls_context.verify_mode = ssl.CERT_NONE
-
-    def begin_tls(self, context=None, name=None, session=None):
-        assert self._unread == b""
-        self.transcript.append(("!", b"TLS"))
-        self.socket = (context or self.tls_context).wrap_socket(self.socket, server_hostname=name, session=session)
-
-    def starttls(self, **kwargs):
-        self.hello()
-        self.ask("STARTTLS", 220)
-        self.begin_tls(**kwargs)
-        return self.ask("EHLO client.test", 250)
 
 
 @pytest.fixture(scope="module")
@@ -284,23 +247,13 @@ def test_any_worker_takes_a_session_up(gate, version):
     program.wait_log("event=session .*resumed=yes")
 
 
-def heard_to_the_end(client):
-    heard = b""
-    try:
-        while octets := client.socket.recv(4096):
-            heard += octets
-    except ConnectionError:
-        pass
-    return heard
-
-
 def test_a_handshake_that_fails_is_seen(gate):
     program = gate()
     with TlsClient(program.address) as client:
         client.hello()
         client.ask("STARTTLS", 220)
         client.send(b"EHLO client.test\r\n")
-        assert heard_to_the_end(client)[:1] in (b"", b"\x15")  # nothing but an alert
+        assert heard_to_the_end(client.socket)[:1] in (b"", b"\x15")  # nothing but an alert
     program.wait_log(r'event=session .*ended="TLS handshake failed" why=')
 
 

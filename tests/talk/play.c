@@ -234,73 +234,49 @@ static bool play_secure(const struct step *step)
     return play_tls(step, end, &play.sides, play.again);
 }
 
-/* False: not done yet, the session goes on first. */
+static void play_deafness(const struct step *step)
+{
+    need(step, end_of(step) != NULL);
+    end_of(step)->deaf = step->kind == STEP_DEAF;
+}
+
+static void play_ending(const struct step *step)
+{
+    (void)step;
+    play_end();
+}
+
+static void play_time(const struct step *step)
+{
+    fake_clock_move_to(clock_ms() + step->number - play.time_passed);
+    play.time_passed = 0;
+}
+
+/* What is done at once .. */
+static void (*const plays[STEP_KINDS])(const struct step *step) = {
+    [STEP_SAY] = play_say,         [STEP_REPLY] = play_reply,     [STEP_LINE] = play_line,
+    [STEP_OCTETS] = play_octets,   [STEP_FIELD] = play_field,     [STEP_NOTHING] = play_nothing,
+    [STEP_CONNECT] = play_connect, [STEP_CLOSE] = play_close,     [STEP_HALF_CLOSE] = play_close,
+    [STEP_RESET] = play_close,     [STEP_CLOSED] = play_closed,   [STEP_TLS_CLOSED] = play_closed,
+    [STEP_DEAF] = play_deafness,   [STEP_LISTEN] = play_deafness, [STEP_BROKEN_OFF] = play_broken_off,
+    [STEP_LOG] = play_log,         [STEP_LATE_LOG] = play_log,    [STEP_NO_LOG] = play_log,
+    [STEP_END] = play_ending,      [STEP_TIME] = play_time,
+};
+
+/* .. and what may have to wait: false, the session goes on first. */
+static bool (*const waits[STEP_KINDS])(const struct step *step) = {
+    [STEP_LEAVES] = play_leaves,       [STEP_TLS] = play_secure,          [STEP_TLS_FAILS] = play_secure,
+    [STEP_TLS_BEGINS] = play_secure,   [STEP_TLS_FINISHES] = play_secure, [STEP_TRICKLE] = play_secure,
+    [STEP_CLIENT_HELLO] = play_secure, [STEP_NO_TLS] = play_secure,       [STEP_CLOSE_NOTIFY] = play_secure,
+    [STEP_CLEAR] = play_secure,
+};
+
+/* False: not done yet. */
 static bool play_step(const struct step *step)
 {
-    switch (step->kind) {
-    case STEP_SAY:
-        play_say(step);
-        break;
-    case STEP_REPLY:
-        play_reply(step);
-        break;
-    case STEP_LINE:
-        play_line(step);
-        break;
-    case STEP_OCTETS:
-        play_octets(step);
-        break;
-    case STEP_FIELD:
-        play_field(step);
-        break;
-    case STEP_NOTHING:
-        play_nothing(step);
-        break;
-    case STEP_CONNECT:
-        play_connect(step);
-        break;
-    case STEP_CLOSE:
-    case STEP_HALF_CLOSE:
-    case STEP_RESET:
-        play_close(step);
-        break;
-    case STEP_CLOSED:
-    case STEP_TLS_CLOSED:
-        play_closed(step);
-        break;
-    case STEP_LEAVES:
-        return play_leaves(step);
-    case STEP_BROKEN_OFF:
-        play_broken_off(step);
-        break;
-    case STEP_DEAF:
-    case STEP_LISTEN:
-        need(step, end_of(step) != NULL);
-        end_of(step)->deaf = step->kind == STEP_DEAF;
-        break;
-    case STEP_LOG:
-    case STEP_LATE_LOG:
-    case STEP_NO_LOG:
-        play_log(step);
-        break;
-    case STEP_END:
-        play_end();
-        break;
-    case STEP_TLS:
-    case STEP_TLS_FAILS:
-    case STEP_TLS_BEGINS:
-    case STEP_TLS_FINISHES:
-    case STEP_TRICKLE:
-    case STEP_CLIENT_HELLO:
-    case STEP_NO_TLS:
-    case STEP_CLOSE_NOTIFY:
-    case STEP_CLEAR:
-        return play_secure(step);
-    case STEP_TIME:
-        fake_clock_move_to(clock_ms() + step->number - play.time_passed);
-        play.time_passed = 0;
-        break;
-    }
+    if (waits[step->kind])
+        return waits[step->kind](step);
+    plays[step->kind](step);
     return true;
 }
 

@@ -43,7 +43,8 @@ enum step_kind {
     STEP_LOG,          /* a log line with all these words */
     STEP_LATE_LOG,     /* the same, written when the outside had heard all that was dealt with so far */
     STEP_NO_LOG,       /* none with all these words since the last L: */
-    STEP_END           /* the rest does not matter, but must come to an end */
+    STEP_END,          /* the rest does not matter, but must come to an end */
+    STEP_KINDS
 };
 
 enum match {

@@ -276,6 +276,34 @@ static void key_updates_hold_nobody_beyond_his_deadline(void **state)
     tear_down(&p);
 }
 
+static int update_keys_and_listen(int fd, int signal_fd)
+{
+    struct tls *tls = peer_begin(fd);
+    for (int i = 0; i < 100; i++) {
+        SSL_key_update(tls->ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
+        if (SSL_do_handshake(tls->ssl) != 1)
+            return 1;
+    }
+    return write(signal_fd, "x", 1) == 1 ? peer_drains(tls, fd) : 2;
+}
+
+/* Who has others to look after comes back to this one in its turn. */
+static void key_updates_are_not_gone_through_at_once(void **state)
+{
+    struct pair p;
+    (void)state;
+    set_up(&p, update_keys_and_listen);
+    secure(&p);
+    await_signal(&p);
+    struct pollfd ready = {.fd = p.s.fd, .events = POLLIN};
+    assert_int_equal(stream_fill(&p.s, STREAM_NOW), IO_LATE);
+    assert_int_equal(clock_poll(&ready, 1, clock_deadline(0)), 1);
+    for (int turns = 0; turns < 100 && clock_poll(&ready, 1, clock_deadline(0)) == 1; turns++)
+        assert_int_equal(stream_fill(&p.s, STREAM_NOW), IO_LATE);
+    assert_int_equal(clock_poll(&ready, 1, clock_deadline(0)), 0);
+    tear_down(&p);
+}
+
 /* -- ends -- */
 
 static int say_goodbye_and_listen(int fd, int signal_fd)
@@ -426,6 +454,7 @@ int main(void)
         cmocka_unit_test(a_peer_that_does_not_read_is_late),
         cmocka_unit_test(a_ticket_is_no_input),
         cmocka_unit_test(key_updates_hold_nobody_beyond_his_deadline),
+        cmocka_unit_test(key_updates_are_not_gone_through_at_once),
         cmocka_unit_test(a_half_closed_peer_still_hears),
         cmocka_unit_test(an_end_right_behind_the_data_is_told_at_once),
         cmocka_unit_test(a_close_says_goodbye_and_an_abort_does_not),

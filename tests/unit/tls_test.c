@@ -258,6 +258,27 @@ static void records_without_data_are_taken_one_by_one(void **state)
     tls_client_free(&client);
 }
 
+/* OpenSSL's client passes over a HelloRequest in a handshake without asking anybody, however many there are. */
+static void a_handshake_that_brings_nothing_is_left_in_between(void **state)
+{
+    static const char hello_request[] = {0x16, 3, 3, 0, 4, 0, 0, 0, 0};
+    char flood[1000 * sizeof(hello_request)];
+    struct tls_server *server = server_of((const char *[]){all.ec_file}, 1);
+    struct tls_client *client = client_of(TLS_VERIFY_NONE, NULL);
+    struct ends e;
+    (void)state;
+    for (size_t i = 0; i < sizeof(flood); i += sizeof(hello_request))
+        memcpy(flood + i, hello_request, sizeof(hello_request));
+    ends_open(&e, tls_server_begin(server), tls_client_begin(client, NULL));
+    assert_int_equal(tls_handshake(e.client), TLS_WANTS_READ);
+    assert_int_equal(send(e.server_fd, flood, sizeof(flood), 0), sizeof(flood));
+    assert_int_equal(tls_handshake(e.client), TLS_WANTS_READ);
+    assert_int_equal(recv(e.client_fd, flood, 1, MSG_PEEK | MSG_DONTWAIT), 1); /* and who waits looks at the time */
+    ends_close(&e);
+    tls_server_free(&server);
+    tls_client_free(&client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +291,7 @@ int main(void)
         cmocka_unit_test(who_hangs_up_within_the_handshake_failed),
         cmocka_unit_test(renegotiation_is_refused),
         cmocka_unit_test(records_without_data_are_taken_one_by_one),
+        cmocka_unit_test(a_handshake_that_brings_nothing_is_left_in_between),
     };
     return cmocka_run_group_tests(tests, make_all, clear_all);
 }

@@ -302,6 +302,49 @@ static void a_clients_certificate_is_neither_forgotten_nor_forged(void **state)
     in_both_versions(remember_the_client);
 }
 
+static void ask_who_was_never_asked(int version)
+{
+    struct tls_server *before = server_of((const char *[]){all.mx_file}, 1), *asking = asking_server(NULL);
+    SSL_SESSION *session = NULL;
+    assert_false(visit(before, version, &session, true).facts.peer_given);
+    struct told told = visit(asking, version, &session, true); /* as after a reload with ask_client_certificate = yes */
+    assert_false(told.facts.resumed);
+    expect_friend(&told, false);
+    told = visit(before, version, &session, true);
+    assert_false(told.facts.resumed || told.facts.peer_given); /* and back */
+    SSL_SESSION_free(session);
+    tls_server_free(&before);
+    tls_server_free(&asking);
+}
+
+static void a_ticket_is_no_way_round_being_asked(void **state)
+{
+    (void)state;
+    in_both_versions(ask_who_was_never_asked);
+}
+
+static struct tls_server *server_with(const char *ciphers)
+{
+    struct tls_fault fault;
+    struct tls_server_options options = {
+        .mode = TLS_MODE_MAY, .certificates = {(const char *[]){all.mx_file}, 1}, .ciphers = ciphers};
+    struct tls_server *server = tls_server_new(&options, &fault);
+    assert_non_null(server);
+    return server;
+}
+
+static void a_cipher_that_is_forbidden_now_is_not_resumed(void **state)
+{
+    struct tls_server *before = server_with("DEFAULT"), *stricter = server_with("DEFAULT:-AESGCM:-CHACHA20");
+    SSL_SESSION *session = NULL;
+    (void)state;
+    assert_false(visit(before, TLS1_2_VERSION, &session, false).facts.resumed);
+    assert_false(visit(stricter, TLS1_2_VERSION, &session, false).facts.resumed);
+    SSL_SESSION_free(session);
+    tls_server_free(&before);
+    tls_server_free(&stricter);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +352,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(two_rotations_are_survived_three_are_not, new_keys, drop_keys),
         cmocka_unit_test_setup_teardown(without_keys_there_are_no_tickets, new_keys, drop_keys),
         cmocka_unit_test_setup_teardown(a_clients_certificate_is_neither_forgotten_nor_forged, new_keys, drop_keys),
+        cmocka_unit_test_setup_teardown(a_ticket_is_no_way_round_being_asked, new_keys, drop_keys),
+        cmocka_unit_test_setup_teardown(a_cipher_that_is_forbidden_now_is_not_resumed, new_keys, drop_keys),
     };
     return cmocka_run_group_tests(tests, make_all, clear_all);
 }
