@@ -26,10 +26,14 @@ static void point_to_null(int fd)
         close(null);
 }
 
+void background_prepare(void)
+{
+    close_range(STDERR_FILENO + 1, ~0u, 0); /* what the starter left open: it may wait for a pipe's end */
+}
+
 int background_enter(void)
 {
     int ends[2];
-    close_range(STDERR_FILENO + 1, ~0u, 0); /* what the starter left open: it may wait for a pipe's end */
     if (pipe2(ends, O_CLOEXEC) != 0)
         return -1;
     pid_t pid = fork();

@@ -134,9 +134,10 @@ static bool trace(struct deed *deed)
     struct orders *orders = deed->view->house->board.orders;
     struct network network;
     int64_t ms = CONTROL_TRACE_DEFAULT_MS, now_ms = clock_ms();
-    if (request->count > 0 && slice_equal(request->arguments[0], slice_of("off")))
-        return stop_traces(deed);
-    if (request->count > 0) {
+    if (request->count > 0 && slice_equal(request->arguments[0], slice_of("off"))) {
+        if (!stop_traces(deed))
+            return false;
+    } else if (request->count > 0) {
         if (!parse_network(deed, 0, &network))
             return false;
         if (request->count > 1 && !control_parse_duration(request->arguments[1], &ms))

@@ -89,6 +89,8 @@ static int plan_and_go(const struct arguments *arguments, const struct block *ro
                                 .overrides = &arguments->overrides,
                                 .log_to_stderr = arguments->log_to_stderr};
     const struct planner planner = planning_planner(&planning);
+    if (!arguments->check && !arguments->foreground)
+        background_prepare();
     struct plan *plan = planner.make(&planner, why, sizeof(why));
     if (plan == NULL)
         return complain(why);

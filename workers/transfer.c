@@ -73,8 +73,8 @@ static void refuse(struct transfer *t, const struct reply *answer, const char *v
 
 static void lose_client(struct transfer *t, const char *why)
 {
-    refuse(t, &REPLY_INSIDE_LOST, "aborted", why);
     session_end(t->s, why);
+    refuse(t, &REPLY_INSIDE_LOST, "aborted", t->s->ending); /* which knows of posternctl's kill */
 }
 
 static void time_out(struct transfer *t)

@@ -38,17 +38,32 @@ static json_t *object_of(const struct answer_record *record, bool with_kind)
     return object;
 }
 
-bool json_print(FILE *to, enum control_verb verb, const struct answer *answer)
+/* The document takes all of it over. NULL: there was no error. */
+static bool print(FILE *to, enum control_verb verb, bool ok, json_t *records, json_t *error)
 {
-    json_t *document = json_object(), *records = json_array();
+    json_t *document = json_object();
     json_object_set_new(document, "verb", json_string(control_verbs[verb].name));
-    json_object_set_new(document, "ok", json_boolean(answer->end == ANSWER_OK));
-    for (int i = 0; i < answer->count; i++)
-        json_array_append_new(records, object_of(&answer->records[i], true));
+    json_object_set_new(document, "ok", json_boolean(ok));
     json_object_set_new(document, "records", records);
-    if (answer->end == ANSWER_ERROR)
-        json_object_set_new(document, "error", object_of(&answer->error, false));
+    if (error != NULL)
+        json_object_set_new(document, "error", error);
     bool written = json_dumpf(document, to, JSON_INDENT(2)) == 0 && fputc('\n', to) != EOF;
     json_decref(document);
     return written;
+}
+
+bool json_print(FILE *to, enum control_verb verb, const struct answer *answer)
+{
+    json_t *records = json_array();
+    for (int i = 0; i < answer->count; i++)
+        json_array_append_new(records, object_of(&answer->records[i], true));
+    return print(to, verb, answer->end == ANSWER_OK, records,
+                 answer->end == ANSWER_ERROR ? object_of(&answer->error, false) : NULL);
+}
+
+bool json_print_unheard(FILE *to, enum control_verb verb, const char *why)
+{
+    json_t *error = json_object();
+    json_object_set_new(error, "why", json_string(why));
+    return print(to, verb, false, json_array(), error);
 }

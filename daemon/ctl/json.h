@@ -12,5 +12,7 @@
 
 /* False: it could not be written. */
 bool json_print(FILE *to, enum control_verb verb, const struct answer *answer);
+/* Nobody answered, or not to the end. A document as well: who pipes it into another program sees no exit status. */
+bool json_print_unheard(FILE *to, enum control_verb verb, const char *why);
 
 #endif

@@ -75,8 +75,10 @@ static bool understand(struct command *command)
     }
     fprintf(stderr, "posternctl: %s", why);
     struct slice rest = slice_of(command->request), name = slice_take_word(&rest);
-    if (control_find(name, &command->verb))
-        fprintf(stderr, ": %s %s", control_verbs[command->verb].name, control_verbs[command->verb].arguments);
+    if (control_find(name, &command->verb)) {
+        const char *arguments = control_verbs[command->verb].arguments;
+        fprintf(stderr, ": %s%s%s", control_verbs[command->verb].name, arguments[0] != '\0' ? " " : "", arguments);
+    }
     fputs("; `posternctl help` says what there is\n", stderr);
     return false;
 }
@@ -85,7 +87,7 @@ static bool read_options(struct command *command, int argc, char **argv)
 {
     static const struct option options[] = {
         {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0}};
-    for (int letter; (letter = getopt_long(argc, argv, "+s:hV", options, NULL)) != -1;) {
+    for (int letter; (letter = getopt_long(argc, argv, "s:hV", options, NULL)) != -1;) {
         switch (letter) {
         case 's':
             command->socket = optarg;
@@ -167,6 +169,8 @@ static int run(const struct command *command)
     bool long_wait = command->verb == CONTROL_RELOAD || command->verb == CONTROL_CHECK;
     bool heard = ask(command->socket, command->request, long_wait ? LONG_WAIT_MS : WAIT_MS, &answer, why);
     int status = heard ? print_answer(command, &answer) : EXIT_UNREACHED;
+    if (!heard && command->json)
+        json_print_unheard(stdout, command->verb, why);
     if (!heard)
         complain(why);
     answer_clear(&answer);

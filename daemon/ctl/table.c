@@ -6,7 +6,7 @@
 
 #include "daemon/ctl/table.h"
 
-enum { CELL_MAX = 160, COLUMNS_MAX = 16, GAP = 2, MS_PER_S = 1000 };
+enum { CELL_MAX = 1200, /* the reason of a refused reload whole */ COLUMNS_MAX = 16, GAP = 2, MS_PER_S = 1000 };
 
 enum unit { AS_IT_IS, AGE, WHEN, BYTES, YES_NO, LATENCY };
 

@@ -6,6 +6,7 @@ import socket
 import ssl
 import subprocess
 import time
+import types
 
 import pytest
 
@@ -227,6 +228,31 @@ def test_a_new_certificate_is_shown_without_a_signal(inside, gate, certificate):
     net.wait_until(lambda: shown_certificate(program) != old, 40, "the old certificate is shown", program.story)
     deliver(program)
     assert renewals(program) == 1
+
+
+def test_in_the_background_certificates_are_watched_and_signals_heard(inside, tmp_path, certificate):
+    """The watch is opened with the plan, before posternd leaves its terminal."""
+    address, pid_file = ("127.0.0.1", net.free_port()), tmp_path / "pid"
+    path = tmp_path / "postern.conf"
+    text = CONFIG % {"interval": "200ms", "port": address[1], "tls": f"tls {{ mode = may  certificate = {certificate} }}",
+                     "servers": "server one { address = 127.0.0.1:%d }" % inside().address[1]}
+    path.write_text(f"pid_file = {pid_file}\nlog_socket = {tmp_path}/nobody\n" + text)
+    status, _, error = postern_program.run("-c", str(path))
+    assert status == 0, error
+    pid = int(pid_file.read_text())
+    try:
+        program = types.SimpleNamespace(address=address)
+        for name in ("second", "third"):
+            old = shown_certificate(program)
+            make_certificate(certificate, f"{name}.example.org")
+            net.wait_until(lambda: shown_certificate(program) != old, 40, "the old certificate is shown")
+        family = [pid] + net.descendants(pid)
+        os.kill(pid, signal.SIGTERM)
+        net.wait_until(lambda: not any(map(net.is_alive, family)), 30, "TERM does not end it")
+    finally:
+        if net.is_alive(pid):
+            for process in [pid] + net.descendants(pid):
+                os.kill(process, signal.SIGKILL)
 
 
 def test_a_link_that_is_turned_is_noticed(inside, gate, certificate, tmp_path):

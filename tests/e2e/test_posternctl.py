@@ -274,6 +274,14 @@ def test_trace_shows_the_conversation_and_no_secret(gate):
     assert {line[0] for line in re.findall(r"event=trace session=(\w+)()", gate.log())} == {session}
 
 
+def test_trace_off_names_who_is_still_traced(gate):
+    assert gate.ctl("trace", "192.0.2.7").returncode == 0
+    assert gate.ctl("trace", "2001:db8::/32").returncode == 0
+    text = gate.ctl("trace", "off", "192.0.2.7").stdout
+    assert "2001:db8::/32" in text and "192.0.2.7" not in text
+    assert gate.ctl("trace", "off", "2001:db8::/32").stdout == "nobody is traced\n"
+
+
 @pytest.mark.parametrize("arguments", [("example.org",), ("192.0.2.1/24",), ("192.0.2.1", "2d"), ("192.0.2.1", "5"),
                                        ("off", "192.0.2.1"), ("off", "x")])
 def test_trace_of_what_is_none(gate, arguments):
@@ -291,6 +299,7 @@ def test_check_and_reload(gate):
         assert done.returncode == 1 and re.search(r"postern\.conf:\d+: .*nonsense", done.stderr), done
     status, = gate.records("posternd", "status")
     assert status["generation"] == 1 and "nonsense" in status["reload_refused"] and status["reloads"] == 0
+    assert len(status["reload_refused"]) > 160 and status["reload_refused"] in gate.ctl("status").stdout
     gate.write(good.replace("stand.example.org", "other.example.org"))
     assert gate.ctl("check").returncode == 0
     with Client(gate.address) as client:
@@ -367,6 +376,19 @@ def test_kill_while_inside_is_asked(inside, gates):
         assert gate.ctl("kill", gate.session_of(client)["id"]).returncode == 0
         assert client.all_replies() == []
     gate.wait_log('ended="killed by posternctl"')
+
+
+def test_kill_within_a_message(gate):
+    """Neither line of the log says that it was the client."""
+    with Client(gate.address) as client:
+        client.hello()
+        client.begin("user@example.org")
+        client.send(b"Subject: x\r\n")
+        session = gate.session_of(client)
+        assert gate.ctl("kill", session["id"]).returncode == 0
+        assert client.is_closed()
+    gate.wait_log(rf'event=message session={session["id"]} .*verdict=aborted reason="killed by posternctl"')
+    gate.wait_log(rf'event=session session={session["id"]} .*ended="killed by posternctl"')
 
 
 def test_kill_waits_for_the_answer_to_a_message(inside, gates):
@@ -613,6 +635,11 @@ def test_usage(arguments):
     assert done.returncode == 2 and done.stdout == "" and done.stderr != "", done
 
 
+def test_options_may_stand_behind_the_verb(gate):
+    done = gate.ctl("version", "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["ok"]
+
+
 def test_help_names_every_verb():
     done = run("help")
     assert done.returncode == 0
@@ -622,7 +649,11 @@ def test_help_names_every_verb():
 
 def test_nobody_is_there(tmp_path):
     done = run("-s", str(tmp_path / "nothing"), "status")
-    assert done.returncode == 3 and "is posternd running" in done.stderr
+    assert done.returncode == 3 and done.stdout == "" and "is posternd running" in done.stderr
+    done = run("-s", str(tmp_path / "nothing"), "--json", "status")
+    document = json.loads(done.stdout)
+    assert done.returncode == 3 and document["ok"] is False and document["records"] == []
+    assert "is posternd running" in document["error"]["why"]
     left = socket.socket(socket.AF_UNIX)
     left.bind(str(tmp_path / "left"))
     done = run("-s", str(tmp_path / "left"), "status")
