@@ -253,10 +253,16 @@ static bool prepare_listener(int fd, const struct endpoint *at)
            (at->address.family != 6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0);
 }
 
-/* Whoever may reach port 25 may reach the socket; the directory is the place to say otherwise. */
-static bool open_to_all(const struct endpoint *at)
+/* Whoever may reach port 25 may reach the socket; the directory is the place to say otherwise. By the umask: a change
+ * of its mode afterwards would follow a link that somebody put in its place. */
+static bool bind_for_all(int fd, const struct endpoint *at)
 {
-    return at->kind != ENDPOINT_UNIX || chmod(at->path, 0666) == 0;
+    struct sockaddr_storage address;
+    socklen_t size = to_sockaddr(at, &address);
+    mode_t before = umask(0777 & ~0666);
+    bool bound = bind(fd, (const struct sockaddr *)&address, size) == 0;
+    umask(before);
+    return bound;
 }
 
 int net_listen(const struct endpoint *at, int backlog)
@@ -264,10 +270,7 @@ int net_listen(const struct endpoint *at, int backlog)
     int fd = new_socket(at);
     if (fd < 0)
         return -1;
-    struct sockaddr_storage address;
-    socklen_t size = to_sockaddr(at, &address);
-    if (prepare_listener(fd, at) && bind(fd, (const struct sockaddr *)&address, size) == 0 && open_to_all(at) &&
-        listen(fd, backlog) == 0)
+    if (prepare_listener(fd, at) && bind_for_all(fd, at) && listen(fd, backlog) == 0)
         return fd;
     int error = errno;
     close(fd);

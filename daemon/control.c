@@ -245,6 +245,22 @@ static void hear(struct control *control, struct connection *c)
         finish_error(c, "the request is too long", "posternctl help");
 }
 
+/* Both directions are closed: who only has no more to say still waits for his answer. A reload may have to wait for
+ * hours, and places are few. */
+static bool has_gone(const struct connection *c)
+{
+    struct pollfd hangup = {.fd = c->fd};
+    return clock_poll(&hangup, 1, 0) > 0;
+}
+
+static void look_at(struct control *control, struct connection *c)
+{
+    if (c->state == HEARING)
+        hear(control, c);
+    else if (c->state == AWAITING_RELOAD && has_gone(c))
+        release(c);
+}
+
 static void end_late(struct connection *c, int64_t now_ms)
 {
     if (c->state == FREE || now_ms < c->until_ms)
@@ -265,8 +281,7 @@ void control_step(struct control *control, int64_t now_ms)
         end_late(&control->connections[i], now_ms);
     accept_some(control, now_ms);
     for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
-        if (control->connections[i].state == HEARING)
-            hear(control, &control->connections[i]);
+        look_at(control, &control->connections[i]);
     bool stop = control->stop;
     control->stop = false;
     if (stop)
@@ -284,8 +299,8 @@ int control_poll_fds(const struct control *control, struct pollfd fds[CONTROL_FD
     for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++) {
         const struct connection *c = &control->connections[i];
         room |= c->state == FREE;
-        if (c->state == HEARING)
-            fds[count++] = (struct pollfd){.fd = c->fd, .events = POLLIN};
+        if (c->state == HEARING || c->state == AWAITING_RELOAD)
+            fds[count++] = (struct pollfd){.fd = c->fd, .events = c->state == HEARING ? POLLIN : 0};
     }
     if (room && clock_ms() >= control->accept_after_ms)
         fds[count++] = (struct pollfd){.fd = control->socket.fd, .events = POLLIN};

@@ -9,9 +9,12 @@
 #include "common/control.h"
 
 #include "daemon/control_socket.h"
+#include "daemon/rundir.h"
 
 /* Many who ask at once wait here; who finds even this full is told at once. */
-enum { BACKLOG = 128, OWNER_ONLY = 0600, WITH_GROUP = 0660, DIRECTORY_MODE = 0755 };
+enum { BACKLOG = 128, OWNER_ONLY = 0600, WITH_GROUP = 0660, WHY_MAX = 128 };
+
+static const gid_t NOBODYS = (gid_t)-1; /* nor any change: chown(2) */
 
 static bool failed(const char *path, const char *what, char *why, size_t why_size)
 {
@@ -57,40 +60,32 @@ static bool place_is_free(const struct sockaddr_un *at, char *why, size_t why_si
     return false;
 }
 
-/* /run is empty after each boot. */
-static bool make_directory(const char *path, char *why, size_t why_size)
-{
-    char directory[sizeof(((struct sockaddr_un *)0)->sun_path)];
-    snprintf(directory, sizeof(directory), "%s", path);
-    char *slash = strrchr(directory, '/');
-    if (slash == NULL || slash == directory)
-        return true;
-    *slash = '\0';
-    return mkdir(directory, DIRECTORY_MODE) == 0 || errno == EEXIST ||
-           failed(path, "cannot make its directory", why, why_size);
-}
-
 static bool find_group(const char *name, gid_t *gid_out, char *why, size_t why_size)
 {
     errno = 0;
     const struct group *entry = name != NULL ? getgrnam(name) : NULL;
-    *gid_out = entry != NULL ? entry->gr_gid : (gid_t)-1;
+    *gid_out = entry != NULL ? entry->gr_gid : NOBODYS;
     if (name != NULL && entry == NULL)
         snprintf(why, why_size, "control_group %s: %s", name, errno != 0 ? strerror(errno) : "there is no such group");
     return name == NULL || entry != NULL;
 }
 
-/* The mode comes last: before it, nobody but the owner gets in. */
-static bool open_to(const char *path, gid_t gid)
+static bool prepare_directory(const char *path, char *why, size_t why_size)
 {
-    return gid == (gid_t)-1 || (chown(path, (uid_t)-1, gid) == 0 && chmod(path, WITH_GROUP) == 0);
+    char reason[WHY_MAX];
+    if (rundir_prepare(path, reason, sizeof(reason)))
+        return true;
+    snprintf(why, why_size, "control socket %s: %s", path, reason);
+    return false;
 }
 
-static int bind_closed(const struct sockaddr_un *at)
+/* The mode is there from the first moment: by the umask, since a change afterwards would follow a link. Nobody gets in
+ * before it listens, and then its group is the right one. */
+static int bind_closed(const struct sockaddr_un *at, mode_t mode)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     unlink(at->sun_path); /* of a process that had our number */
-    mode_t before = umask((mode_t)~OWNER_ONLY & 0777);
+    mode_t before = umask(~mode & 0777);
     int bound = fd >= 0 ? bind(fd, (const struct sockaddr *)at, sizeof(*at)) : -1;
     umask(before);
     if (bound == 0)
@@ -104,7 +99,8 @@ static int bind_closed(const struct sockaddr_un *at)
 
 static bool put_in_place(struct control_socket *s, const char *made, gid_t gid)
 {
-    return open_to(made, gid) && listen(s->fd, BACKLOG) == 0 && lstat(made, &s->is) == 0 && rename(made, s->path) == 0;
+    return (gid == NOBODYS || lchown(made, (uid_t)-1, gid) == 0) && listen(s->fd, BACKLOG) == 0 &&
+           lstat(made, &s->is) == 0 && rename(made, s->path) == 0;
 }
 
 bool control_socket_open(struct control_socket *s, const char *path, const char *group, char *why, size_t why_size)
@@ -116,11 +112,11 @@ bool control_socket_open(struct control_socket *s, const char *path, const char 
     snprintf(name, sizeof(name), "%s.%d", path, (int)getpid());
     if (!set_address(&wanted, path) || !set_address(&made, name))
         return failed(path, "cannot listen", why, why_size);
-    if (!find_group(group, &gid, why, why_size) || !make_directory(path, why, why_size) ||
+    if (!find_group(group, &gid, why, why_size) || !prepare_directory(path, why, why_size) ||
         !place_is_free(&wanted, why, why_size))
         return false;
     memcpy(s->path, wanted.sun_path, sizeof(s->path));
-    s->fd = bind_closed(&made);
+    s->fd = bind_closed(&made, gid == NOBODYS ? OWNER_ONLY : WITH_GROUP);
     if (s->fd < 0)
         return failed(path, "cannot listen", why, why_size);
     if (put_in_place(s, made.sun_path, gid))

@@ -3,8 +3,9 @@
  * control_socket - where the control socket lies: made so that it is never open to others for a moment, put in place in
  * one step, found again before it is taken away.
  *
- * It is made beside its place under a name of this process, closed to all by the umask, given its group and mode, and
- * renamed into place. A socket that nobody listens at is replaced; where a living master answers that is an error.
+ * It is made beside its place under a name of this process, with its mode by the umask, given its group, and renamed
+ * into place; in no directory where others may write (rundir.h). A socket that nobody listens at is replaced; where a
+ * living master answers that is an error.
  */
 #ifndef POSTERN_DAEMON_CONTROL_SOCKET_H
 #define POSTERN_DAEMON_CONTROL_SOCKET_H

@@ -297,21 +297,33 @@ bool generation_has_workers(const struct generation *generation, const struct ho
     return true;
 }
 
-static void log_listeners_closed(const struct crew *crew, int count)
+static void log_listeners_closed(const struct crew *crew, int count, const char *why)
 {
     struct record r;
     record_begin(&r, "listener-closed");
     record_string(&r, "listener", crew->plan->name);
     record_number(&r, "addresses", (uint64_t)count);
-    record_string(&r, "why", "a worker shut it down; opened again");
+    record_string(&r, "why", why);
     record_send(&r, LEVEL_ERROR);
 }
 
-void generation_restore_listeners(const struct generation *generation)
+static bool restore_crew(struct crew *crew)
 {
-    for (int i = 0; i < generation->count; i++) {
-        int closed = listen_restore(generation->crews[i].listeners);
-        if (closed > 0)
-            log_listeners_closed(&generation->crews[i], closed);
-    }
+    struct listen_loss loss = listen_restore(crew->listeners);
+    if (loss.reopened > 0)
+        log_listeners_closed(crew, loss.reopened, "a worker shut it down; opened again");
+    if (loss.lost > crew->lost)
+        log_listeners_closed(crew, loss.lost,
+                             loss.lost_of_manager > 0 ? "a worker shut it down; restart the socket unit"
+                                                      : "a worker shut it down; bound anew, for new workers");
+    crew->lost = loss.lost;
+    return loss.lost > loss.lost_of_manager;
+}
+
+bool generation_restore_listeners(struct generation *generation)
+{
+    bool lost = false;
+    for (int i = 0; i < generation->count; i++)
+        lost |= restore_crew(&generation->crews[i]);
+    return lost;
 }

@@ -32,6 +32,7 @@ struct crew {
     struct pool_pace pace;
     int64_t look_ms;
     int64_t full_quiet_until_ms; /* that it is full is not said again before */
+    int lost;                    /* listeners that were shut down for good; that was said */
 };
 
 struct generation {
@@ -56,8 +57,9 @@ int64_t generation_look(struct generation *generation, struct house *house, bool
 
 bool generation_has_workers(const struct generation *generation, const struct house *house); /* in each crew */
 
-/* A worker may have shut a listener down, as any who holds a copy can. Not while stopping. */
-void generation_restore_listeners(const struct generation *generation);
+/* A worker may have shut a listener down, as any who holds a copy can. Not while stopping. True: some can only be bound
+ * anew, by a next generation. */
+bool generation_restore_listeners(struct generation *generation);
 
 void generation_dismiss(struct generation *generation); /* all leave, when idle */
 /* After that: its listeners are closed, and nobody is let in any more but where `after` (may be NULL) listens, too. */

@@ -41,10 +41,17 @@ static int listen_patiently(const struct endpoint *at)
     return fd;
 }
 
-/* A socket whose file somebody removed cannot be reached any more. */
-static bool is_reachable(const struct endpoint *at)
+/* SO_ACCEPTCONN does not tell of a path's. */
+static bool is_shut(int fd)
 {
-    return at->kind != ENDPOINT_UNIX || access(at->path, F_OK) == 0;
+    struct pollfd hangup = {.fd = fd};
+    return clock_poll(&hangup, 1, 0) > 0 && (hangup.revents & POLLHUP) != 0;
+}
+
+/* A socket whose file somebody removed, or which was shut down, cannot be reached any more. */
+static bool is_reachable(int fd, const struct endpoint *at)
+{
+    return at->kind != ENDPOINT_UNIX || (access(at->path, F_OK) == 0 && !is_shut(fd));
 }
 
 /* A copy of what listens there already. */
@@ -54,7 +61,7 @@ static bool take_over(const struct listen_sets *before, const struct endpoint *a
     for (int i = 0; i < before->count; i++) {
         const struct listen_set *set = &before->items[i];
         for (int j = 0; j < set->count; j++) {
-            if (!endpoint_equal(&set->origins[j].at, at) || !is_reachable(at))
+            if (!endpoint_equal(&set->origins[j].at, at) || !is_reachable(set->fds[j], at))
                 continue;
             *origin_out = set->origins[j];
             *fd_out = fcntl(set->fds[j], F_DUPFD_CLOEXEC, 0);
@@ -139,16 +146,20 @@ static bool is_listening(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening != 0;
 }
 
-int listen_restore(const struct listen_set *set)
+struct listen_loss listen_restore(const struct listen_set *set)
 {
-    int closed = 0;
+    struct listen_loss loss = {0};
     for (int i = 0; i < set->count; i++) {
-        if (is_listening(set->fds[i]))
+        const struct listen_origin *origin = &set->origins[i];
+        bool lost = origin->at.kind == ENDPOINT_UNIX && is_shut(set->fds[i]);
+        loss.lost += lost;
+        loss.lost_of_manager += lost && origin->inherited;
+        if (lost || is_listening(set->fds[i]))
             continue;
         listen(set->fds[i], LISTEN_BACKLOG);
-        closed++;
+        loss.reopened++;
     }
-    return closed;
+    return loss;
 }
 
 /* Copies of one socket are the same file. */

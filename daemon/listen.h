@@ -3,7 +3,7 @@
  * listen - the sockets of one listener, bound by the master and handed to its workers; nobody accepts here.
  *
  * A reload takes over what is bound already, whatever listener it belonged to: a copy of the same open socket, so that
- * no connection that waits in its backlog is lost.
+ * no connection that waits in its backlog is lost. Not a path that cannot be reached any more.
  */
 #ifndef POSTERN_DAEMON_LISTEN_H
 #define POSTERN_DAEMON_LISTEN_H
@@ -43,8 +43,15 @@ bool listen_check_options(struct config *config, const void *block, const struct
 bool listen_open(struct listen_set *set, const struct listen_options *options, const struct listen_sets *before,
                  char *why, size_t why_size);
 
-/* Opens again what somebody with a copy has shut down, which Linux allows for TCP: how many these were. */
-int listen_restore(const struct listen_set *set);
+/* Sockets that somebody with a copy has shut down. Linux allows TCP's to listen again; a path needs another socket, and
+ * so workers who have that one: those that have the old one are woken by it without end. */
+struct listen_loss {
+    int reopened, lost;
+    int lost_of_manager; /* of the lost: the service manager's, which nobody else can bind anew */
+};
+
+/* Opens again what can be opened. */
+struct listen_loss listen_restore(const struct listen_set *set);
 
 /* No more connections, also where a worker still holds a copy: a new master can bind. Those that were waiting in the
  * backlog are reset. Not what the service manager gave, and not what one of `after` (may be NULL) has taken over. */

@@ -27,10 +27,8 @@
 enum {
     WHY_MAX = RELOAD_WHY_MAX,
     WAKE_PAUSE_MS = 5, /* between two answers to the wake pipe: workers that call without end cost no more than that */
-    ASK_PAUSE_MS = 1000,  /* .. and to the housekeeper's */
-    CHECK_MS = 1000,      /* between two looks whether listeners still listen */
-    PROCESSES_BESIDE = 4, /* master, housekeeper, the check of a reload, a listing for posternctl */
-    DESCRIPTORS_BESIDE = 64
+    ASK_PAUSE_MS = 1000, /* .. and to the housekeeper's */
+    CHECK_MS = 1000      /* between two looks whether listeners still listen */
 };
 
 struct master {
@@ -380,7 +378,8 @@ static void check_listeners(struct master *m, int64_t now_ms)
 {
     if (!is_serving(m) || now_ms < m->check_ms)
         return;
-    generation_restore_listeners(m->succession.present);
+    if (generation_restore_listeners(m->succession.present) && !reload_is_running(&m->reload))
+        reload_ask(&m->reload, RELOAD_BY_LISTENER);
     m->check_ms = now_ms + CHECK_MS;
 }
 

@@ -8,8 +8,9 @@
 #include <unistd.h>
 
 #include "daemon/pidfile.h"
+#include "daemon/rundir.h"
 
-enum { PID_TEXT_MAX = 24, PIDFILE_MODE = 0644, DIRECTORY_MODE = 0755 };
+enum { PID_TEXT_MAX = 24, PIDFILE_MODE = 0644, WHY_MAX = 128 };
 
 static const int PIDFILE_FLAGS = O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
 
@@ -20,24 +21,6 @@ static int open_file(const char *path)
     if (fd >= 0 || errno != ENOENT)
         return fd;
     return open(path, PIDFILE_FLAGS | O_CREAT | O_EXCL, PIDFILE_MODE);
-}
-
-/* Made where it is missing, one level: /run is empty after each boot. Root may write anywhere now, but not when the
- * file is to be removed: privileges are reduced in between. And whoever owns the directory could put another file in
- * this one's place. */
-static bool is_directory_ours(const char *path)
-{
-    char directory[PATH_MAX];
-    struct stat is;
-    const char *slash = strrchr(path, '/');
-    int size = slash == NULL ? 0 : (int)(slash - path) + 1;
-    if (snprintf(directory, sizeof(directory), "%.*s", size, path) >= (int)sizeof(directory))
-        return false;
-    if (size > 0)
-        mkdir(directory, DIRECTORY_MODE); /* there, or open says why it is not */
-    else
-        snprintf(directory, sizeof(directory), ".");
-    return stat(directory, &is) != 0 || is.st_uid == 0 || is.st_uid == geteuid();
 }
 
 static bool is_ours(int fd)
@@ -81,13 +64,14 @@ static bool refuse_locked(struct pidfile *file, char *why, size_t why_size)
 
 bool pidfile_create(struct pidfile *file, const char *path, char *why, size_t why_size)
 {
+    char reason[WHY_MAX];
     *file = (struct pidfile){.fd = -1};
     if (path == NULL)
         return true;
     if (snprintf(file->path, sizeof(file->path), "%s", path) >= (int)sizeof(file->path))
         return refuse(file, why, why_size, "its name is too long");
-    if (!is_directory_ours(path))
-        return refuse(file, why, why_size, "its directory belongs to another user");
+    if (!rundir_prepare(path, reason, sizeof(reason)))
+        return refuse(file, why, why_size, reason);
     file->fd = open_file(path);
     if (file->fd < 0)
         return refuse(file, why, why_size, strerror(errno));

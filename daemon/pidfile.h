@@ -2,9 +2,9 @@
  *
  * pidfile - the file that says which process is the master, locked as long as it lives.
  *
- * It is never opened through a symbolic link or in a directory of another user (root aside), never taken over when it
- * is not a plain file of our own with one name,
- * and a file left over from a crash is used again. The lock is the process's own: workers do not inherit it.
+ * It is never opened through a symbolic link or in a directory where others may write (rundir.h), never taken over when
+ * it is not a plain file of our own with one name, and a file left over from a crash is used again. The lock is the
+ * process's own: workers do not inherit it.
  */
 #ifndef POSTERN_DAEMON_PIDFILE_H
 #define POSTERN_DAEMON_PIDFILE_H

@@ -21,7 +21,7 @@ _Static_assert(RELOAD_WHY_MAX <= 4096, "a pipe takes the reason whole, at once")
 
 static const char *by_name(enum reload_by by)
 {
-    static const char *const names[] = {"signal", "control", "file"};
+    static const char *const names[] = {"signal", "control", "file", "listener"};
     return names[by];
 }
 
@@ -30,12 +30,20 @@ void reload_open(struct reload *reload, const struct planner *planner)
     *reload = (struct reload){.planner = planner, .why_fd = -1, .until_ms = CLOCK_NEVER, .retry_ms = CLOCK_NEVER};
 }
 
+/* Of several wishes, the one that wants more has its name. */
+static int weight(enum reload_by by)
+{
+    static const int weights[] = {
+        [RELOAD_BY_FILE] = 0, [RELOAD_BY_LISTENER] = 1, [RELOAD_BY_SIGNAL] = 2, [RELOAD_BY_CONTROL] = 2};
+    return weights[by];
+}
+
 void reload_ask(struct reload *reload, enum reload_by by)
 {
     struct reload_wish *next = &reload->next;
-    if (!next->any || (next->renewal && by != RELOAD_BY_FILE))
+    if (!next->any || weight(by) > weight(next->by))
         next->by = by;
-    next->renewal = by == RELOAD_BY_FILE && (!next->any || next->renewal);
+    next->renewal = weight(next->by) < weight(RELOAD_BY_SIGNAL);
     next->by_control |= by == RELOAD_BY_CONTROL;
     next->any = true;
 }
@@ -167,7 +175,7 @@ static bool is_of_use(const struct reload *reload, const struct plan *present)
 {
     uint64_t mark = watch_mark(present->watched, present->watched_count);
     bool was_refused = reload->retry_ms != CLOCK_NEVER && mark == reload->mark;
-    return mark != present->watched_mark && !was_refused;
+    return reload->next.by != RELOAD_BY_FILE || (mark != present->watched_mark && !was_refused);
 }
 
 static void retry(struct reload *reload)

@@ -7,7 +7,8 @@
  * meanwhile become one, after it. A renewal (the same configuration, its certificates read anew) is what files that
  * changed ask for, by way of the housekeeper, who may not be trusted: it begins only when one of them has changed
  * indeed, and RELOAD_RENEW_PAUSE_MS bounds what that costs. One that was refused is tried again when they change once
- * more (the key follows its certificate), or after RELOAD_RETRY_MS: what was wrong may not have been theirs.
+ * more (the key follows its certificate), or after RELOAD_RETRY_MS: what was wrong may not have been theirs. A listener
+ * that a worker has shut down for good asks for one, too.
  */
 #ifndef POSTERN_DAEMON_RELOAD_H
 #define POSTERN_DAEMON_RELOAD_H
@@ -20,7 +21,7 @@ enum { RELOAD_WHY_MAX = 1024, RELOAD_CHECK_MS = 30000, RELOAD_RENEW_PAUSE_MS = 1
 
 #define RELOAD_CHILD_NAME "posternd-check"
 
-enum reload_by { RELOAD_BY_SIGNAL, RELOAD_BY_CONTROL, RELOAD_BY_FILE };
+enum reload_by { RELOAD_BY_SIGNAL, RELOAD_BY_CONTROL, RELOAD_BY_FILE, RELOAD_BY_LISTENER };
 
 /* Several who wish the same are one wish. */
 struct reload_wish {

@@ -112,13 +112,14 @@ static struct slice without_end(struct slice line)
     return line;
 }
 
-static bool is_command(struct slice line)
+/* By its first word; VERB_UNKNOWN: it is none. */
+static enum verb verb_of(struct slice line)
 {
     struct slice word = slice_take_word(&line);
     for (int verb = 0; verb < VERB_UNKNOWN; verb++)
         if (slice_is_word(word, verb_name((enum verb)verb)))
-            return true;
-    return false;
+            return (enum verb)verb;
+    return VERB_UNKNOWN;
 }
 
 /* A line of whoever gives the commands on this side. What is secret is found out also while nobody wants to know: a
@@ -130,10 +131,12 @@ static void take_command(struct transcript *t, enum transcript_side side, enum t
     struct slice rest = slice_trim(line);
     bool answers = t->secret[side], auth = !answers && slice_starts_nocase(rest, "AUTH");
     t->secret[side] |= auth;
+    enum verb verb = verb_of(line);
     t->after_auth |= auth;
+    t->after_data |= verb == VERB_DATA;
     if (!t->on)
         return;
-    if (answers || (t->after_auth && !is_command(line) && !auth)) {
+    if (answers || ((t->after_auth || t->after_data) && verb == VERB_UNKNOWN && !auth)) {
         say(t, side, direction, slice_of(HIDDEN));
     } else if (auth) {
         slice_take_word(&rest);
@@ -199,7 +202,10 @@ void transcript_data(struct transcript *t, enum transcript_side side, enum trans
 {
     char text[64];
     struct buffer shown;
-    if (t == NULL || !t->on)
+    if (t == NULL)
+        return;
+    t->after_data = false;
+    if (!t->on)
         return;
     buffer_init(&shown, text, sizeof(text));
     buffer_print(&shown, "[message of %llu octets]", (unsigned long long)size);

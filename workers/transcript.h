@@ -4,8 +4,8 @@
  * client (posternctl trace).
  *
  * Never a message, only its size; never a credential: the argument of AUTH and what follows until its last answer are
- * [hidden], and once AUTH was tried so is every line that is no command, since a client that lost its step says its
- * password then. Lines are cut at TRANSCRIPT_LINE_MAX. Between inside's answer to a message and its way outside nothing
+ * [hidden]. So is every line that is no command once AUTH was tried, and after a DATA until a message came, since a
+ * client that lost its step says its password then, or the message that nobody takes. Lines are cut at TRANSCRIPT_LINE_MAX. Between inside's answer to a message and its way outside nothing
  * is logged (L1): what is said then is held and logged after.
  */
 #ifndef POSTERN_WORKERS_TRANSCRIPT_H
@@ -29,6 +29,7 @@ struct transcript {
     const char *session_id;
     bool on;
     bool after_auth;               /* AUTH was tried */
+    bool after_data;               /* DATA was said, and no message was taken */
     bool secret[TRANSCRIPT_SIDES]; /* the command's side owes a line of AUTH, not a command */
     bool holds;
     struct buffer held;

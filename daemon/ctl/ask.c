@@ -16,6 +16,8 @@ enum { IN_BYTES = 16 * CONTROL_RECORD_MAX };
 
 /* -- reaching it */
 
+static const struct timeval CONNECT_WAIT = {.tv_sec = 10};
+
 static int connect_to(const char *path)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
@@ -25,6 +27,9 @@ static int connect_to(const char *path)
     }
     memcpy(at.sun_path, path, strlen(path));
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* Where the queue of who connects is full, connect waits for room; so does send. */
+    if (fd >= 0)
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &CONNECT_WAIT, sizeof(CONNECT_WAIT));
     if (fd < 0 || connect(fd, (const struct sockaddr *)&at, sizeof(at)) == 0)
         return fd;
     int error = errno;
@@ -64,6 +69,9 @@ static void explain(const char *path, int error, char why[ASK_WHY_MAX])
                  path);
     else if (error == ECONNREFUSED)
         snprintf(why, ASK_WHY_MAX, "nobody answers at %s: posternd is not running", path);
+    else if (error == EAGAIN)
+        snprintf(why, ASK_WHY_MAX, "posternd does not answer at %s in time: too many ask, or it hangs; see its log",
+                 path);
     else if (error == EACCES || error == EPERM)
         explain_rights(path, why);
     else

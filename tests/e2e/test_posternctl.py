@@ -573,6 +573,34 @@ def test_the_gate_is_not_disturbed(gate):
     assert left
 
 
+@pytest.mark.parametrize("mode, owner", [(0o777, 0), (0o775, 65534), (0o755, None)])
+def test_a_directory_where_others_may_write_is_none(gate, tmp_path, mode, owner):
+    """Who could put a socket or a file of his own in its place would be asked, or ended, instead of posternd."""
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    os.chown(theirs, 0 if owner is not None else 65534, owner or 0)
+    os.chmod(theirs, mode)
+    path = tmp_path / "other.conf"
+    text = gate.path.read_text().replace(":%d" % gate.address[1], ":%d" % net.free_port())
+    for option in (f"control_socket = {theirs}/control", f"control_socket = {tmp_path}/c\npid_file = {theirs}/pid"):
+        path.write_text(text.replace(f"control_socket = {gate.socket}", option))
+        os.chmod(path, 0o644)
+        status, _, error = postern_program.run("-f", "-c", str(path))
+        assert status == 1 and ("others may write in its directory" in error or "another user" in error), error
+        assert not list(theirs.iterdir())
+
+
+def test_posternctl_does_not_wait_for_ever(tmp_path):
+    """Where a stopped posternd's queue is full, even connecting waits."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "control"))
+        server.listen(0)
+        with socket.socket(socket.AF_UNIX) as first:
+            first.connect(str(tmp_path / "control"))
+            done = run("-s", str(tmp_path / "control"), "status", seconds=25)
+            assert done.returncode == 3 and "does not answer" in done.stderr, done
+
+
 def test_children_have_no_rights(inside, gates):
     """The child that waits for a session's end is not root, and has nothing but its connection and the scoreboard."""
     asked, go_on = threading.Event(), threading.Event()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Another configuration while mail comes in: nobody is refused, nothing is lost, and what is wrong changes nothing."""
+import ctypes
 import os
 import re
 import signal
@@ -214,6 +215,37 @@ def test_a_socket_that_is_a_path(inside, gate, tmp_path):
     daemon.reload(addresses=first)
     with socket.socket(socket.AF_UNIX) as client, pytest.raises(ConnectionRefusedError):
         client.connect(path)
+
+
+def stolen(pid, number):
+    """A copy of a descriptor of another process, as whoever runs in a worker has one: pidfd_getfd(2)."""
+    handle = os.pidfd_open(pid)
+    fd = ctypes.CDLL(None, use_errno=True).syscall(438, handle, number, 0)
+    os.close(handle)
+    assert fd >= 0, os.strerror(ctypes.get_errno())
+    return socket.socket(fileno=fd)
+
+
+def test_a_path_that_a_worker_shuts_down_is_bound_anew(inside, gate, tmp_path):
+    """Linux lets it never listen again, and whoever waits at it is woken without end."""
+    path = str(tmp_path / "smtp")
+    os.chmod(tmp_path, 0o755)
+    daemon = gate(inside().address)
+    daemon.reload(addresses="{ 127.0.0.1:%d, unix:%s }" % (daemon.address[1], path))
+    for number in os.listdir(f"/proc/{daemon.master}/fd"):
+        if os.readlink(f"/proc/{daemon.master}/fd/{number}").startswith("socket:"):
+            with stolen(daemon.master, int(number)) as s:
+                if s.family == socket.AF_UNIX and s.getsockname() == path:
+                    s.shutdown(socket.SHUT_RDWR)
+    daemon.wait_log("event=listener-closed listener=mx addresses=1")
+    net.wait_until(lambda: daemon.count("event=reload state=done by=listener"), 20, "not bound anew", daemon.story)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        client.connect(path)
+        assert client.recv(100).startswith(b"220 ")
+    assert banner(daemon.address)
+    time.sleep(1.5)  # another look
+    assert daemon.count("event=listener-closed") == 1 and daemon.count("by=listener") == 2
 
 
 def test_options_of_the_command_line_hold(inside, gate):

@@ -85,22 +85,22 @@ def test_thousand_sessions(inside, postern):
         stories.forget()
         _serve_one(gate, KINDS[number % len(KINDS)], f"m{number}x")
         if number + 1 == WARM_UP:
-            before = {pid: _measure(gate, pid) for pid in gate.workers()}
-    served = _sessions_by_worker(gate)
+            before = {pid: measure(gate, pid) for pid in gate.workers()}
+    served = sessions_by_worker(gate)
     busiest, count = served.most_common(1)[0]
     assert count > SESSIONS // 3, f"no worker served long enough: {served}"
     assert busiest in before and busiest in gate.workers(), "the worker was replaced"
     for pid in before:
-        _assert_not_grown(f"worker {pid}, {served[pid]} sessions", before[pid], _measure(gate, pid))
+        assert_not_grown(f"worker {pid}, {served[pid]} sessions", before[pid], measure(gate, pid))
     for session in server.sessions:
         assert len(set(MARKER.findall(bytes(session.heard)))) <= 1, f"two clients in one session: {session.heard[:500]}"
 
 
-def _sessions_by_worker(gate):
+def sessions_by_worker(gate):
     return collections.Counter(int(pid) for pid in re.findall(r"\[(\d+)\]: event=session ", gate.log()))
 
 
-def _assert_not_grown(who, before, after):
+def assert_not_grown(who, before, after):
     story = f"{who}: {before} -> {after}"
     print(story)
     assert after["descriptors"] == before["descriptors"], story
@@ -110,7 +110,7 @@ def _assert_not_grown(who, before, after):
 
 
 def _serve_one(gate, kind, marker):
-    client = _welcome(gate)
+    client = welcome(gate)
     try:
         kind(client, marker)
     except (Closed, ConnectionError):
@@ -121,7 +121,7 @@ def _serve_one(gate, kind, marker):
     assert set(MARKER.findall(heard)) <= {marker.encode()}, f"another client's words: {heard}"
 
 
-def _welcome(gate):
+def welcome(gate):
     """A client that was not turned away: the last free worker serves nobody, and the other may not be done yet."""
     while True:
         client = Client(gate.address)
@@ -130,7 +130,7 @@ def _welcome(gate):
         client.close()
 
 
-def _measure(gate, pid):
+def measure(gate, pid):
     """Once the worker holds no session any more."""
     def is_idle():
         sockets = [name for name in net.descriptors(pid) if name.startswith("socket:")]

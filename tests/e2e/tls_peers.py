@@ -279,9 +279,9 @@ def only_message(server):
 
 
 def session_lines(program, count):
-    """So many lines event=session at least, when they are there."""
+    """So many lines event=session at least, when they are there; a line that is being written is none yet."""
     def found():
-        lines = re.findall(r"^.*event=session .*$", program.log(), re.M)
+        lines = re.findall(r"^(.*event=session .*)\n", program.log(), re.M)
         return (lines,) if len(lines) >= count else None
     return net.wait_until(found, 10, f"there are not {count} lines event=session", program.story)[0]
 

@@ -6,9 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <cmocka.h>
 
+#include "daemon/control.h"
 #include "daemon/watch.h"
 
 #include "tests/unit/reload_rig.h"
@@ -121,6 +124,49 @@ static void the_check_dies_with_the_master(void **state)
     kill(rig->master, SIGKILL);
     assert_int_equal(rig_wait(rig), -1);
     assert_true(is_gone(check));
+}
+
+/* -- who asks at the control socket */
+
+static int say_to_control(const struct rig *rig, const char *request)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    snprintf(at.sun_path, sizeof(at.sun_path), "%s", rig->process.control_socket);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(write(fd, request, strlen(request)), strlen(request));
+    return fd;
+}
+
+/* Does its answer begin like that, within the time? */
+static bool answers(int fd, const char *words, int64_t wait_ms)
+{
+    char text[256];
+    struct pollfd wanted = {.fd = fd, .events = POLLIN};
+    if (clock_poll(&wanted, 1, clock_deadline(wait_ms)) <= 0)
+        return false;
+    ssize_t size = read(fd, text, sizeof(text));
+    close(fd);
+    return size >= (ssize_t)strlen(words) && memcmp(text, words, strlen(words)) == 0;
+}
+
+/* A reload may have to wait for hours, and each posternctl gives up after a minute. */
+static void who_gave_up_waiting_takes_no_place(void **state)
+{
+    struct rig *rig = *state;
+    char path[128];
+    snprintf(path, sizeof(path), "%s/control", rig->directory);
+    rig->process.control_socket = path;
+    rig_start(rig);
+    rig->wanted->how = WANTED_HANGS;
+    for (int i = 0; i < 2 * CONTROL_CONNECTIONS_MAX; i++)
+        close(say_to_control(rig, "reload\n"));
+    int patient = say_to_control(rig, "reload\n");
+    shutdown(patient, SHUT_WR); /* has no more to say, and is there */
+    assert_true(answers(say_to_control(rig, "version\n"), "version ", 5000));
+    assert_false(answers(patient, "", 200));
+    assert_int_equal(rig_stop(rig), 0);
+    assert_true(answers(patient, "error why=\"posternd is stopping\"", 5000));
 }
 
 /* -- the unit alone: what takes too long for a test is only a number here */
@@ -291,6 +337,7 @@ int main(void)
         WITH_RIG(a_hup_during_the_stop_changes_nothing),
         WITH_RIG(a_stop_during_a_reload_ends_both),
         WITH_RIG(the_check_dies_with_the_master),
+        WITH_RIG(who_gave_up_waiting_takes_no_place),
         cmocka_unit_test(a_check_that_hangs_is_ended),
         cmocka_unit_test(renewals_are_rare),
         cmocka_unit_test(what_is_as_it_was_is_not_read_again),

@@ -188,6 +188,70 @@ static void clients_certificates_are_told_and_never_refused(void **state)
     tls_server_free(&server);
 }
 
+/* Everything that one end has said, to the other one, which does a step after each `size` octets. */
+static void pass_on(int from, int to, size_t size, struct tls *hears, enum tls_step *step)
+{
+    char octets[4096];
+    ssize_t got;
+    while ((got = recv(from, octets, size, MSG_DONTWAIT)) > 0) {
+        assert_int_equal(send(to, octets, (size_t)got, 0), got);
+        if (step_is_open(*step))
+            *step = tls_handshake(hears);
+    }
+}
+
+/* The same, by a network that delivers octet by octet what the client says. */
+static void show_slowly_to(struct tls_server *server, const struct made *made, struct tls_facts *facts_out)
+{
+    struct tls_client *client = client_of(TLS_VERIFY_NONE, NULL);
+    struct tls *outside = tls_client_begin(client, NULL), *own = tls_server_begin(server);
+    enum tls_step outside_step = TLS_WANTS_READ, own_step = TLS_WANTS_READ;
+    int left[2], right[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, left), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, right), 0);
+    tls_attach(outside, left[0]);
+    tls_attach(own, right[0]);
+    assert_int_equal(SSL_use_certificate(outside->ssl, made->certificate), 1);
+    assert_int_equal(SSL_use_PrivateKey(outside->ssl, made->key), 1);
+    outside_step = tls_handshake(outside);
+    for (int i = 0; i < RIG_ROUNDS_MAX && step_is_open(own_step); i++) {
+        pass_on(left[1], right[1], 1, own, &own_step);
+        pass_on(right[1], left[1], 4096, outside, &outside_step);
+    }
+    if (own_step != TLS_DONE)
+        fail_msg("the client is refused: %s", tls_why(own));
+    tls_describe(own, facts_out);
+    tls_free(&outside);
+    tls_free(&own);
+    tls_client_free(&client);
+    for (int i = 0; i < 2; i++) {
+        close(left[i]);
+        close(right[i]);
+    }
+}
+
+/* A signature that does not fit leaves a word in OpenSSL's queue, which must not be taken for the handshake's. */
+static void forged_certificates_are_told_and_not_refused(void **state)
+{
+    struct tls_server *server;
+    struct tls_facts facts;
+    struct made ca = certificate_make((struct wish){.common_name = "Test CA", .is_ca = true});
+    struct made forged = certificate_make((struct wish){.common_name = "two", .signer = &ca});
+    (void)state;
+    ask_for(&server, all.ca_file);
+    show_to(server, &forged, TLS1_2_VERSION, &facts);
+    assert_true(facts.peer_given && !facts.peer_verified);
+    show_to(server, &forged, TLS1_3_VERSION, &facts);
+    assert_true(facts.peer_given && !facts.peer_verified);
+    show_slowly_to(server, &all.two, &facts);
+    assert_true(facts.peer_given && facts.peer_verified);
+    show_slowly_to(server, &forged, &facts);
+    assert_true(facts.peer_given && !facts.peer_verified);
+    tls_server_free(&server);
+    certificate_clear(&forged);
+    certificate_clear(&ca);
+}
+
 static void without_a_ca_none_is_verified(void **state)
 {
     struct tls_server *server;
@@ -384,6 +448,7 @@ int main(void)
         cmocka_unit_test(the_certificate_fits_the_client),
         cmocka_unit_test(one_that_is_never_used_is_named),
         cmocka_unit_test(clients_certificates_are_told_and_never_refused),
+        cmocka_unit_test(forged_certificates_are_told_and_not_refused),
         cmocka_unit_test(without_a_ca_none_is_verified),
         cmocka_unit_test(names_from_the_network_are_printable),
         cmocka_unit_test_teardown(a_good_staple_is_sent, remove_staple),

@@ -109,6 +109,27 @@ static void both_sides_are_logged(void **state)
                         "event=trace session=1k0t361f2da0000 side=client dir=in line=\"[message of 17 octets]\"\n");
 }
 
+/* Who sends its message although DATA was refused sends commands, to us. */
+static void a_message_that_nobody_takes_is_hidden(void **state)
+{
+    struct transcript *t = begin_ordered(state);
+    hear(t, "DATA\r\n");
+    answer(t, 451, "later");
+    hear(t, "Subject: secret\r\n");
+    answer(t, 500, "what?");
+    hear(t, "dear secret,\r\n");
+    answer(t, 500, "what?");
+    assert_null(strstr(logged, "secret"));
+    assert_non_null(strstr(logged, "[hidden]"));
+    hear(t, "RSET\r\n");
+    assert_non_null(strstr(logged, "line=RSET"));
+    hear(t, "DATA\r\n");
+    answer(t, 354, "go");
+    transcript_data(t, TRANSCRIPT_CLIENT, TRANSCRIPT_IN, 17);
+    hear(t, "XYZZY\r\n"); /* and what is odd is seen again */
+    assert_non_null(strstr(logged, "line=XYZZY"));
+}
+
 static void a_trace_may_begin_and_end_within_a_session(void **state)
 {
     struct scene *scene = *state;
@@ -242,6 +263,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(nobody_asked_nothing_is_logged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(both_sides_are_logged, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_message_that_nobody_takes_is_hidden, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_trace_may_begin_and_end_within_a_session, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_argument_of_auth_is_hidden, set_up, tear_down),
         cmocka_unit_test_setup_teardown(so_is_what_follows_until_the_last_answer, set_up, tear_down),

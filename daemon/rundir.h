@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * rundir - the directory in which the pid file and the control socket lie.
+ *
+ * Made where it is missing, one level: /run is empty after each boot. It must be root's or our own, and nobody else may
+ * put another file in the place of one of ours: who can, says which process is ended by `kill $(cat pid)`, and who is
+ * asked by posternctl. A sticky one (/tmp) is good enough.
+ */
+#ifndef POSTERN_DAEMON_RUNDIR_H
+#define POSTERN_DAEMON_RUNDIR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* `path` is a file's in it. False with why. */
+bool rundir_prepare(const char *path, char *why, size_t why_size);
+
+#endif
