@@ -55,6 +55,7 @@ static void the_daemon_lets_go_of_pipes_and_terminal(void **state)
     if (pid == 0) {
         dup2(output[1], STDOUT_FILENO);
         dup2(output[1], STDERR_FILENO);
+        background_prepare();
         background_ready(background_enter(), false);
         poll(NULL, 0, PATIENCE_MS); /* the daemon's life */
         _exit(0);
