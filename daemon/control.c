@@ -18,7 +18,7 @@
 
 enum { ACCEPT_PAUSE_MS = 1000 /* when descriptors are short: or the loop would ask without end */ };
 
-enum state { FREE, HEARING, AWAITING_RELOAD, ANSWERED_BY_CHILD };
+enum state { FREE, HEARING, AWAITING_RELOAD, AWAITING_STOP, ANSWERED_BY_CHILD };
 
 struct connection {
     enum state state;
@@ -34,7 +34,6 @@ struct control {
     struct control_host host;
     struct control_socket socket;
     int64_t accept_after_ms;
-    bool stop; /* was asked for in this step */
     struct connection connections[CONTROL_CONNECTIONS_MAX];
 };
 
@@ -132,11 +131,22 @@ static void begin_reload(struct control *control, struct connection *c, const st
         finish_error(c, "posternd is stopping", NULL);
 }
 
-static void begin_stop(struct control *control, struct connection *c, const struct control_request *request)
+/* At the end of the step, and answered after it: who hears ok finds the place free for another master. */
+static void begin_stop(struct connection *c, const struct control_request *request)
 {
     log_request(c, request);
-    finish_ok(c);
-    control->stop = true;
+    c->state = AWAITING_STOP;
+}
+
+static void stop_if_asked(struct control *control)
+{
+    for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++) {
+        struct connection *c = &control->connections[i];
+        if (c->state != AWAITING_STOP)
+            continue;
+        control->host.stop(control->host.context);
+        finish_ok(c);
+    }
 }
 
 /* The child has a copy of the connection, and this side none: its end is the connection's. */
@@ -178,7 +188,7 @@ static void obey(struct control *control, struct connection *c, const struct con
     if (request->verb == CONTROL_RELOAD)
         begin_reload(control, c, request);
     else if (request->verb == CONTROL_STOP)
-        begin_stop(control, c, request);
+        begin_stop(c, request);
     else
         do_deed(c, &view, request);
 }
@@ -282,10 +292,7 @@ void control_step(struct control *control, int64_t now_ms)
     accept_some(control, now_ms);
     for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
         look_at(control, &control->connections[i]);
-    bool stop = control->stop;
-    control->stop = false;
-    if (stop)
-        control->host.stop(control->host.context);
+    stop_if_asked(control);
 }
 
 /* -- for the master's loop */

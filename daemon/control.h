@@ -42,7 +42,7 @@ struct control_host {
     void *context;
     void (*view)(void *context, struct control_view *out); /* valid until the master goes on */
     bool (*reload)(void *context);                         /* its end is told by control_reload_over; false: stopping */
-    void (*stop)(void *context);                           /* the last thing of a step: it may close the control */
+    void (*stop)(void *context);                           /* the last thing of a step; does not close the control */
 };
 
 struct control; /* opaque */

@@ -332,6 +332,17 @@ def test_stop_leaves_the_place_and_answers_until_the_end(gates):
     assert done.returncode == 3 and "is posternd running" in done.stderr
 
 
+def test_who_hears_that_it_stops_finds_the_place_free(gates):
+    """posternctl stop, and at once another posternd."""
+    for number in range(5):
+        gate = gates()
+        with connect(gate) as s:
+            s.sendall(b"stop\n")
+            assert s.recv(100) == b"ok\n"
+            assert not os.path.exists(gate.socket) and not net.is_listening(gate.address), number
+        assert gate.wait() == 0
+
+
 def test_stop_twice_cuts(gates):
     gate = gates()
     with Client(gate.address) as client:

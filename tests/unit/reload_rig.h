@@ -40,9 +40,11 @@ static inline void reload(struct rig *rig)
 static inline struct client client_of(struct rig *rig, int generation)
 {
     struct client client = client_open(rig);
-    for (int i = 0; i < 100 && client.generation != generation; i++) {
+    int64_t deadline = clock_deadline(RIG_PATIENCE_MS);
+    while (client.generation != generation && clock_ms() < deadline) {
         assert_in_range(client.generation, 1, generation - 1);
         client_close(&client);
+        usleep(RIG_POLL_MS * 1000); /* or who is to leave is never alone with its lifeline */
         client = client_open(rig);
     }
     assert_int_equal(client.generation, generation);
