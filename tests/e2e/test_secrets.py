@@ -145,19 +145,21 @@ def test_log_scoreboard_and_titles(gate, certificates):
     assert not found_in(gate.log().encode(), secrets)
 
 
-def test_core_forced_by_root(gate, certificates, tmp_path):
-    secrets = secret_numbers(certificates)
-    secrets.update(ticket_secrets(regions(gate)["postern-keys"]))
-    client = held_session(gate)
-    worker = gate.worker_of(client)
-    if not postern_program.SANITIZED:  # whose cores are as they are found: its memory is terabytes wide
+# Of the plain build alone: a sanitizer's memory is terabytes wide, and its cores are left as they are.
+if not postern_program.SANITIZED:
+
+    def test_core_forced_by_root(gate, certificates, tmp_path):
+        secrets = secret_numbers(certificates)
+        secrets.update(ticket_secrets(regions(gate)["postern-keys"]))
+        client = held_session(gate)
+        worker = gate.worker_of(client)
         assert not found_in(_core_of(worker, tmp_path / "core"), secrets)
-    # The instrument works: with a filter that lets everything out, the same core has what the session holds.
-    with open(f"/proc/{worker}/coredump_filter", "w") as f:
-        f.write(ANONYMOUS)
-    seen = found_in(_core_of(worker, tmp_path / "core-of-all"), secrets)
-    assert "password" in seen, seen
-    client.close()
+        # The instrument works: with a filter that lets everything out, the same core has what the session holds.
+        with open(f"/proc/{worker}/coredump_filter", "w") as f:
+            f.write(ANONYMOUS)
+        seen = found_in(_core_of(worker, tmp_path / "core-of-all"), secrets)
+        assert "password" in seen, seen
+        client.close()
 
 
 def _core_of(pid, path):
