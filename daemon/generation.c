@@ -297,6 +297,17 @@ bool generation_has_workers(const struct generation *generation, const struct ho
     return true;
 }
 
+bool generation_waits(const struct generation *generation, const struct house *house)
+{
+    for (int i = 0; i < generation->count; i++) {
+        const struct crew *crew = &generation->crews[i];
+        struct tag_count rumour = scoreboard_count(&house->board, crew->first_slot, crew_size(crew->plan));
+        if (rumour.idle + rumour.starting > 0)
+            return true;
+    }
+    return false;
+}
+
 static void log_listeners_closed(const struct crew *crew, int count, const char *why)
 {
     struct record r;

@@ -56,6 +56,8 @@ bool generation_open(struct generation *generation, uint32_t number, struct plan
 int64_t generation_look(struct generation *generation, struct house *house, bool wake, int64_t now_ms);
 
 bool generation_has_workers(const struct generation *generation, const struct house *house); /* in each crew */
+/* Does one of its workers wait for a client, or will soon? Rumour. */
+bool generation_waits(const struct generation *generation, const struct house *house);
 
 /* A worker may have shut a listener down, as any who holds a copy can. Not while stopping. True: some can only be bound
  * anew, by a next generation. */

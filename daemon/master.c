@@ -28,7 +28,9 @@ enum {
     WHY_MAX = RELOAD_WHY_MAX,
     WAKE_PAUSE_MS = 5, /* between two answers to the wake pipe: workers that call without end cost no more than that */
     ASK_PAUSE_MS = 1000, /* .. and to the housekeeper's */
-    CHECK_MS = 1000      /* between two looks whether listeners still listen */
+    CHECK_MS = 1000,     /* between two looks whether listeners still listen */
+    SETTLE_MS = 1000,    /* for workers of the configuration before, that wait for a client, to leave */
+    SETTLE_LOOK_MS = 20
 };
 
 struct master {
@@ -45,7 +47,8 @@ struct master {
     const struct generation *generations[SUCCESSION_DRAINING_MAX + 1]; /* for its views */
     int64_t started_ms, reloaded_ms;
     int reloads;
-    int signals; /* signalfd */
+    int signals;       /* signalfd */
+    int64_t settle_ms; /* a reload has switched over, and is over then at the latest; 0: none */
     int64_t wake_after_ms, ask_after_ms;
     int64_t check_ms; /* when to look at the listeners */
 };
@@ -223,6 +226,7 @@ static void drain(struct master *m)
 {
     notify_stopping();
     reload_stop(&m->reload);
+    m->settle_ms = 0;
     household_change(&m->household, NULL, 0, clock_ms());
     generation_dismiss(m->succession.present);
     generation_shut(m->succession.present, NULL);
@@ -246,6 +250,11 @@ static void go_on_stopping(struct master *m, int64_t now_ms)
     if (m->stop.stage == STOP_TERMINATING)
         household_kill(&m->household);
     stop_look(&m->stop, &m->house, left, now_ms);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 /* -- reload */
@@ -275,6 +284,13 @@ static bool switch_over(struct master *m, int64_t now_ms, char *why)
     return changed;
 }
 
+static void say_end(struct master *m, bool good, const char *why)
+{
+    if (reload_over(&m->reload, m->succession.present->number, good ? NULL : why))
+        control_reload_over(m->control, good, why);
+    notify_ready();
+}
+
 static void take_news(struct master *m, int64_t now_ms)
 {
     char why[WHY_MAX];
@@ -284,12 +300,26 @@ static void take_news(struct master *m, int64_t now_ms)
     bool good = news == RELOAD_GOOD && switch_over(m, now_ms, why);
     if (news == RELOAD_BAD)
         snprintf(why, sizeof(why), "%s", m->reload.why);
-    m->reloads += good;
-    if (good)
-        m->reloaded_ms = now_ms;
-    if (reload_over(&m->reload, m->succession.present->number, good ? NULL : why))
-        control_reload_over(m->control, good, why);
-    notify_ready();
+    if (!good) {
+        say_end(m, false, why);
+        return;
+    }
+    m->reloads++;
+    m->reloaded_ms = now_ms;
+    m->settle_ms = now_ms + SETTLE_MS;
+}
+
+/* Who waited under the configuration before may be woken for one client more. Once nobody does, whoever connects finds
+ * the new one, and the reload is over. That nobody does is rumour, hence the bound. */
+static int64_t settle(struct master *m, int64_t now_ms)
+{
+    if (m->settle_ms == 0)
+        return CLOCK_NEVER;
+    if (now_ms < m->settle_ms && !succession_is_settled(&m->succession, &m->house))
+        return now_ms + SETTLE_LOOK_MS;
+    m->settle_ms = 0;
+    say_end(m, true, NULL);
+    return now_ms;
 }
 
 static int64_t look_at_reload(struct master *m, int64_t now_ms)
@@ -297,11 +327,12 @@ static int64_t look_at_reload(struct master *m, int64_t now_ms)
     if (!is_serving(m))
         return CLOCK_NEVER;
     take_news(m, now_ms);
+    int64_t settle_ms = settle(m, now_ms);
     bool was_running = reload_is_running(&m->reload);
     int64_t look_ms = reload_look(&m->reload, plan_of(m), succession_has_room(&m->succession), now_ms);
     if (!was_running && reload_is_running(&m->reload))
         notify_reloading();
-    return look_ms;
+    return earlier(look_ms, settle_ms);
 }
 
 /* -- loop */
@@ -319,11 +350,6 @@ static void take_signals(struct master *m)
     struct signalfd_siginfo info;
     while (read(m->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
         take_signal(m, info.ssi_signo);
-}
-
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
 }
 
 /* A pipe that others write to without end is not listened to all the time. */

@@ -82,6 +82,14 @@ bool succession_change(struct succession *s, struct house *house, struct plan *p
     return true;
 }
 
+bool succession_is_settled(const struct succession *s, const struct house *house)
+{
+    for (int i = 0; i < s->draining_count; i++)
+        if (generation_waits(s->draining[i], house))
+            return false;
+    return true;
+}
+
 struct generation *succession_find(const struct succession *s, uint32_t number)
 {
     if (s->present != NULL && s->present->number == number)

@@ -31,6 +31,9 @@ bool succession_has_room(const struct succession *s); /* for one more that drain
 bool succession_change(struct succession *s, struct house *house, struct plan *plan, int64_t now_ms, char *why,
                        size_t why_size);
 
+/* Does nobody of those before wait for a client any more? By what they say themselves: rumour. */
+bool succession_is_settled(const struct succession *s, const struct house *house);
+
 struct generation *succession_find(const struct succession *s, uint32_t number); /* NULL: gone */
 
 /* Cuts what is too late and forgets who is gone; when to look again at the latest. */

@@ -272,6 +272,7 @@ static void dummy_worker(const struct worker_setup *setup)
     for (;;) {
         scoreboard_set_tag(&board, setup->slot, TAG_IDLE);
         run.client = dummy_accept(setup, epoll);
+        scoreboard_set_tag(&board, setup->slot, TAG_BUSY);
         dummy_serve(&run);
     }
 }
