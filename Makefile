@@ -53,7 +53,7 @@ MAKEFLAGS += -j$(shell nproc) --output-sync=target
 endif
 say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $@;)
 
-.PHONY: all run test tests sink arch install uninstall deps build-deps clean help
+.PHONY: all run test tests sink arch memory install uninstall deps build-deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -66,6 +66,7 @@ help:
 	@echo 'make tests      build the unit tests and the talk runner only'
 	@echo 'make sink       build the sink only: $(BUILD)/sink'
 	@echo 'make arch       layers, sizes, banned functions, symbols of the master, the map of files in README'
+	@echo 'make memory     what a worker costs, idle and after TLS, beside a child that does nothing'
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX); configuration to $$(DESTDIR)/etc/postern; the user postern'
 	@echo 'make uninstall  take that away again; the configuration and the user stay'
 	@echo 'make deps       install what is missing for building and testing (Debian; root)'
@@ -122,6 +123,9 @@ test: deps
 
 arch: deps $(libraries)
 	@tests/arch $(BUILD)
+
+memory: deps all
+	@POSTERN_BUILD=$(BUILD) tests/memory
 
 sbin := $(DESTDIR)$(PREFIX)/sbin
 man := $(DESTDIR)$(PREFIX)/share/man

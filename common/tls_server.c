@@ -176,6 +176,15 @@ static bool add_certificate(struct tls_server *server, size_t at, const struct t
            tls_blame(fault, "certificate", "%s cannot be used: %s", c->file, tls_library_says());
 }
 
+/* A connection begins in the first context, and takes its tickets from there whatever name is asked for. Here, not in
+ * each worker, which would pay pages for it; a connection without keys does without (tls_server_begin). */
+static void prepare_tickets(SSL_CTX *first)
+{
+    SSL_CTX_clear_options(first, SSL_OP_NO_TICKET);
+    SSL_CTX_set_num_tickets(first, 1);
+    SSL_CTX_set_tlsext_ticket_key_evp_cb(first, tls_ticket_callback);
+}
+
 static bool set_up(struct tls_server *server, const struct tls_server_options *options, struct tls_fault *fault)
 {
     size_t count = options->certificates.count;
@@ -193,6 +202,7 @@ static bool set_up(struct tls_server *server, const struct tls_server_options *o
         if (i == 0 || server->contexts[i] != server->contexts[i - 1])
             tls_warm_server(server->contexts[i]);
     }
+    prepare_tickets(server->contexts[0]);
     return true;
 }
 
@@ -227,14 +237,9 @@ void tls_server_free(struct tls_server **server)
     *server = NULL;
 }
 
-/* A connection begins in the first context, and takes its tickets from there whatever name is asked for. */
 void tls_server_use_tickets(struct tls_server *server, const struct ticket_keys *keys)
 {
-    SSL_CTX *first = server->contexts[0];
     server->keys = keys;
-    SSL_CTX_clear_options(first, SSL_OP_NO_TICKET);
-    SSL_CTX_set_num_tickets(first, 1);
-    SSL_CTX_set_tlsext_ticket_key_evp_cb(first, tls_ticket_callback);
 }
 
 /* Without a key OpenSSL would send an empty ticket, which TLS 1.3 does not know (RFC 8446 section 4.6.1). */

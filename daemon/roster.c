@@ -1,20 +1,36 @@
 /* SPDX-License-Identifier: ISC */
 #include <signal.h>
-#include <stdlib.h>
+#include <sys/mman.h>
 
 #include "common/must.h"
 
 #include "daemon/roster.h"
 
+static size_t bytes_of(int size)
+{
+    return (size_t)size * sizeof(struct roster_entry);
+}
+
 bool roster_open(struct roster *roster, int size)
 {
-    *roster = (struct roster){.entries = calloc((size_t)size, sizeof(struct roster_entry)), .size = size};
-    return roster->entries != NULL;
+    void *at = mmap(NULL, bytes_of(size), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    *roster = (struct roster){0};
+    if (at == MAP_FAILED)
+        return false;
+    *roster = (struct roster){.entries = at, .size = size};
+    roster_show_to_children(roster, false);
+    return true;
+}
+
+void roster_show_to_children(const struct roster *roster, bool shown)
+{
+    madvise(roster->entries, bytes_of(roster->size), shown ? MADV_DOFORK : MADV_DONTFORK);
 }
 
 void roster_close(struct roster *roster)
 {
-    free(roster->entries);
+    if (roster->entries != NULL)
+        munmap(roster->entries, bytes_of(roster->size));
     *roster = (struct roster){0};
 }
 

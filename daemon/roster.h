@@ -34,6 +34,8 @@ struct slot_range {
 
 bool roster_open(struct roster *roster, int size); /* false with errno */
 void roster_close(struct roster *roster);
+/* No child sees it, and pays for no page of it, but those that are forked while it is shown. */
+void roster_show_to_children(const struct roster *roster, bool shown);
 
 void roster_add(struct roster *roster, int slot, const struct roster_entry *entry);
 struct roster_entry roster_remove(struct roster *roster, int slot); /* what was there */

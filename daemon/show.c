@@ -161,7 +161,12 @@ static _Noreturn void answer(struct show *show)
 pid_t show_in_child(const struct control_view *view, const struct control_request *request, int fd)
 {
     static struct show show; /* of the child alone, which has no room on its stack to spare */
+    roster_show_to_children(&view->house->roster, true);
     pid_t pid = fork();
+    int error = errno;
+    if (pid != 0)
+        roster_show_to_children(&view->house->roster, false);
+    errno = error;
     if (pid != 0)
         return pid;
     show = (struct show){.view = *view, .request = *request, .fd = fd};
