@@ -625,8 +625,10 @@ def test_children_have_no_rights(inside, gates):
         client.begin("user@example.org")
         client.send(CONTENT + b".\r\n")
         assert asked.wait(10)
+        session = gate.session_of(client)["id"].encode()
+        net.wait_until(lambda: not children(), 10, "the child that listed the sessions stays", gate.story)
         with connect(gate) as s:
-            s.sendall(b"kill " + gate.session_of(client)["id"].encode() + b"\n")
+            s.sendall(b"kill " + session + b"\n")
             child, = net.wait_until(children, 10, "no child", gate.story)
             net.wait_until(lambda: net.status_field(child, "CapEff") == "0" * 16, 10, "it keeps its rights", gate.story)
             assert set(net.status_field(child, "Uid").split()) == {"65534"}

@@ -141,7 +141,7 @@ def test_log_scoreboard_and_titles(gate, certificates):
     client.send(b".\r\n")
     client.expect(250)
     client.close()
-    assert "event=message" in gate.log()
+    gate.wait_log("event=message")
     assert not found_in(gate.log().encode(), secrets)
 
 
