@@ -9,6 +9,7 @@ LISTEN = "0A"  # of the column "st" in /proc/net/tcp
 # Below the kernel's own; runs side by side each have a part of them.
 _LANE, _WIDTH = int(os.environ.get("POSTERN_LANE", 0)), 5500
 PORTS = (10000 + _LANE * _WIDTH, 9999 + (_LANE + 1) * _WIDTH)
+_given = set()  # nobody has to wait for what an earlier test left at its port
 
 
 def free_port(host="127.0.0.1"):
@@ -16,10 +17,13 @@ def free_port(host="127.0.0.1"):
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for _ in range(200):
         port = random.randint(*PORTS)
+        if port in _given:
+            continue
         with socket.socket(family) as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 s.bind((host, port))
+                _given.add(port)
                 return port
             except OSError:
                 continue

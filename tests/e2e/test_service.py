@@ -136,6 +136,7 @@ def listening():
         if address is None:
             address = ("127.0.0.1", net.free_port())
         made = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # or TIME_WAIT would be in the way
         made.bind(address)
         made.listen(16)
         opened.append(made)
