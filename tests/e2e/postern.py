@@ -67,7 +67,8 @@ class Postern:
     def housekeeper(self):
         """Its pid, as soon as there is one."""
         def find():
-            found = [pid for pid in net.children(self.master) if net.command_name(pid) == HOUSEKEEPER]
+            found = [pid for pid in net.children(self.master)
+                     if net.command_name(pid) == HOUSEKEEPER and net.is_alive(pid)]
             self._seen.update(found)
             return found
         return net.wait_until(find, 10, "no housekeeper", self.story)[0]
