@@ -99,6 +99,14 @@ anvil     unix  - - n - 1 anvil
 IPV6_SERVICE = "[::1]:{xclient6}  inet  n - n - 100 smtpd -o smtpd_authorized_xclient_hosts=127.0.0.1,[::1]"
 
 
+def _replaced(text, lines):
+    """Each name stands once: all of Postfix's programs warn of a second one as they start, and together that is more than
+    the log's socket holds before postlogd, which would read it, has come so far: it then waits for itself."""
+    names = {line.split("=")[0].strip() for line in lines}
+    kept = [line for line in text.splitlines() if line.split("=")[0].strip() not in names]
+    return "\n".join([*kept, *lines, ""])
+
+
 class Delivered:
     """One file of the Maildir. `content` is what is below Postfix's own lines, with CRLF again."""
 
@@ -125,9 +133,13 @@ def _split_at_own_received(octets):
 
 
 class Postfix:
-    def __init__(self, directory, ipv6=False):
+    """`main` are lines of main.cf that take the place of those above with the same name, or are added; `services` lines
+    that are added to master.cf."""
+
+    def __init__(self, directory, ipv6=False, main=(), services=()):
         self.dir = str(directory)
         self.ipv6 = ipv6
+        self.main, self.services = main, services
         self.ports = {}
         self._read = {}
 
@@ -201,9 +213,10 @@ class Postfix:
         if self.ipv6:
             self.ports["xclient6"] = free_port("::1")
         service6 = IPV6_SERVICE.format(**self.ports) if self.ipv6 else ""
-        self._write("main.cf", MAIN_CF.format(dir=self.dir, uid=user.pw_uid, gid=user.pw_gid, size_limit=SIZE_LIMIT,
-                                              protocols="all" if self.ipv6 else "ipv4"))
-        self._write("master.cf", MASTER_CF.format(ipv6=service6, **self.ports))
+        main = MAIN_CF.format(dir=self.dir, uid=user.pw_uid, gid=user.pw_gid, size_limit=SIZE_LIMIT,
+                              protocols="all" if self.ipv6 else "ipv4")
+        self._write("main.cf", _replaced(main, self.main))
+        self._write("master.cf", "\n".join([MASTER_CF.format(ipv6=service6, **self.ports), *self.services, ""]))
         self._write("mailboxes", MAILBOXES)
 
     def _write(self, name, text):

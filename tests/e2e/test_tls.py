@@ -129,19 +129,13 @@ class SendingPostfix(postfix_rig.Postfix):
     """Takes mail for example.net at its service `plain` and gives it to the gate, by TLS or not at all."""
 
     def __init__(self, directory, gate, certificates, *options):
-        super().__init__(directory)
-        self.more_main = [f"relayhost = [{gate[0]}]:{gate[1]}", "default_transport = smtp", "relay_transport = smtp",
-                          "mynetworks = 127.0.0.0/8", "smtpd_relay_restrictions = permit_mynetworks, reject",
-                          "smtp_tls_security_level = secure", "smtp_tls_secure_cert_match = mx.test",
-                          f"smtp_tls_CAfile = {certificates.ca.certificate}", "smtp_tls_loglevel = 1",
-                          "smtp_tls_session_cache_database = btree:${data_directory}/smtp_scache", *options]
-
-    def _write_files(self):
-        super()._write_files()
-        for name, lines in (("main.cf", self.more_main), ("master.cf", ["smtp unix - - n - - smtp",
-                                                                        "tlsmgr unix - - n 1000? 1 tlsmgr"])):
-            with open(f"{self.dir}/config/{name}", "a") as f:
-                f.write("\n".join(lines) + "\n")
+        main = [f"relayhost = [{gate[0]}]:{gate[1]}", "default_transport = smtp", "relay_transport = smtp",
+                "mynetworks = 127.0.0.0/8", "smtpd_relay_restrictions = permit_mynetworks, reject",
+                "smtp_tls_security_level = secure", "smtp_tls_secure_cert_match = mx.test",
+                f"smtp_tls_CAfile = {certificates.ca.certificate}", "smtp_tls_loglevel = 1",
+                "smtp_tls_session_cache_database = btree:${data_directory}/smtp_scache", *options]
+        super().__init__(directory, main=main,
+                         services=["smtp unix - - n - - smtp", "tlsmgr unix - - n 1000? 1 tlsmgr"])
 
 
 @pytest.fixture
