@@ -107,6 +107,12 @@ def status_field(pid, name):
     return ""
 
 
+def has_no_rights(pid):
+    """Of root's. Who was forked a moment ago is a copy of its parent yet."""
+    uids = set(status_field(pid, "Uid").split())
+    return uids and "0" not in uids and int(status_field(pid, "CapPrm"), 16) == 0
+
+
 def descriptors(pid):
     """What each descriptor of a process points at."""
     found = []

@@ -176,14 +176,14 @@ def test_workers_are_nobody(inside, written, started):
     gate = started(written(GOOD, port=address[1], inside=inside().address[1]), address)
     assert a_message(address).code == 250
     assert os.geteuid() == 0, "run as root: whether privileges are dropped cannot be seen otherwise"
-    workers = gate.workers()
+    workers = gate.settled_workers()
     assert workers
-    for pid in workers:  # one may have been forked just now
-        net.wait_until(lambda: set(net.status_field(pid, "Uid").split()) == {"65534"}, 20, f"{pid} is somebody")
+    for pid in workers:
+        assert set(net.status_field(pid, "Uid").split()) == {"65534"}, f"{pid} is somebody"
         assert set(net.status_field(pid, "Gid").split()) == {"65534"}, pid
         assert "0" not in net.status_field(pid, "Groups").split(), pid
         for name in ("CapEff", "CapPrm", "CapInh", "CapAmb"):
-            net.wait_until(lambda: int(net.status_field(pid, name), 16) == 0, 20, f"{pid} has {name}")
+            assert int(net.status_field(pid, name), 16) == 0, f"{pid} has {name}"
 
 
 def test_workers_never_run_as_root(written):

@@ -111,7 +111,7 @@ def test_it_is_unprivileged_and_holds_no_listener(inside, gate):
     program = gate(inside(), interval="0s")
     pid = program.housekeeper()
     program.wait_log("event=housekeeper state=working")
-    assert net.effective_uid(pid) == net.effective_uid(program.workers()[0])
+    assert net.effective_uid(pid) == net.effective_uid(program.settled_workers()[0])
     for target in net.descriptors(pid):
         assert "postern-" not in target, f"a way to the scoreboard is left open: {target}"
     assert net.status_field(pid, "CapEff") == "0000000000000000"

@@ -174,6 +174,10 @@ def test_totals_stay_when_workers_go(gates):
     assert (totals["sessions"], totals["messages"]) == (3, 3)
 
 
+def workers_shown(gate):
+    return {worker["pid"]: worker for worker in gate.records("worker", "workers")}
+
+
 def test_sessions_and_workers(gate):
     with Client(gate.address) as one, Client(gate.address) as other:
         one.hello()
@@ -187,9 +191,8 @@ def test_sessions_and_workers(gate):
         assert ages == sorted(ages, reverse=True) and len(ages) == 2
         text = gate.ctl("sessions").stdout
         assert re.search(rf"^{first['id']} +\d+s +mail +no +0 +127\.0\.0\.1 +{one.own_port} ", text, re.M), text
-        workers = {worker["pid"]: worker for worker in gate.records("worker", "workers")}
-        housekeeper = gate.records("posternd", "status")[0]["housekeeper"]
-        assert set(workers) == set(gate.workers()) - {housekeeper}
+        net.wait_until(lambda: workers_shown(gate).keys() == set(gate.workers()), 10, "others are shown", gate.story)
+        workers = workers_shown(gate)
         assert workers[first["pid"]]["state"] == "busy" and workers[first["pid"]]["session"] == first["id"]
         assert "idle" in {worker["state"] for worker in workers.values()}
         assert "SERVES" in gate.ctl("workers").stdout

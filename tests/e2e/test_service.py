@@ -186,7 +186,7 @@ def test_a_start_that_fails_is_never_ready(managed, manager, listening):
 
 def test_workers_do_not_know_where_the_manager_listens(managed, manager):
     program = managed("127.0.0.1:%d" % net.free_port(), notify=manager.name)
-    assert all("notify" not in fd for pid in program.workers() for fd in net.descriptors(pid))
+    assert all("notify" not in fd for pid in program.settled_workers() for fd in net.descriptors(pid))
     manager.hear()
 
 
