@@ -115,13 +115,18 @@ def has_no_rights(pid):
 
 def descriptors(pid):
     """What each descriptor of a process points at."""
-    found = []
+    return sorted(numbered_descriptors(pid).values())
+
+
+def numbered_descriptors(pid):
+    """number -> what it points at; one that is closed meanwhile is none."""
+    found = {}
     for name in os.listdir(f"/proc/{pid}/fd"):
         try:
-            found.append(os.readlink(f"/proc/{pid}/fd/{name}"))
+            found[int(name)] = os.readlink(f"/proc/{pid}/fd/{name}")
         except OSError:
             pass
-    return sorted(found)
+    return found
 
 
 def rollup_kib(pid, field):

@@ -241,9 +241,9 @@ def test_a_path_that_a_worker_shuts_down_is_bound_anew(inside, gate, tmp_path):
     os.chmod(tmp_path, 0o755)
     daemon = gate(inside().address)
     daemon.reload(addresses="{ 127.0.0.1:%d, unix:%s }" % (daemon.address[1], path))
-    for number in os.listdir(f"/proc/{daemon.master}/fd"):
-        if os.readlink(f"/proc/{daemon.master}/fd/{number}").startswith("socket:"):
-            with stolen(daemon.master, int(number)) as s:
+    for number, target in net.numbered_descriptors(daemon.master).items():
+        if target.startswith("socket:"):
+            with stolen(daemon.master, number) as s:
                 if s.family == socket.AF_UNIX and s.getsockname() == path:
                     s.shutdown(socket.SHUT_RDWR)
     daemon.wait_log("event=listener-closed listener=mx addresses=1")

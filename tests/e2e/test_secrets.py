@@ -60,11 +60,10 @@ def found_in(octets, secrets):
 def regions(gate):
     """The scoreboard's regions, as the master holds them: name -> octets that were ever written."""
     found = {}
-    for number in os.listdir(f"/proc/{gate.master}/fd"):
-        path = f"/proc/{gate.master}/fd/{number}"
-        name = re.match(r"/memfd:(postern-\w+)", os.readlink(path))
+    for number, target in net.numbered_descriptors(gate.master).items():
+        name = re.match(r"/memfd:(postern-\w+)", target)
         if name:
-            found[name.group(1)] = _written(path)
+            found[name.group(1)] = _written(f"/proc/{gate.master}/fd/{number}")
     return found
 
 
