@@ -63,34 +63,13 @@ bool spawn_close_others(const int *kept, int count)
     }
 }
 
-/* The same pipe through an open file of the child's own: flags are shared by all who hold a copy, and one worker that
+/* The same pipe through an open file of the worker's own: flags are shared by all who hold a copy, and one worker that
  * cleared O_NONBLOCK would make the others wait for ever. */
 static int reopen_pipe(int fd, int how)
 {
     char path[FD_PATH_MAX];
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     return open(path, how | O_NONBLOCK | O_CLOEXEC);
-}
-
-static void close_pipes(const int pipes[2])
-{
-    int error = errno;
-    for (int i = 0; i < 2; i++)
-        if (pipes[i] >= 0)
-            close(pipes[i]);
-    errno = error;
-}
-
-/* Here, for the child to inherit. Not by the child: for each process that looks into its own /proc/self/fd the kernel
- * keeps 12 KiB of inodes. False with errno. */
-static bool open_pipes(int lifeline, int calls, int pipes_out[2])
-{
-    pipes_out[0] = reopen_pipe(lifeline, O_RDONLY);
-    pipes_out[1] = reopen_pipe(calls, O_WRONLY);
-    if (pipes_out[0] >= 0 && pipes_out[1] >= 0)
-        return true;
-    close_pipes(pipes_out);
-    return false;
 }
 
 /* Nothing of the starter's is left in reach: not its terminal (TIOCSTI would type into it), not its files. */
@@ -130,15 +109,17 @@ static void settle(const char *process, const struct identity *identity, const i
 static const char WORKER[] = "worker";
 
 static _Noreturn void become_worker(worker_function *function, const struct identity *identity,
-                                    const struct worker_setup *given, const int pipes[2])
+                                    const struct worker_setup *given)
 {
     struct worker_setup setup = *given;
     struct scoreboard board = *given->board; /* its own: the master's lies on a page that is shared so far */
     setup.board = &board;
-    setup.lifeline = pipes[0];
-    setup.wake = pipes[1];
     int kept[REGIONS + WORKER_LISTENERS_MAX + 2]; /* scoreboard_enter closes the scoreboard's */
     int count = scoreboard_descriptors(setup.board, ROLE_WORKER, kept);
+    setup.lifeline = reopen_pipe(setup.lifeline, O_RDONLY);
+    setup.wake = reopen_pipe(setup.wake, O_WRONLY);
+    if (setup.lifeline < 0 || setup.wake < 0)
+        fail(WORKER, "open the pipes");
     kept[count++] = setup.lifeline;
     kept[count++] = setup.wake;
     for (int i = 0; i < setup.listener_count; i++)
@@ -151,14 +132,10 @@ static _Noreturn void become_worker(worker_function *function, const struct iden
 
 pid_t spawn_worker(worker_function *function, const struct identity *identity, const struct worker_setup *setup)
 {
-    int pipes[2];
     must(setup->listener_count <= WORKER_LISTENERS_MAX);
-    if (!open_pipes(setup->lifeline, setup->wake, pipes))
-        return -1;
     pid_t pid = fork();
     if (pid == 0)
-        become_worker(function, identity, setup, pipes);
-    close_pipes(pipes);
+        become_worker(function, identity, setup);
     return pid;
 }
 
@@ -167,14 +144,16 @@ pid_t spawn_worker(worker_function *function, const struct identity *identity, c
 static const char HOUSEKEEPER[] = "housekeeper";
 
 static _Noreturn void become_housekeeper(housekeeper_function *function, const struct identity *identity,
-                                         const struct housekeeper_setup *given, const int pipes[2])
+                                         const struct housekeeper_setup *given)
 {
     struct housekeeper_setup setup = *given;
     int kept[REGIONS + 3];
     int count = scoreboard_descriptors(setup.board, ROLE_HOUSEKEEPER, kept);
     prctl(PR_SET_NAME, SPAWN_NAME_HOUSEKEEPER);
-    setup.lifeline = pipes[0];
-    setup.ask = pipes[1];
+    setup.lifeline = reopen_pipe(setup.lifeline, O_RDONLY);
+    setup.ask = reopen_pipe(setup.ask, O_WRONLY);
+    if (setup.lifeline < 0 || setup.ask < 0)
+        fail(HOUSEKEEPER, "open the pipes");
     kept[count++] = setup.lifeline;
     kept[count++] = setup.ask;
     kept[count++] = setup.watch;
@@ -187,12 +166,8 @@ static _Noreturn void become_housekeeper(housekeeper_function *function, const s
 pid_t spawn_housekeeper(housekeeper_function *function, const struct identity *identity,
                         const struct housekeeper_setup *setup)
 {
-    int pipes[2];
-    if (!open_pipes(setup->lifeline, setup->ask, pipes))
-        return -1;
     pid_t pid = fork();
     if (pid == 0)
-        become_housekeeper(function, identity, setup, pipes);
-    close_pipes(pipes);
+        become_housekeeper(function, identity, setup);
     return pid;
 }

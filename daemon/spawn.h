@@ -5,8 +5,9 @@
  * In the child, in this order: dispositions and mask of signals as after exec, but INT, HUP, TERM and PIPE ignored:
  * what a terminal or a supervisor sends to all is the master's business, who cuts a session by WORKER_CUT_SIGNAL; so is
  * SPAWN_KILL_SIGNAL, until the worker is ready to look at the order that it stands for (orders.h); a
- * session of its own without a terminal, /dev/null for stdin, stdout and (unless the log needs it) stderr; every
- * descriptor closed that the child has no use for; privileges dropped for good; then the child's function. What fails there is logged by the child, which ends with WORKER_BROKEN.
+ * session of its own without a terminal, /dev/null for stdin, stdout and (unless the log needs it) stderr; the pipes
+ * opened anew, every descriptor closed that the child has no use for; privileges dropped for good; then the child's
+ * function. What fails there is logged by the child, which ends with WORKER_BROKEN.
  */
 #ifndef POSTERN_DAEMON_SPAWN_H
 #define POSTERN_DAEMON_SPAWN_H
@@ -25,7 +26,7 @@ enum { SPAWN_KILL_SIGNAL = SIGUSR2 }; /* there is an order to end a session */
 /* What ps and top show of each; the master is called as its program. At most 15 octets. */
 #define SPAWN_NAME_HOUSEKEEPER "posternd-house"
 
-/* The child's pid, or -1 with errno. Its pipes are opened anew for it. */
+/* The child's pid, or -1 with errno. */
 pid_t spawn_worker(worker_function *function, const struct identity *identity, const struct worker_setup *setup);
 pid_t spawn_housekeeper(housekeeper_function *function, const struct identity *identity,
                         const struct housekeeper_setup *setup);
