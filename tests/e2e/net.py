@@ -107,10 +107,17 @@ def status_field(pid, name):
     return ""
 
 
-def has_no_rights(pid):
-    """Of root's. Who was forked a moment ago is a copy of its parent yet."""
-    uids = set(status_field(pid, "Uid").split())
-    return uids and "0" not in uids and int(status_field(pid, "CapPrm"), 16) == 0
+def wait_settled(pids, story=None):
+    """Of these children of root's those that go on, each past its set-up: who was forked a moment ago is a copy of its
+    parent yet, with all its rights and descriptors."""
+    def settled(pid):
+        try:
+            return "0" not in status_field(pid, "Uid").split() and int(status_field(pid, "CapPrm"), 16) == 0
+        except OSError:
+            return True  # it has ended
+    for pid in pids:
+        wait_until(lambda: settled(pid), 20, f"{pid} keeps root's rights", story)
+    return [pid for pid in pids if is_alive(pid)]
 
 
 def descriptors(pid):

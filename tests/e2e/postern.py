@@ -66,11 +66,7 @@ class Postern:
 
     def settled_workers(self):
         """Those there are now, each past its set-up."""
-        found = self.workers()
-        for pid in found:
-            net.wait_until(lambda: not net.is_alive(pid) or net.has_no_rights(pid), 20, f"{pid} keeps rights",
-                           self.story)
-        return [pid for pid in found if net.is_alive(pid)]
+        return net.wait_settled(self.workers(), self.story)
 
     def housekeeper(self):
         """Its pid, as soon as there is one."""

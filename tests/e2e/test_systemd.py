@@ -111,10 +111,8 @@ def test_has_exactly_what_the_unit_gives(service):
     assert int(net.status_field(master, "CapEff"), 16) == five
     assert int(net.status_field(master, "CapBnd"), 16) == five | 1 << 0  # CHOWN: without SETPCAP it cannot be dropped
     assert (net.status_field(master, "Seccomp"), net.status_field(master, "NoNewPrivs")) == ("2", "1")
-    workers = net.children(master)
-    assert workers
-    for pid in workers:
-        net.wait_until(lambda: not net.is_alive(pid) or net.has_no_rights(pid), 20, f"{pid} keeps rights")
+    workers = net.wait_settled(net.children(master))
+    assert workers and all(int(net.status_field(pid, "CapPrm"), 16) == 0 for pid in workers)
     status, listing = rig.run("stat", "-c", "%a %U %G %n", "/run/postern", "/run/postern/control")
     assert (status, listing) == (0, "755 root root /run/postern\n660 root mail /run/postern/control\n")
 
