@@ -1,12 +1,27 @@
 /* SPDX-License-Identifier: ISC */
 #include "common/keyword.h"
 
+_Static_assert((int)KEYWORD_NUMBERS <= (int)HEARD_NUMBERS, "struct heard has room for all of them");
+
 const struct keyword_row keyword_rows[KEYWORDS] = {
-    {KEYWORD_PIPELINING, "PIPELINING"}, {KEYWORD_SIZE, "SIZE"},
-    {KEYWORD_STARTTLS, "STARTTLS"},     {KEYWORD_ENHANCEDSTATUSCODES, "ENHANCEDSTATUSCODES"},
-    {KEYWORD_8BITMIME, "8BITMIME"},     {KEYWORD_DSN, "DSN"},
-    {KEYWORD_SMTPUTF8, "SMTPUTF8"},     {KEYWORD_CHUNKING, "CHUNKING"},
-    {KEYWORD_XCLIENT, "XCLIENT"},
+    {KEYWORD_PIPELINING, "PIPELINING"},       {KEYWORD_SIZE, "SIZE"},
+    {KEYWORD_STARTTLS, "STARTTLS"},           {KEYWORD_ENHANCEDSTATUSCODES, "ENHANCEDSTATUSCODES"},
+    {KEYWORD_8BITMIME, "8BITMIME"},           {KEYWORD_DSN, "DSN"},
+    {KEYWORD_SMTPUTF8, "SMTPUTF8"},           {KEYWORD_CHUNKING, "CHUNKING"},
+    {KEYWORD_BINARYMIME, "BINARYMIME"},       {KEYWORD_REQUIRETLS, "REQUIRETLS"},
+    {KEYWORD_MT_PRIORITY, "MT-PRIORITY"},     {KEYWORD_FUTURERELEASE, "FUTURERELEASE"},
+    {KEYWORD_DELIVERBY, "DELIVERBY"},         {KEYWORD_LIMITS, "LIMITS"},
+    {KEYWORD_XCLIENT, "XCLIENT"},             {KEYWORD_XFORWARD, "XFORWARD"},
+};
+
+const struct keyword_row auth_mechanism_rows[AUTH_MECHANISMS] = {
+    {KEYWORD_AUTH_PLAIN, "PLAIN"},
+    {KEYWORD_AUTH_LOGIN, "LOGIN"},
+    {KEYWORD_AUTH_CRAM_MD5, "CRAM-MD5"},
+    {KEYWORD_AUTH_SCRAM_SHA_1, "SCRAM-SHA-1"},
+    {KEYWORD_AUTH_SCRAM_SHA_256, "SCRAM-SHA-256"},
+    {KEYWORD_AUTH_XOAUTH2, "XOAUTH2"},
+    {KEYWORD_AUTH_OAUTHBEARER, "OAUTHBEARER"},
 };
 
 uint32_t keyword_epoch(int64_t now_ms)
@@ -19,33 +34,40 @@ uint32_t keyword_epoch_of(uint64_t word)
     return (uint32_t)(word >> 32);
 }
 
-uint64_t keyword_smaller_limit(uint64_t a, uint64_t b)
+uint64_t keyword_number_merge(enum keyword_number which, uint64_t a, uint64_t b)
 {
     if (a == 0 || b == 0)
         return a + b;
+    if (which == NUMBER_BY_MIN)
+        return a > b ? a : b;
     return a < b ? a : b;
 }
 
-void keyword_merge(struct keyword_memory *memory, uint32_t keywords, uint64_t size_limit)
+void keyword_merge(struct keyword_memory *memory, uint32_t keywords, const uint64_t numbers[KEYWORD_NUMBERS])
 {
     memory->keywords = memory->known ? memory->keywords & keywords : keywords;
-    memory->size_limit = keyword_smaller_limit(memory->size_limit, size_limit);
+    for (int i = 0; i < KEYWORD_NUMBERS; i++)
+        memory->numbers[i] = keyword_number_merge((enum keyword_number)i, memory->numbers[i], numbers[i]);
     memory->known = true;
 }
 
-static void merge_word(struct keyword_memory *memory, uint64_t word, uint64_t size_limit, uint32_t now)
+static void merge_words(struct keyword_memory *memory, const struct heard_words *words, uint32_t now)
 {
+    uint64_t word = atomic_load(&words->keywords), numbers[KEYWORD_NUMBERS];
     uint32_t epoch = keyword_epoch_of(word);
-    if ((word & KEYWORD_HEARD) != 0 && epoch <= now && now - epoch <= 1)
-        keyword_merge(memory, (uint32_t)word & KEYWORDS_REMEMBERED, size_limit);
+    if ((word & KEYWORD_HEARD) == 0 || epoch > now || now - epoch > 1)
+        return;
+    for (int i = 0; i < KEYWORD_NUMBERS; i++)
+        numbers[i] = atomic_load(&words->numbers[i]);
+    keyword_merge(memory, (uint32_t)word & KEYWORDS_REMEMBERED, numbers);
 }
 
 struct keyword_memory keyword_recall(const struct heard *heard, int64_t now_ms)
 {
     struct keyword_memory memory = {0};
     uint32_t now = keyword_epoch(now_ms);
-    merge_word(&memory, atomic_load(&heard->keywords), atomic_load(&heard->size_limit), now);
-    merge_word(&memory, atomic_load(&heard->previous_keywords), atomic_load(&heard->previous_size_limit), now);
+    merge_words(&memory, &heard->lately, now);
+    merge_words(&memory, &heard->before, now);
     return memory;
 }
 

@@ -239,8 +239,8 @@ bool scoreboard_enter_as(struct scoreboard *board, enum scoreboard_role role)
 void scoreboard_forget_server(struct scoreboard *board, int server)
 {
     must(server >= 0 && server < SCOREBOARD_SERVERS_MAX);
-    atomic_store(&board->heard[server].keywords, 0);
-    atomic_store(&board->heard[server].previous_keywords, 0);
+    atomic_store(&board->heard[server].lately.keywords, 0);
+    atomic_store(&board->heard[server].before.keywords, 0);
     atomic_store(&board->heard[server].distrust_until_ms, 0);
 }
 

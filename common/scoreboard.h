@@ -65,12 +65,14 @@ struct slot {
     struct slot_facts facts;
 };
 
-/* What was heard from one inside server, in two words that are checked one by one. */
-struct heard {
+/* What was heard from one inside server in a half hour, in words that are checked one by one (common/keyword.h). */
+enum { HEARD_NUMBERS = 8 };
+struct heard_words {
     _Atomic uint64_t keywords;
-    _Atomic uint64_t size_limit;
-    _Atomic uint64_t previous_keywords;
-    _Atomic uint64_t previous_size_limit;
+    _Atomic uint64_t numbers[HEARD_NUMBERS];
+};
+struct heard {
+    struct heard_words lately, before;
     _Atomic uint64_t distrust_until_ms; /* a keyword that was remembered was missing: ask at EHLO until then */
 };
 

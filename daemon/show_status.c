@@ -202,9 +202,12 @@ static void say_keywords(struct show *show, struct buffer *to, const struct plan
     for (int i = 0; i < KEYWORDS; i++)
         if ((remembered.keywords & keyword_rows[i].bit) != 0)
             buffer_print(&list, "%s%s", list.end > 0 ? " " : "", keyword_rows[i].text);
+    for (int i = 0; i < AUTH_MECHANISMS; i++)
+        if ((remembered.keywords & auth_mechanism_rows[i].bit) != 0)
+            buffer_print(&list, "%sAUTH=%s", list.end > 0 ? " " : "", auth_mechanism_rows[i].text);
     if (remembered.known) {
         control_text(to, "keywords", buffer_unread(&list));
-        show_count(to, "size_limit", remembered.size_limit);
+        show_count(to, "size_limit", remembered.numbers[NUMBER_SIZE]);
     }
     control_flag(to, "distrusted", keyword_is_distrusted(heard, show->now_ms));
 }

@@ -38,19 +38,37 @@ static const struct reply REPLY_TOO_MANY_COMMANDS = REPLY(421, "4.7.0", "Too man
 
 /* -- HELO and EHLO -- */
 
+enum {
+    PROVIDED = KEYWORD_PIPELINING | KEYWORD_ENHANCEDSTATUSCODES | KEYWORD_SIZE,
+    PASSED_ON = KEYWORD_8BITMIME | KEYWORD_DSN | KEYWORD_MT_PRIORITY | KEYWORD_FUTURERELEASE | KEYWORD_DELIVERBY |
+                KEYWORD_LIMITS,
+    WITH_8BITMIME = KEYWORD_SMTPUTF8 | KEYWORD_BINARYMIME, /* RFC 6531 section 3.1, RFC 3030 section 3 */
+    IN_TLS = KEYWORD_REQUIRETLS                            /* RFC 8689 section 2 */
+};
+
+static uint32_t offered_keywords(const struct session *s, uint32_t inside)
+{
+    uint32_t keywords = PROVIDED | (inside & PASSED_ON);
+    if ((inside & KEYWORD_8BITMIME) != 0)
+        keywords |= inside & WITH_8BITMIME;
+    if ((inside & KEYWORD_CHUNKING) == 0)
+        keywords &= ~(uint32_t)KEYWORD_BINARYMIME;
+    if (s->tls.version != NULL)
+        keywords |= inside & IN_TLS;
+    if (starttls_is_offered(s))
+        keywords |= KEYWORD_STARTTLS;
+    return keywords;
+}
+
 /* What Postern provides itself, and what of inside's passes the allow-list (L4). */
 static struct extensions offer(const struct session *s, const struct extensions *inside)
 {
-    struct extensions offered = {.keywords = KEYWORD_PIPELINING | KEYWORD_ENHANCEDSTATUSCODES | KEYWORD_SIZE};
-    offered.keywords |= inside->keywords & (KEYWORD_8BITMIME | KEYWORD_DSN);
-    if ((inside->keywords & KEYWORD_8BITMIME) != 0)
-        offered.keywords |= inside->keywords & KEYWORD_SMTPUTF8;
-    if (starttls_is_offered(s))
-        offered.keywords |= KEYWORD_STARTTLS;
-    uint64_t own = (uint64_t)s->options->message_size_limit;
-    offered.size_limit = own;
-    if (inside->size_limit != 0 && (own == 0 || inside->size_limit < own))
-        offered.size_limit = inside->size_limit;
+    struct extensions offered = {.keywords = offered_keywords(s, inside->keywords)};
+    memcpy(offered.numbers, inside->numbers, sizeof(offered.numbers));
+    const uint64_t own[] = {[NUMBER_SIZE] = (uint64_t)s->options->message_size_limit,
+                            [NUMBER_RCPTMAX] = (uint64_t)s->options->max_recipients};
+    for (enum keyword_number i = NUMBER_SIZE; i <= NUMBER_RCPTMAX; i++)
+        offered.numbers[i] = keyword_number_merge(i, offered.numbers[i], own[i]);
     return offered;
 }
 

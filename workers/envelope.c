@@ -162,8 +162,8 @@ static struct reply ask_mail(struct session *s, const struct path *path)
     if (!outside_listens(s, &reply) || !have_inside(s, &reply) ||
         !inside_offers(s, mail_parameters_need(&s->transaction.parameters), &reply))
         return reply;
-    if (s->transaction.parameters.has_size && in->offers.size_limit != 0 &&
-        s->transaction.parameters.size > in->offers.size_limit)
+    if (s->transaction.parameters.has_size && in->offers.numbers[NUMBER_SIZE] != 0 &&
+        s->transaction.parameters.size > in->offers.numbers[NUMBER_SIZE])
         return REPLY_TOO_BIG; /* by what it said on this very connection */
     buffer_put_text(&in->stream.out, "MAIL FROM:");
     path_print(&in->stream.out, path);
@@ -221,7 +221,7 @@ struct reply envelope_mail(struct session *s, const struct command *command)
         return session_blame(s, fault);
     remember_sender(s, &path);
     struct reply reply = answer_mail(s, &path, rest);
-    s->transaction.parameters.envid.size = 0; /* a slice of this line, which is over now */
+    mail_parameters_end_line(&s->transaction.parameters);
     if (reply_class(&reply) != 2) {
         transaction_note_reply(s, &reply, NULL);
         transaction_close(s, transaction_refusal(&reply));

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+#include <string.h>
+
 #include "common/clock.h"
 #include "common/keyword.h"
 #include "common/scoreboard.h"
@@ -11,6 +13,20 @@ static struct heard *heard_of(struct scoreboard *board, const struct server *ser
     return &board->heard[server->heard_slot];
 }
 
+/* A word that is as it should be is only read: all workers share its cache line. */
+static void store(_Atomic uint64_t *word, uint64_t wanted)
+{
+    if (atomic_load(word) != wanted)
+        atomic_store(word, wanted);
+}
+
+static void leave_half_hour(struct heard *heard, uint64_t word)
+{
+    atomic_store(&heard->before.keywords, word);
+    for (int i = 0; i < KEYWORD_NUMBERS; i++)
+        atomic_store(&heard->before.numbers[i], atomic_load(&heard->lately.numbers[i]));
+}
+
 void heard_remember(struct scoreboard *board, const struct server *server, const struct extensions *offers)
 {
     struct heard *heard = heard_of(board, server);
@@ -18,20 +34,15 @@ void heard_remember(struct scoreboard *board, const struct server *server, const
         return;
     uint32_t now = keyword_epoch(clock_ms());
     uint64_t bits = (offers->keywords & KEYWORDS_REMEMBERED) | KEYWORD_HEARD;
-    uint64_t limit = offers->size_limit;
-    uint64_t word = atomic_load(&heard->keywords);
-    if (keyword_epoch_of(word) == now) {
-        bits &= word;
-        limit = keyword_smaller_limit(limit, atomic_load(&heard->size_limit));
-    } else {
-        atomic_store(&heard->previous_keywords, word);
-        atomic_store(&heard->previous_size_limit, atomic_load(&heard->size_limit));
+    uint64_t word = atomic_load(&heard->lately.keywords);
+    bool begins = keyword_epoch_of(word) != now;
+    if (begins)
+        leave_half_hour(heard, word);
+    store(&heard->lately.keywords, (uint64_t)now << 32 | (begins ? bits : bits & word));
+    for (int i = 0; i < KEYWORD_NUMBERS; i++) {
+        uint64_t number = offers->numbers[i], known = atomic_load(&heard->lately.numbers[i]);
+        store(&heard->lately.numbers[i], begins ? number : keyword_number_merge((enum keyword_number)i, number, known));
     }
-    uint64_t wanted = (uint64_t)now << 32 | bits;
-    if (wanted != word)
-        atomic_store(&heard->keywords, wanted);
-    if (atomic_load(&heard->size_limit) != limit)
-        atomic_store(&heard->size_limit, limit);
 }
 
 bool heard_recall(struct scoreboard *board, const struct backend *backend, struct extensions *offers_out)
@@ -44,9 +55,10 @@ bool heard_recall(struct scoreboard *board, const struct backend *backend, struc
             return false;
         struct keyword_memory one = keyword_recall(heard, now_ms);
         if (one.known)
-            keyword_merge(&all, one.keywords, one.size_limit);
+            keyword_merge(&all, one.keywords, one.numbers);
     }
-    *offers_out = (struct extensions){.keywords = all.keywords, .size_limit = all.size_limit};
+    *offers_out = (struct extensions){.keywords = all.keywords};
+    memcpy(offers_out->numbers, all.numbers, sizeof(offers_out->numbers));
     return all.known;
 }
 

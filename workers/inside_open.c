@@ -52,6 +52,12 @@ static bool knows_no_ehlo(const struct reply *reply)
     return reply->code == 500 || reply->code == 502 || reply->code == 504;
 }
 
+/* RFC 8689 section 4.2.1: who asks for TLS asks for a server that is known, too. */
+static bool can_require_tls(const struct inside *in)
+{
+    return in->stream.tls != NULL && in->backend->tls.verify != TLS_VERIFY_NONE;
+}
+
 static enum asked hello(struct inside *in, struct slice name, int64_t deadline_ms, struct reply *reply_out)
 {
     in->offers = (struct extensions){0};
@@ -62,6 +68,8 @@ static enum asked hello(struct inside *in, struct slice name, int64_t deadline_m
         return say_hello(in, "HELO", name, deadline_ms, reply_out);
     if (reply_class(reply_out) == 2)
         extensions_parse(reply_out, &in->offers);
+    if (!can_require_tls(in))
+        in->offers.keywords &= ~(uint32_t)KEYWORD_REQUIRETLS;
     return asked;
 }
 
@@ -117,7 +125,7 @@ static enum asked pass_by_xclient(struct inside *in, int64_t deadline_ms, struct
                           "inside offers no XCLIENT; its service lacks this host's address in "
                           "smtpd_authorized_xclient_hosts",
                           "", reply_out);
-    if ((in->offers.xclient & XCLIENT_ADDR) == 0)
+    if ((in->offers.xclient & ATTRIBUTE_ADDR) == 0)
         return not_passed(in, "inside's XCLIENT does not offer ADDR", "", reply_out);
     if (!inside_line(in, reply_out))
         return ASKED_LOST;

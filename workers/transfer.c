@@ -121,7 +121,7 @@ static void judge_stage(struct transfer *t, enum stage stage)
 /* Ours, or what inside said on this very connection, if that is smaller; 0: none. */
 static uint64_t size_limit(const struct session *s)
 {
-    uint64_t own = (uint64_t)s->options->message_size_limit, inside = s->inside.offers.size_limit;
+    uint64_t own = (uint64_t)s->options->message_size_limit, inside = s->inside.offers.numbers[NUMBER_SIZE];
     if (own == 0 || inside == 0)
         return own + inside;
     return own < inside ? own : inside;

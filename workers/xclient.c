@@ -34,17 +34,17 @@ static void print_port(struct buffer *to, const char *name, const struct endpoin
 bool xclient_print(struct buffer *to, uint32_t attributes, const struct endpoint *client, const struct endpoint *local)
 {
     size_t before = to->end;
-    if ((attributes & XCLIENT_ADDR) == 0)
+    if ((attributes & ATTRIBUTE_ADDR) == 0)
         return false;
     buffer_put_text(to, "XCLIENT");
-    if ((attributes & XCLIENT_NAME) != 0)
+    if ((attributes & ATTRIBUTE_NAME) != 0)
         print_value(to, "NAME", client->kind == ENDPOINT_IP ? "[TEMPUNAVAIL]" : "[UNAVAILABLE]");
     print_address(to, "ADDR", client);
-    if ((attributes & XCLIENT_PORT) != 0)
+    if ((attributes & ATTRIBUTE_PORT) != 0)
         print_port(to, "PORT", client);
-    if ((attributes & XCLIENT_DESTADDR) != 0)
+    if ((attributes & ATTRIBUTE_DESTADDR) != 0)
         print_address(to, "DESTADDR", local);
-    if ((attributes & XCLIENT_DESTPORT) != 0)
+    if ((attributes & ATTRIBUTE_DESTPORT) != 0)
         print_port(to, "DESTPORT", local);
     buffer_put_text(to, "\r\n");
     return !to->overflow && to->end - before <= XCLIENT_LINE_MAX;

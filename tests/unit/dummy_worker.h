@@ -182,10 +182,10 @@ static void dummy_obey(const struct dummy_run *run, const char *line)
     else if (strcmp(line, "who") == 0)
         dummy_say_who(run);
     else if (strcmp(line, "remember") == 0) {
-        atomic_store(&run->board->heard[0].keywords, 1);
+        atomic_store(&run->board->heard[0].lately.keywords, 1);
         dummy_say(run, "remember\n");
     } else if (strcmp(line, "remembered") == 0)
-        dummy_say(run, atomic_load(&run->board->heard[0].keywords) == 1 ? "yes\n" : "no\n");
+        dummy_say(run, atomic_load(&run->board->heard[0].lately.keywords) == 1 ? "yes\n" : "no\n");
     else if (strcmp(line, "scribble") == 0)
         dummy_scribble(run);
     else if (strcmp(line, "stubborn") == 0) {

@@ -31,10 +31,20 @@ static const struct {
     { "mx\nSIZE=1000",                             0, 0, 0 },
     { "mx\nXCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT REVERSE_NAME OTHER",
                                                    KEYWORD_XCLIENT, 0, 0x1ff },
-    { "mx\nXCLIENT\tname  addr",                   KEYWORD_XCLIENT, 0, XCLIENT_NAME | XCLIENT_ADDR },
+    { "mx\nXCLIENT\tname  addr",                   KEYWORD_XCLIENT, 0, ATTRIBUTE_NAME | ATTRIBUTE_ADDR },
     { "mx\nXCLIENT=NAME ADDR",                     0, 0, 0 },
     { "mx\nXCLIENT",                               KEYWORD_XCLIENT, 0, 0 },
-    { "mx\nETRN\nVRFY\nAUTH PLAIN\nXEXCH50\n\n PIPELININGS", 0, 0, 0 },
+    { "mx\nETRN\nVRFY\nXEXCH50\nBURL\nAUTH\n\n PIPELININGS", 0, 0, 0 },
+    { "mx\nAUTH GSSAPI plain DIGEST-MD5 SCRAM-SHA-256-PLUS EXTERNAL ANONYMOUS LOGIN SCRAM-SHA-256 NTLM",
+                                                   KEYWORD_AUTH_PLAIN | KEYWORD_AUTH_LOGIN | KEYWORD_AUTH_SCRAM_SHA_256,
+                                                   0, 0 },
+    { "mx\nAUTH CRAM-MD5\nAUTH=SCRAM-SHA-1 OAUTHBEARER\nAUTHXOAUTH2 XOAUTH2",
+                                                   KEYWORD_AUTH_CRAM_MD5 | KEYWORD_AUTH_SCRAM_SHA_1 |
+                                                   KEYWORD_AUTH_OAUTHBEARER, 0, 0 },
+    { "mx\nCHUNKING\nBINARYMIME\nREQUIRETLS\nMT-PRIORITY", KEYWORD_CHUNKING | KEYWORD_BINARYMIME | KEYWORD_REQUIRETLS |
+                                                   KEYWORD_MT_PRIORITY, 0, 0 },
+    { "mx\nFUTURERELEASE",                         0, 0, 0 }, /* its limits are no option */
+    { "mx\nFUTURERELEASE 86400 2026-13-01T00:00:00Z", 0, 0, 0 },
     /* clang-format on */
 };
 
@@ -45,7 +55,7 @@ static void only_what_is_known_is_kept(void **unused)
         struct reply reply = {.code = 250, .text = slice_of(answers[i].text)};
         struct extensions found;
         extensions_parse(&reply, &found);
-        if (found.keywords != answers[i].keywords || found.size_limit != answers[i].size_limit ||
+        if (found.keywords != answers[i].keywords || found.numbers[NUMBER_SIZE] != answers[i].size_limit ||
             found.xclient != answers[i].xclient)
             fail_msg("%s", answers[i].text);
     }
@@ -66,11 +76,21 @@ static const struct {
 } offers[] = {
     /* clang-format off */
     { { 0 },                                    "mx.example.org" },
-    { { KEYWORD_PIPELINING | KEYWORD_8BITMIME, 0, 0 }, "mx.example.org\nPIPELINING\n8BITMIME" },
-    { { KEYWORD_SIZE, 0, 0 },                   "mx.example.org\nSIZE" },
-    { { KEYWORD_SIZE, 10240000, 0 },            "mx.example.org\nSIZE 10240000" },
-    { { 0, 10240000, 0x1ff },                   "mx.example.org" },
-    { { KEYWORD_XCLIENT, 0, XCLIENT_NAME | XCLIENT_ADDR }, "mx.example.org\nXCLIENT NAME ADDR" },
+    { { KEYWORD_PIPELINING | KEYWORD_8BITMIME }, "mx.example.org\nPIPELINING\n8BITMIME" },
+    { { KEYWORD_SIZE },                         "mx.example.org\nSIZE" },
+    { { KEYWORD_SIZE, { 10240000 } },           "mx.example.org\nSIZE 10240000" },
+    { { 0, { 10240000 }, 0x1ff },               "mx.example.org" },
+    { { KEYWORD_XCLIENT, .xclient = ATTRIBUTE_NAME | ATTRIBUTE_ADDR }, "mx.example.org\nXCLIENT NAME ADDR" },
+    { { KEYWORD_XFORWARD, .xforward = ATTRIBUTE_ADDR | ATTRIBUTE_IDENT }, "mx.example.org\nXFORWARD ADDR IDENT" },
+    { { KEYWORD_AUTH_LOGIN | KEYWORD_AUTH_PLAIN | KEYWORD_DSN }, "mx.example.org\nDSN\nAUTH PLAIN LOGIN" },
+    { { KEYWORD_LIMITS, .numbers = { [NUMBER_RCPTMAX] = 20, [NUMBER_MAILMAX] = 5, [NUMBER_RCPTDOMAINMAX] = 1 } },
+                                                "mx.example.org\nLIMITS RCPTMAX=20 MAILMAX=5 RCPTDOMAINMAX=1" },
+    { { KEYWORD_DELIVERBY },                    "mx.example.org\nDELIVERBY" },
+    { { KEYWORD_DELIVERBY, .numbers = { [NUMBER_BY_MIN] = 240 } }, "mx.example.org\nDELIVERBY 240" },
+    { { KEYWORD_FUTURERELEASE, .numbers = { [NUMBER_HOLD_FOR] = 86400, [NUMBER_HOLD_UNTIL] = 1795842000 } },
+                                                "mx.example.org\nFUTURERELEASE 86400 2026-11-28T05:00:00Z" },
+    { { KEYWORD_MT_PRIORITY, .numbers = { [NUMBER_PRIORITIES] = 2 } }, "mx.example.org\nMT-PRIORITY STANAG4406" },
+    { { KEYWORD_MT_PRIORITY, .numbers = { [NUMBER_PRIORITIES] = 99 } }, "mx.example.org\nMT-PRIORITY" },
     /* clang-format on */
 };
 
@@ -90,18 +110,33 @@ static void offers_are_printed_a_keyword_a_line(void **unused)
 static void what_is_printed_is_understood(void **unused)
 {
     (void)unused;
-    char memory[512];
+    char memory[1024];
     struct buffer to;
-    struct extensions offered = {0x1ff, 12345, 0x1ff}, found;
+    struct extensions offered = {0x7fffff, {12345, 100, 10, 3, 240, 86400, 1795842000, 1}, 0x7ff, 0x7ff}, found;
     buffer_init(&to, memory, sizeof memory);
     assert_true(extensions_print(&to, slice_of("mx"), &offered));
     struct reply reply = {.code = 250, .text = buffer_unread(&to)};
     extensions_parse(&reply, &found);
     assert_int_equal(found.keywords, offered.keywords);
-    assert_int_equal(found.size_limit, offered.size_limit);
+    assert_memory_equal(found.numbers, offered.numbers, sizeof found.numbers);
     assert_int_equal(found.xclient, offered.xclient);
+    assert_int_equal(found.xforward, offered.xforward);
     buffer_init(&to, memory, 20);
     assert_false(extensions_print(&to, slice_of("mx"), &offered));
+}
+
+static void numbers_are_bounded(void **unused)
+{
+    (void)unused;
+    struct extensions found;
+    struct reply reply = {.code = 250,
+                          .text = slice_of("mx\nLIMITS rcptmax=20 MAILMAX=1000000 RCPTDOMAINMAX= X=1\nDELIVERBY -5\n"
+                                           "MT-PRIORITY OTHER\nFUTURERELEASE 9999999999 2026-11-28T05:00:00Z")};
+    extensions_parse(&reply, &found);
+    assert_int_equal(found.keywords, KEYWORD_LIMITS | KEYWORD_DELIVERBY | KEYWORD_MT_PRIORITY);
+    assert_int_equal(found.numbers[NUMBER_RCPTMAX], 20);
+    for (int i = NUMBER_MAILMAX; i < KEYWORD_NUMBERS; i++)
+        assert_int_equal(found.numbers[i], i == NUMBER_HOLD_UNTIL ? 1795842000 : 0);
 }
 
 int main(void)
@@ -111,6 +146,7 @@ int main(void)
         cmocka_unit_test(a_refusal_offers_nothing),
         cmocka_unit_test(offers_are_printed_a_keyword_a_line),
         cmocka_unit_test(what_is_printed_is_understood),
+        cmocka_unit_test(numbers_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

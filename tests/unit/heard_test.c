@@ -27,7 +27,7 @@ static int set_up(void **state)
 
 static void remember(int server, uint32_t keywords, uint64_t size_limit)
 {
-    struct extensions offers = {.keywords = keywords, .size_limit = size_limit};
+    struct extensions offers = {.keywords = keywords, .numbers[NUMBER_SIZE] = size_limit};
     heard_remember(&board, &servers[server], &offers);
 }
 
@@ -46,7 +46,7 @@ static void one_server_is_enough_to_know(void **state)
     remember(0, KEYWORD_8BITMIME | KEYWORD_DSN | KEYWORD_XCLIENT | KEYWORD_SIZE, 1000);
     assert_true(heard_recall(&board, &backend, &offers));
     assert_int_equal(offers.keywords, KEYWORD_8BITMIME | KEYWORD_DSN | KEYWORD_SIZE);
-    assert_int_equal(offers.size_limit, 1000);
+    assert_int_equal(offers.numbers[NUMBER_SIZE], 1000);
 }
 
 static void what_all_offer_counts(void **state)
@@ -57,12 +57,12 @@ static void what_all_offer_counts(void **state)
     remember(1, KEYWORD_8BITMIME | KEYWORD_SMTPUTF8, 500);
     assert_true(heard_recall(&board, &backend, &offers));
     assert_int_equal(offers.keywords, KEYWORD_8BITMIME);
-    assert_int_equal(offers.size_limit, 500);
+    assert_int_equal(offers.numbers[NUMBER_SIZE], 500);
     remember(1, KEYWORD_8BITMIME, 400); /* of one server, too, the least that it offered */
     remember(1, KEYWORD_SMTPUTF8, 600);
     assert_true(heard_recall(&board, &backend, &offers));
     assert_int_equal(offers.keywords, 0);
-    assert_int_equal(offers.size_limit, 400);
+    assert_int_equal(offers.numbers[NUMBER_SIZE], 400);
 }
 
 static void an_old_word_is_forgotten(void **state)
@@ -70,12 +70,12 @@ static void an_old_word_is_forgotten(void **state)
     struct extensions offers;
     (void)state;
     remember(0, KEYWORD_8BITMIME, 0);
-    uint64_t word = atomic_load(&region[0].keywords);
-    atomic_store(&region[0].keywords, word - (UINT64_C(1) << 32)); /* half an hour ago */
+    uint64_t word = atomic_load(&region[0].lately.keywords);
+    atomic_store(&region[0].lately.keywords, word - (UINT64_C(1) << 32)); /* half an hour ago */
     assert_true(heard_recall(&board, &backend, &offers));
-    atomic_store(&region[0].keywords, word - (UINT64_C(3) << 32));
+    atomic_store(&region[0].lately.keywords, word - (UINT64_C(3) << 32));
     assert_false(heard_recall(&board, &backend, &offers));
-    atomic_store(&region[0].keywords, word + (UINT64_C(1) << 32)); /* from the future: damage */
+    atomic_store(&region[0].lately.keywords, word + (UINT64_C(1) << 32)); /* from the future: damage */
     assert_false(heard_recall(&board, &backend, &offers));
 }
 

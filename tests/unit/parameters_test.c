@@ -11,6 +11,7 @@
 #include "workers/smtp/parameters.h"
 
 enum { ALL = KEYWORD_SIZE | KEYWORD_8BITMIME | KEYWORD_SMTPUTF8 | KEYWORD_DSN };
+enum { EVERY = 0x7fffff };
 
 static const struct {
     const char *text;
@@ -38,7 +39,7 @@ static const struct {
     { " SMTPUTF8 SMTPUTF8",                   ALL, PARAMETER_DOUBLED,   "SMTPUTF8" },
     { " SMTPUTF8=yes",                        ALL, PARAMETER_BAD_VALUE, "SMTPUTF8=yes" },
     { " SMTPUTF8=",                           ALL, PARAMETER_BAD_VALUE, "SMTPUTF8=" },
-    { " BODY=BINARYMIME",                     ALL, PARAMETER_BAD_VALUE, "BODY=BINARYMIME" },
+    { " BODY=BINARYMIME SIZE=1",              ALL, PARAMETER_BAD_VALUE, "BODY=BINARYMIME" },
     { " BODY",                                ALL, PARAMETER_BAD_VALUE, "BODY" },
     { " RET=BOTH",                            ALL, PARAMETER_BAD_VALUE, "RET=BOTH" },
     { " ENVID=",                              ALL, PARAMETER_BAD_VALUE, "ENVID=" },
@@ -51,6 +52,42 @@ static const struct {
     { " =SIZE",                               ALL, PARAMETER_UNKNOWN,   "=SIZE" },
     { " NOTIFY=NEVER",                        ALL, PARAMETER_UNKNOWN,   "NOTIFY=NEVER" },
     { " SIZE=1 BODY=7BIT",          KEYWORD_SIZE, PARAMETER_UNKNOWN,   "BODY=7BIT" },
+    { " body=binarymime",                     EVERY, PARAMETER_FINE,    " BODY=BINARYMIME" },
+    { " REQUIRETLS",                          EVERY, PARAMETER_FINE,    " REQUIRETLS" },
+    { " REQUIRETLS=1",                        EVERY, PARAMETER_BAD_VALUE, "REQUIRETLS=1" },
+    { " MT-PRIORITY=-9",                      EVERY, PARAMETER_FINE,    " MT-PRIORITY=-9" },
+    { " mt-priority=0",                       EVERY, PARAMETER_FINE,    " MT-PRIORITY=0" },
+    { " MT-PRIORITY=10",                      EVERY, PARAMETER_BAD_VALUE, "MT-PRIORITY=10" },
+    { " MT-PRIORITY=+3",                      EVERY, PARAMETER_BAD_VALUE, "MT-PRIORITY=+3" },
+    { " MT-PRIORITY=-0",                      EVERY, PARAMETER_BAD_VALUE, "MT-PRIORITY=-0" },
+    { " MT-PRIORITY=-",                       EVERY, PARAMETER_BAD_VALUE, "MT-PRIORITY=-" },
+    { " HOLDFOR=86400",                       EVERY, PARAMETER_FINE,    " HOLDFOR=86400" },
+    { " HOLDFOR=0",                           EVERY, PARAMETER_BAD_VALUE, "HOLDFOR=0" },
+    { " HOLDFOR=1000000000",                  EVERY, PARAMETER_BAD_VALUE, "HOLDFOR=1000000000" },
+    { " HOLDUNTIL=2026-11-28T05:00:00Z",      EVERY, PARAMETER_FINE,    " HOLDUNTIL=2026-11-28T05:00:00Z" },
+    { " HOLDUNTIL=2026-11-28T05:00:00.25Z",   EVERY, PARAMETER_FINE,    " HOLDUNTIL=2026-11-28T05:00:00.25Z" },
+    { " HOLDUNTIL=2026-02-30T05:00:00Z",      EVERY, PARAMETER_BAD_VALUE, "HOLDUNTIL=2026-02-30T05:00:00Z" },
+    { " HOLDUNTIL=2026-11-28T05:00:00+01:00", EVERY, PARAMETER_BAD_VALUE, "HOLDUNTIL=2026-11-28T05:00:00+01:00" },
+    { " HOLDUNTIL=2026-11-28T05:00:00.Z",     EVERY, PARAMETER_BAD_VALUE, "HOLDUNTIL=2026-11-28T05:00:00.Z" },
+    { " HOLDUNTIL=2026-11-28T05:00:00.2",     EVERY, PARAMETER_BAD_VALUE, "HOLDUNTIL=2026-11-28T05:00:00.2" },
+    { " HOLDUNTIL=2026-11-28T05:00:00ZZ",     EVERY, PARAMETER_BAD_VALUE, "HOLDUNTIL=2026-11-28T05:00:00ZZ" },
+    { " HOLDFOR=1 HOLDUNTIL=2026-11-28T05:00:00Z", EVERY, PARAMETER_BAD_VALUE, "HOLDUNTIL=2026-11-28T05:00:00Z" },
+    { " HOLDUNTIL=2026-11-28T05:00:00Z HOLDFOR=1", EVERY, PARAMETER_BAD_VALUE, "HOLDFOR=1" },
+    { " BY=120;R",                            EVERY, PARAMETER_FINE,    " BY=120;R" },
+    { " BY=+120;rt",                          EVERY, PARAMETER_FINE,    " BY=120;RT" },
+    { " BY=-5;N",                             EVERY, PARAMETER_FINE,    " BY=-5;N" },
+    { " BY=0;NT",                             EVERY, PARAMETER_FINE,    " BY=0;NT" },
+    { " BY=0;R",                              EVERY, PARAMETER_BAD_VALUE, "BY=0;R" },
+    { " BY=-5;R",                             EVERY, PARAMETER_BAD_VALUE, "BY=-5;R" },
+    { " BY=120",                              EVERY, PARAMETER_BAD_VALUE, "BY=120" },
+    { " BY=120;",                             EVERY, PARAMETER_BAD_VALUE, "BY=120;" },
+    { " BY=120;X",                            EVERY, PARAMETER_BAD_VALUE, "BY=120;X" },
+    { " BY=120;RTT",                          EVERY, PARAMETER_BAD_VALUE, "BY=120;RTT" },
+    { " BY=1234567890;R",                     EVERY, PARAMETER_BAD_VALUE, "BY=1234567890;R" },
+    { " BY=;R",                               EVERY, PARAMETER_BAD_VALUE, "BY=;R" },
+    { " AUTH=<>",                             EVERY, PARAMETER_FINE,    " AUTH=<>" },
+    { " AUTH=e+3Dmc2@example.com",            KEYWORD_AUTH_PLAIN, PARAMETER_FINE, " AUTH=e+3Dmc2@example.com" },
+    { " AUTH=a+0Ab@c",                        EVERY, PARAMETER_BAD_VALUE, "AUTH=a+0Ab@c" },
     { " RET=FULL",               ALL & ~KEYWORD_DSN, PARAMETER_UNKNOWN, "RET=FULL" },
     { " SIZE=1",                              0,   PARAMETER_UNKNOWN,   "SIZE=1" },
     /* clang-format on */
@@ -67,7 +104,7 @@ static void mail_parameters(void **unused)
         enum parameter_fault fault = mail_parameters_parse(slice_of(mails[i].text), mails[i].keywords, &mail, &result);
         buffer_init(&to, memory, sizeof memory);
         if (fault == PARAMETER_FINE) {
-            assert_true(mail_parameters_print(&to, &mail, ALL));
+            assert_true(mail_parameters_print(&to, &mail, EVERY));
             result = buffer_unread(&to);
         }
         if (fault != mails[i].fault || !slice_equal(result, slice_of(mails[i].result)))
@@ -168,6 +205,18 @@ static void what_inside_lacks(void **unused)
     assert_int_equal(mail_parameters_need(&mail), KEYWORD_8BITMIME | KEYWORD_SMTPUTF8 | KEYWORD_DSN);
     buffer_init(&to, memory, 20);
     assert_false(mail_parameters_print(&to, &mail, ALL));
+    mail_parameters_parse(slice_of("AUTH=<> HOLDFOR=1 BY=1;R MT-PRIORITY=1 REQUIRETLS BODY=BINARYMIME"), EVERY, &mail,
+                          &culprit);
+    assert_int_equal(mail_parameters_need(&mail), KEYWORD_FUTURERELEASE | KEYWORD_DELIVERBY | KEYWORD_MT_PRIORITY |
+                                                      KEYWORD_REQUIRETLS | KEYWORD_BINARYMIME | KEYWORD_CHUNKING);
+    mail_parameters_parse(slice_of("AUTH=<>"), EVERY, &mail, &culprit);
+    buffer_init(&to, memory, sizeof memory);
+    assert_true(mail_parameters_print(&to, &mail, 0));
+    assert_int_equal(buffer_unread(&to).size, 0);
+    mail_parameters_parse(slice_of("AUTH=<> ENVID=x HOLDUNTIL=2026-11-28T05:00:00Z"), EVERY, &mail, &culprit);
+    mail_parameters_end_line(&mail);
+    assert_true(mail_parameters_print(&to, &mail, EVERY));
+    assert_int_equal(buffer_unread(&to).size, 0);
     rcpt_parameters_parse(slice_of("NOTIFY=NEVER"), ALL, &rcpt, &culprit);
     assert_int_equal(rcpt_parameters_need(&rcpt), KEYWORD_DSN);
     rcpt_parameters_parse(slice_of("ORCPT=utf-8;\xc3\xbc"), ALL, &rcpt, &culprit);

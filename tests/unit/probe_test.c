@@ -23,7 +23,7 @@ static void a_good_server_is_asked_and_left(void **state)
     expect_trouble(HEALTH_FINE, "");
     assert_int_equal(probe.took_ms, 42);
     assert_int_equal(probe.offers.keywords, KEYWORD_SIZE | KEYWORD_8BITMIME | KEYWORD_XCLIENT);
-    assert_int_equal(probe.offers.size_limit, 1000);
+    assert_int_equal(probe.offers.numbers[NUMBER_SIZE], 1000);
     assert_int_equal(recv(peer, &(char){0}, 1, MSG_DONTWAIT), 0);
 }
 

@@ -51,15 +51,15 @@ static void expect_xclient(uint32_t attributes, const char *client, const char *
 static void xclient_sends_what_is_offered(void **state)
 {
     (void)state;
-    expect_xclient(XCLIENT_NAME | XCLIENT_ADDR | XCLIENT_PORT, "198.51.100.7:1234",
+    expect_xclient(ATTRIBUTE_NAME | ATTRIBUTE_ADDR | ATTRIBUTE_PORT, "198.51.100.7:1234",
                    "XCLIENT NAME=[TEMPUNAVAIL] ADDR=198.51.100.7 PORT=1234\r\n");
-    expect_xclient(XCLIENT_NAME | XCLIENT_ADDR, "[2001:db8::7]:1234",
+    expect_xclient(ATTRIBUTE_NAME | ATTRIBUTE_ADDR, "[2001:db8::7]:1234",
                    "XCLIENT NAME=[TEMPUNAVAIL] ADDR=IPV6:2001:db8::7\r\n");
-    expect_xclient(XCLIENT_ADDR | XCLIENT_PORT | XCLIENT_DESTADDR | XCLIENT_DESTPORT | XCLIENT_HELO | XCLIENT_PROTO,
+    expect_xclient(ATTRIBUTE_ADDR | ATTRIBUTE_PORT | ATTRIBUTE_DESTADDR | ATTRIBUTE_DESTPORT | ATTRIBUTE_HELO | ATTRIBUTE_PROTO,
                    "198.51.100.7:1234", "XCLIENT ADDR=198.51.100.7 PORT=1234 DESTADDR=192.0.2.25 DESTPORT=25\r\n");
-    expect_xclient(XCLIENT_NAME | XCLIENT_ADDR | XCLIENT_PORT, NULL,
+    expect_xclient(ATTRIBUTE_NAME | ATTRIBUTE_ADDR | ATTRIBUTE_PORT, NULL,
                    "XCLIENT NAME=[UNAVAILABLE] ADDR=[UNAVAILABLE] PORT=[UNAVAILABLE]\r\n");
-    expect_xclient(XCLIENT_NAME | XCLIENT_PORT, "198.51.100.7:1234", NULL);
+    expect_xclient(ATTRIBUTE_NAME | ATTRIBUTE_PORT, "198.51.100.7:1234", NULL);
     expect_xclient(0, "198.51.100.7:1234", NULL);
 }
 

@@ -2,15 +2,16 @@
 #include "workers/smtp/parameters.h"
 
 #include "workers/smtp/address.h"
+#include "workers/smtp/datetime.h"
 #include "workers/smtp/extensions.h"
 #include "workers/smtp/xtext.h"
 
-enum { SIZE_DIGITS_MAX = 20, ENVID_MAX = 256, ORCPT_MAX = 1024 };
+enum { SIZE_DIGITS_MAX = 20, ENVID_MAX = 256, ORCPT_MAX = 1024, AUTH_MAX = 500, SECONDS_DIGITS_MAX = 9 };
 
 /* One parameter: `parse` puts its value into a struct of its command and says whether it is one. */
 struct parameter {
     const char *name;
-    uint32_t keyword; /* the extension that brings it */
+    uint32_t keyword; /* the extension that brings it; of several, any */
     bool has_value;
     bool (*parse)(struct slice value, void *out);
 };
@@ -39,7 +40,8 @@ static bool parse_size(struct slice value, void *out)
     return value.size <= SIZE_DIGITS_MAX && slice_to_number(value, &mail->size);
 }
 
-static const struct choice bodies[] = {{"7BIT", BODY_7BIT}, {"8BITMIME", BODY_8BITMIME}, {0}};
+static const struct choice bodies[] = {
+    {"7BIT", BODY_7BIT}, {"8BITMIME", BODY_8BITMIME}, {"BINARYMIME", BODY_BINARYMIME}, {0}};
 
 static bool parse_body(struct slice value, void *out)
 {
@@ -78,12 +80,95 @@ static bool parse_envid(struct slice value, void *out)
     return value.size <= ENVID_MAX && xtext_is_valid(value, false);
 }
 
+static bool parse_require_tls(struct slice value, void *out)
+{
+    (void)value;
+    struct mail_parameters *mail = out;
+    mail->require_tls = true;
+    return true;
+}
+
+static bool take_sign(struct slice *value, const char *signs, bool *is_negative)
+{
+    bool has_sign = value->size > 0 && (*value->at == signs[0] || *value->at == signs[1]);
+    *is_negative = has_sign && *value->at == '-';
+    if (has_sign)
+        slice_drop(value, 1);
+    return has_sign;
+}
+
+/* RFC 6710 section 4: "-9" to "9", no plus, no zero in front. */
+static bool parse_priority(struct slice value, void *out)
+{
+    struct mail_parameters *mail = out;
+    bool is_negative;
+    bool has_sign = take_sign(&value, "--", &is_negative);
+    if (value.size != 1 || !ascii_is_digit(*value.at) || (has_sign && *value.at == '0'))
+        return false;
+    mail->has_priority = true;
+    mail->priority = is_negative ? '0' - *value.at : *value.at - '0';
+    return true;
+}
+
+static bool parse_seconds(struct slice value, uint64_t *seconds_out)
+{
+    return value.size <= SECONDS_DIGITS_MAX && slice_to_number(value, seconds_out);
+}
+
+/* RFC 4865 section 5: one of the two. */
+static bool parse_hold_for(struct slice value, void *out)
+{
+    struct mail_parameters *mail = out;
+    return mail->hold_until.size == 0 && parse_seconds(value, &mail->hold_seconds) && mail->hold_seconds > 0;
+}
+
+static bool parse_hold_until(struct slice value, void *out)
+{
+    struct mail_parameters *mail = out;
+    uint64_t seconds;
+    mail->hold_until = value;
+    return mail->hold_seconds == 0 && datetime_parse(value, &seconds);
+}
+
+/* RFC 2852 section 4: "120;R", "-5;NT". What is to be returned when late cannot be late already. */
+static bool parse_by(struct slice value, void *out)
+{
+    struct mail_parameters *mail = out;
+    uint64_t seconds;
+    bool is_negative;
+    struct slice time = slice_take_until(&value, ';');
+    take_sign(&time, "+-", &is_negative);
+    if (!parse_seconds(time, &seconds) || value.size == 0 || value.size > 2)
+        return false;
+    char mode = ascii_lower(value.at[0]);
+    mail->has_by = true;
+    mail->by_seconds = is_negative ? -(int64_t)seconds : (int64_t)seconds;
+    mail->by_returns = mode == 'r';
+    mail->by_traces = value.size == 2;
+    if ((mode != 'r' && mode != 'n') || (mail->by_traces && ascii_lower(value.at[1]) != 't'))
+        return false;
+    return !mail->by_returns || mail->by_seconds > 0;
+}
+
+static bool parse_auth(struct slice value, void *out)
+{
+    struct mail_parameters *mail = out;
+    mail->auth = value;
+    return value.size <= AUTH_MAX && xtext_is_valid(value, false);
+}
+
 static const struct parameter mail_table[] = {
     {"SIZE", KEYWORD_SIZE, true, parse_size},
     {"BODY", KEYWORD_8BITMIME, true, parse_body},
     {"SMTPUTF8", KEYWORD_SMTPUTF8, false, parse_smtputf8},
     {"RET", KEYWORD_DSN, true, parse_ret},
     {"ENVID", KEYWORD_DSN, true, parse_envid},
+    {"REQUIRETLS", KEYWORD_REQUIRETLS, false, parse_require_tls},
+    {"MT-PRIORITY", KEYWORD_MT_PRIORITY, true, parse_priority},
+    {"HOLDFOR", KEYWORD_FUTURERELEASE, true, parse_hold_for},
+    {"HOLDUNTIL", KEYWORD_FUTURERELEASE, true, parse_hold_until},
+    {"BY", KEYWORD_DELIVERBY, true, parse_by},
+    {"AUTH", KEYWORDS_AUTH, true, parse_auth},
     {0},
 };
 
@@ -215,7 +300,16 @@ enum parameter_fault mail_parameters_parse(struct slice text, uint32_t keywords,
                                            struct slice *culprit_out)
 {
     *out = (struct mail_parameters){0};
-    return parse_all(mail_table, text, keywords, out, culprit_out);
+    enum parameter_fault fault = parse_all(mail_table, text, keywords, out, culprit_out);
+    if (fault != PARAMETER_FINE || out->body != BODY_BINARYMIME || (keywords & KEYWORD_BINARYMIME) != 0)
+        return fault;
+    *culprit_out = slice_of("BODY=BINARYMIME"); /* an extension of its own, though not a parameter of its own */
+    return PARAMETER_BAD_VALUE;
+}
+
+void mail_parameters_end_line(struct mail_parameters *mail)
+{
+    mail->envid.size = mail->hold_until.size = mail->auth.size = 0;
 }
 
 enum parameter_fault rcpt_parameters_parse(struct slice text, uint32_t keywords, struct rcpt_parameters *out,
@@ -239,20 +333,47 @@ static bool print_parameter(struct buffer *to, const char *name, struct slice va
     return buffer_put_char(to, ' ') && buffer_put_text(to, name) && buffer_put_char(to, '=') && buffer_put(to, value);
 }
 
+static bool print_text(struct buffer *to, const char *name, struct slice value)
+{
+    return value.size == 0 || print_parameter(to, name, value);
+}
+
+/* BODY=7BIT is what is meant without it, so inside need not know it. */
+static bool print_body(struct buffer *to, enum body_kind body, uint32_t keywords)
+{
+    if (body == BODY_NONE || (body == BODY_7BIT && (keywords & KEYWORD_8BITMIME) == 0))
+        return true;
+    return print_parameter(to, "BODY", slice_of(find_word(bodies, body)));
+}
+
+static bool print_urgency(struct buffer *to, const struct mail_parameters *mail)
+{
+    bool fits = true;
+    if (mail->has_priority)
+        fits = buffer_print(to, " MT-PRIORITY=%d", mail->priority);
+    if (mail->hold_seconds > 0)
+        fits = fits && buffer_print(to, " HOLDFOR=%llu", (unsigned long long)mail->hold_seconds);
+    if (mail->has_by)
+        fits = fits && buffer_print(to, " BY=%lld;%c%s", (long long)mail->by_seconds, mail->by_returns ? 'R' : 'N',
+                                    mail->by_traces ? "T" : "");
+    return fits && print_text(to, "HOLDUNTIL", mail->hold_until);
+}
+
 bool mail_parameters_print(struct buffer *to, const struct mail_parameters *mail, uint32_t keywords)
 {
     bool fits = true;
     if (mail->has_size && (keywords & KEYWORD_SIZE))
         fits = buffer_print(to, " SIZE=%llu", (unsigned long long)mail->size);
-    /* BODY=7BIT is what is meant without it, so inside need not know it. */
-    if (mail->body == BODY_8BITMIME || (mail->body == BODY_7BIT && (keywords & KEYWORD_8BITMIME)))
-        fits = fits && print_parameter(to, "BODY", slice_of(find_word(bodies, mail->body)));
+    fits = fits && print_body(to, mail->body, keywords);
     if (mail->smtputf8)
         fits = fits && buffer_put_text(to, " SMTPUTF8");
+    if (mail->require_tls)
+        fits = fits && buffer_put_text(to, " REQUIRETLS");
     if (mail->ret != RET_NONE)
         fits = fits && print_parameter(to, "RET", slice_of(find_word(rets, mail->ret)));
-    if (mail->envid.size > 0)
-        fits = fits && print_parameter(to, "ENVID", mail->envid);
+    fits = fits && print_text(to, "ENVID", mail->envid) && print_urgency(to, mail);
+    if (keywords & KEYWORDS_AUTH)
+        fits = fits && print_text(to, "AUTH", mail->auth);
     return fits;
 }
 
@@ -282,8 +403,18 @@ uint32_t mail_parameters_need(const struct mail_parameters *mail)
     uint32_t need = 0;
     if (mail->body == BODY_8BITMIME)
         need |= KEYWORD_8BITMIME;
+    if (mail->body == BODY_BINARYMIME)
+        need |= KEYWORD_BINARYMIME | KEYWORD_CHUNKING;
     if (mail->smtputf8)
         need |= KEYWORD_SMTPUTF8;
+    if (mail->require_tls)
+        need |= KEYWORD_REQUIRETLS;
+    if (mail->has_priority)
+        need |= KEYWORD_MT_PRIORITY;
+    if (mail->hold_seconds > 0 || mail->hold_until.size > 0)
+        need |= KEYWORD_FUTURERELEASE;
+    if (mail->has_by)
+        need |= KEYWORD_DELIVERBY;
     if (mail->ret != RET_NONE || mail->envid.size > 0)
         need |= KEYWORD_DSN;
     return need;
