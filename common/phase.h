@@ -12,7 +12,8 @@ enum phase {
     PHASE_RCPT,     /* at least one recipient accepted */
     PHASE_REFUSED,  /* MAIL was refused: what was pipelined behind it is no fault of the client's */
     PHASE_LOST,     /* inside was lost in the transaction: 451 until RSET or MAIL (L1) */
-    PHASE_MESSAGE,  /* after 354: no command is heard before its end */
+    PHASE_MESSAGE,  /* after 354, or in a chunk: no command is heard before its end */
+    PHASE_CHUNK,    /* between the chunks of a message (BDAT) */
     PHASE_COMMIT,   /* the final dot went inside: its answer is awaited, whoever hangs up (L9) */
     PHASE_CLOSED,
     PHASES

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 
+#include "workers/bdat.h"
 #include "workers/dialog.h"
 #include "workers/envelope.h"
 #include "workers/heard.h"
@@ -18,13 +19,14 @@ static const struct reply REPLY_BYE = REPLY(221, "2.0.0", "Bye");
 static const struct reply REPLY_VRFY = REPLY(252, "2.1.5", "Send it a message and see");
 static const struct reply REPLY_NO_EXPN = REPLY(502, "5.5.1", "EXPN is not provided");
 static const struct reply REPLY_HELP =
-    REPLY(214, "2.0.0", "Commands: HELO EHLO MAIL RCPT DATA RSET NOOP QUIT VRFY HELP; see RFC 5321");
+    REPLY(214, "2.0.0", "Commands: HELO EHLO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY HELP; see RFC 5321");
 static const struct reply REPLY_UNKNOWN = REPLY(500, "5.5.1", "Command not recognized");
 static const struct reply REPLY_NOT_PROVIDED = REPLY(502, "5.5.1", "Command not provided here");
 static const struct reply REPLY_HELLO_FIRST = REPLY(503, "5.5.1", "Say EHLO or HELO first");
 static const struct reply REPLY_MAIL_FIRST = REPLY(503, "5.5.1", "Say MAIL first");
 static const struct reply REPLY_MAIL_REFUSED = REPLY(503, "5.5.1", "MAIL was refused");
 static const struct reply REPLY_NESTED = REPLY(503, "5.5.1", "A transaction is under way; RSET ends it");
+static const struct reply REPLY_IN_CHUNKS = REPLY(503, "5.5.1", "A message in chunks is under way; BDAT goes on with it");
 static const struct reply REPLY_NO_RECIPIENTS = REPLY(554, "5.5.1", "No valid recipients");
 static const struct reply REPLY_NO_ARGUMENT = REPLY(501, "5.5.4", "This command takes no argument");
 static const struct reply REPLY_ARGUMENT = REPLY(501, "5.5.4", "This command needs an argument");
@@ -39,7 +41,7 @@ static const struct reply REPLY_TOO_MANY_COMMANDS = REPLY(421, "4.7.0", "Too man
 /* -- HELO and EHLO -- */
 
 enum {
-    PROVIDED = KEYWORD_PIPELINING | KEYWORD_ENHANCEDSTATUSCODES | KEYWORD_SIZE,
+    PROVIDED = KEYWORD_PIPELINING | KEYWORD_ENHANCEDSTATUSCODES | KEYWORD_SIZE | KEYWORD_CHUNKING,
     PASSED_ON = KEYWORD_8BITMIME | KEYWORD_DSN | KEYWORD_MT_PRIORITY | KEYWORD_FUTURERELEASE | KEYWORD_DELIVERBY |
                 KEYWORD_LIMITS,
     WITH_8BITMIME = KEYWORD_SMTPUTF8 | KEYWORD_BINARYMIME, /* RFC 6531 section 3.1, RFC 3030 section 3 */
@@ -170,7 +172,8 @@ static struct reply answer_quit(struct session *s, const struct command *command
 #define IN(phase)      (1u << (phase))
 #define IN_ANY         (IN(PHASE_GREETING) | IN_GREETED)
 #define IN_GREETED     (IN(PHASE_HELLO) | IN(PHASE_REFUSED) | IN(PHASE_LOST) | IN_TRANSACTION)
-#define IN_TRANSACTION (IN(PHASE_MAIL) | IN(PHASE_RCPT))
+#define IN_ENVELOPE    (IN(PHASE_MAIL) | IN(PHASE_RCPT))
+#define IN_TRANSACTION (IN_ENVELOPE | IN(PHASE_CHUNK))
 
 enum argument { ARGUMENT_NONE, ARGUMENT_MAY, ARGUMENT_MUST };
 enum fault { FINE, FAULT }; /* a fault counts towards max_errors */
@@ -193,15 +196,23 @@ static const struct row rows[] = {
     {VERB_MAIL, IN(PHASE_GREETING),  ARGUMENT_MAY,  FAULT, &REPLY_HELLO_FIRST,   NULL,             PHASES},
     {VERB_MAIL, IN_TRANSACTION,      ARGUMENT_MAY,  FAULT, &REPLY_NESTED,        NULL,             PHASES},
     {VERB_MAIL, IN_GREETED,          ARGUMENT_MUST, FINE,  NULL,                 envelope_mail, PHASE_MAIL},
-    {VERB_RCPT, IN_TRANSACTION,      ARGUMENT_MUST, FINE,  NULL,                 envelope_rcpt, PHASE_RCPT},
+    {VERB_RCPT, IN(PHASE_CHUNK),     ARGUMENT_MAY,  FAULT, &REPLY_IN_CHUNKS,     NULL,             PHASES},
+    {VERB_RCPT, IN_ENVELOPE,         ARGUMENT_MUST, FINE,  NULL,                 envelope_rcpt, PHASE_RCPT},
     {VERB_RCPT, IN(PHASE_LOST),      ARGUMENT_MAY,  FINE,  &REPLY_INSIDE_LOST,   NULL,             PHASES},
     {VERB_RCPT, IN(PHASE_REFUSED),   ARGUMENT_MAY,  FINE,  &REPLY_MAIL_REFUSED,  NULL,             PHASES},
     {VERB_RCPT, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_MAIL_FIRST,    NULL,             PHASES},
+    {VERB_DATA, IN(PHASE_CHUNK),     ARGUMENT_MAY,  FAULT, &REPLY_IN_CHUNKS,     NULL,             PHASES},
     {VERB_DATA, IN(PHASE_RCPT),      ARGUMENT_NONE, FINE,  NULL,                 envelope_data, PHASES},
     {VERB_DATA, IN(PHASE_MAIL),      ARGUMENT_NONE, FINE,  &REPLY_NO_RECIPIENTS, NULL,             PHASES},
     {VERB_DATA, IN(PHASE_LOST),      ARGUMENT_NONE, FINE,  &REPLY_INSIDE_LOST,   NULL,             PHASES},
     {VERB_DATA, IN(PHASE_REFUSED),   ARGUMENT_NONE, FINE,  &REPLY_MAIL_REFUSED,  NULL,             PHASES},
     {VERB_DATA, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_MAIL_FIRST,    NULL,             PHASES},
+    {VERB_BDAT, IN(PHASE_RCPT) | IN(PHASE_CHUNK),
+                                     ARGUMENT_MUST, FINE,  NULL,                 bdat_answer,      PHASES},
+    {VERB_BDAT, IN(PHASE_MAIL),      ARGUMENT_MUST, FINE,  &REPLY_NO_RECIPIENTS, NULL,             PHASES},
+    {VERB_BDAT, IN(PHASE_LOST),      ARGUMENT_MUST, FINE,  &REPLY_INSIDE_LOST,   NULL,             PHASES},
+    {VERB_BDAT, IN(PHASE_REFUSED),   ARGUMENT_MUST, FINE,  &REPLY_MAIL_REFUSED,  NULL,             PHASES},
+    {VERB_BDAT, IN_ANY,              ARGUMENT_MUST, FAULT, &REPLY_MAIL_FIRST,    NULL,             PHASES},
     {VERB_RSET, IN(PHASE_GREETING),  ARGUMENT_NONE, FINE,  &REPLY_OK,            NULL,             PHASES},
     {VERB_RSET, IN_ANY,              ARGUMENT_NONE, FINE,  NULL,                 envelope_rset, PHASE_HELLO},
     {VERB_NOOP, IN_ANY,              ARGUMENT_MAY,  FINE,  &REPLY_OK,            NULL,             PHASES},
@@ -209,7 +220,6 @@ static const struct row rows[] = {
     {VERB_EXPN, IN_ANY,              ARGUMENT_MAY,  FINE,  &REPLY_NO_EXPN,       NULL,             PHASES},
     {VERB_HELP, IN_ANY,              ARGUMENT_MAY,  FINE,  &REPLY_HELP,          NULL,             PHASES},
     {VERB_QUIT, IN_ANY,              ARGUMENT_NONE, FINE,  NULL,                 answer_quit,      PHASES},
-    {VERB_BDAT, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
     {VERB_STARTTLS, IN_ANY,          ARGUMENT_MAY,  FINE,  NULL,                 starttls_answer,  PHASES},
     {VERB_AUTH, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
     {VERB_ETRN, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
@@ -279,13 +289,15 @@ static struct reply within_reason(struct session *s, enum verb verb, const struc
 
 static void obey(struct session *s, const struct command *command)
 {
-    bool alone = ends_a_group(command->verb);
-    if (alone && session_spoke_early(s))
+    bool alone = ends_a_group(command->verb), chunk = command->verb == VERB_BDAT;
+    if ((alone && session_spoke_early(s)) || (chunk && !bdat_begin(s, command)))
         return;
     struct reply reply = answer(s, command);
     log_line(LEVEL_DEBUG, "event=command session=%s command=%s reply=%d", s->id, verb_name(command->verb), reply.code);
     reply = within_reason(s, command->verb, &reply);
     if (reply.code == 0 || (alone && s->phase != PHASE_CLOSED && session_spoke_early(s)))
+        return;
+    if (chunk && !bdat_end(s, &reply))
         return;
     session_reply(s, &reply);
     if (command->verb == VERB_RCPT)

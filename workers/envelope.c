@@ -21,6 +21,7 @@ static const struct reply REPLY_TOO_MANY = REPLY(452, "4.5.3", "Too many recipie
 static const struct reply REPLY_LESS_OFFERED =
     REPLY(421, "4.3.0", "The mail server offers less than it did, try again later");
 static const struct reply REPLY_ROUTED = REPLY(554, "5.7.1", "Relay access denied: no routing in the address");
+static const struct reply REPLY_NOT_BINARY = REPLY(503, "5.5.1", "BODY=BINARYMIME needs BDAT");
 static const struct reply REPLY_NOTHING = {0};
 
 /* Replies that are due leave before inside is waited for (RFC 2920 section 3.2): a slow inside delays its own answer
@@ -31,10 +32,21 @@ static bool outside_listens(struct session *s, struct reply *reply_out)
     return session_flush(s) == IO_OK;
 }
 
+/* Between chunks: whatever was said now would be a line of it. */
+static bool is_in_message(const struct session *s)
+{
+    const struct transfer *transfer = &s->transaction.transfer;
+    return transfer->is_opened && !transfer->refused;
+}
+
 void envelope_drop(struct session *s, const char *why)
 {
     struct inside *in = &s->inside;
     struct reply reply;
+    if (is_in_message(s)) {
+        inside_break_off(in);
+        s->transaction.open_inside = false;
+    }
     if (s->transaction.begun && s->transaction.reason == NULL)
         s->transaction.reason = why;
     if (s->transaction.open_inside && s->phase != PHASE_CLOSED && outside_listens(s, &reply) &&
@@ -336,25 +348,46 @@ static void note_refused_data(struct session *s, const struct reply *reply)
     transaction_note_reply(s, reply, NULL);
 }
 
-struct reply envelope_data(struct session *s, const struct command *command)
+bool envelope_allow_message(struct session *s, struct reply *reply_out)
+{
+    s->transaction.verdict = NULL; /* of an earlier DATA that was refused: this one is tried anew */
+    if (!refused_by_policy(s, STAGE_DATA, NULL, reply_out))
+        return true;
+    note_refused_data(s, reply_out);
+    return false;
+}
+
+static bool ask_data(struct session *s, struct reply *reply_out)
 {
     struct inside *in = &s->inside;
+    if (!outside_listens(s, reply_out) || !begin_line(s, reply_out))
+        return false;
+    buffer_put_text(&in->stream.out, "DATA\r\n");
+    enum asked asked = inside_ask(in, EXPECT_354, in->backend->data_timeout_ms, reply_out);
+    *reply_out = settle(s, asked, reply_out);
+    return asked == ASKED_ANSWERED && reply_class(reply_out) == 3;
+}
+
+bool envelope_open_message(struct session *s, struct reply *reply_out)
+{
+    if (!envelope_allow_message(s, reply_out))
+        return false;
+    if (ask_data(s, reply_out))
+        return true;
+    note_refused_data(s, reply_out);
+    return false;
+}
+
+struct reply envelope_data(struct session *s, const struct command *command)
+{
     struct reply reply;
     (void)command;
-    s->transaction.verdict = NULL; /* of an earlier DATA that was refused: this one is tried anew */
-    if (refused_by_policy(s, STAGE_DATA, NULL, &reply) || !outside_listens(s, &reply) || !begin_line(s, &reply)) {
-        note_refused_data(s, &reply);
+    if (s->transaction.parameters.body == BODY_BINARYMIME)
+        return session_blame(s, &REPLY_NOT_BINARY);
+    if (!envelope_open_message(s, &reply))
         return reply;
-    }
-    buffer_put_text(&in->stream.out, "DATA\r\n");
-    enum asked asked = inside_ask(in, EXPECT_354, in->backend->data_timeout_ms, &reply);
-    reply = settle(s, asked, &reply);
-    if (asked != ASKED_ANSWERED || reply_class(&reply) != 3) {
-        note_refused_data(s, &reply);
-        return reply;
-    }
     if (session_spoke_early(s)) {
-        inside_break_off(in);
+        inside_break_off(&s->inside);
         return REPLY_NOTHING;
     }
     session_reply(s, &reply);

@@ -13,11 +13,15 @@ struct reply envelope_mail(struct session *s, const struct command *command);
 struct reply envelope_rcpt(struct session *s, const struct command *command);
 /* What follows 354 is more than a reply: the transfer answers it, and a reply with code 0 says so. */
 struct reply envelope_data(struct session *s, const struct command *command);
+/* The checks of the stage DATA, and (the second) inside's 354 to DATA. False: *reply_out is the answer, and noted. */
+bool envelope_allow_message(struct session *s, struct reply *reply_out);
+bool envelope_open_message(struct session *s, struct reply *reply_out);
 /* After the reply to RCPT was given. */
 void envelope_rcpt_learn(struct session *s, const struct reply *reply);
 struct reply envelope_rset(struct session *s, const struct command *command);
 
-/* What is open is dropped, inside too (RSET, or the connection broken off), and logged as `why`. */
+/* What is open is dropped, inside too (RSET, or in the middle of a message the connection broken off), and logged as
+ * `why`. */
 void envelope_drop(struct session *s, const char *why);
 
 #endif

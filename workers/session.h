@@ -26,7 +26,41 @@ enum {
     REPLY_LOGGED_MAX = 256,
     SAID_MAX = 1536,
     QUEUE_ID_MAX = 64,
-    NAMED_MAX = 64
+    NAMED_MAX = 64,
+    ANSWER_TEXT_MAX = 512,
+    RECEIVED_MAX = 2048
+};
+
+enum framing {
+    FRAMING_DATA,   /* 354 to CRLF.CRLF, inside as well */
+    FRAMING_CHUNKS, /* BDAT outside, DATA inside */
+    FRAMING_BINARY  /* BDAT on both sides, cut anew: BODY=BINARYMIME (RFC 3030) */
+};
+
+enum { PIECES_MAX = 15 };
+
+/* A message on its way inside; workers/transfer.c's own. */
+struct transfer {
+    struct session *s;
+    enum framing framing;
+    struct wait_guest inside_watch;
+    int64_t deadline_ms;                 /* of the whole message */
+    struct iovec pieces[PIECES_MAX + 1]; /* gathered, not yet written; room for the dot */
+    int count;
+    bool is_opened;         /* inside was ready to hear it */
+    uint64_t chunk_left;    /* octets of this chunk that were not taken yet */
+    bool is_last;           /* with it the message ends */
+    uint64_t drained_bytes; /* read since the refusal */
+    bool begun;             /* the first run was seen */
+    bool header_judged;
+    bool refused; /* no octet goes inside any more; `answer` is said at the real end */
+    struct reply answer;
+    char answer_text[ANSWER_TEXT_MAX];
+    const char *verdict;
+    bool delivered;
+    const char *dropped; /* why the session ends with the answer, too */
+    struct buffer received;
+    char received_text[RECEIVED_MAX];
 };
 
 /* RFC 5321's: MAIL to end of data; dies with RSET. */
@@ -47,6 +81,7 @@ struct transaction {
     char refused_text[RECIPIENTS_LOGGED_MAX];
     struct body body;
     struct header header;
+    struct transfer transfer;
     /* how it ended, for the log */
     char queue_id[QUEUE_ID_MAX]; /* inside's, when it accepted the message and named one */
     const char *verdict;
@@ -86,6 +121,11 @@ struct session {
     char said_text[SAID_MAX];
 
     bool in_refused_line; /* a bare LF was refused, the line goes on */
+    struct chunk {
+        uint64_t size; /* of the BDAT that is being answered */
+        bool is_last;
+        bool is_unread; /* its octets are still to come */
+    } chunk;
     int errors;           /* malformed and misplaced commands */
     int idle_commands;    /* since the last message that was accepted */
     int messages, refused_messages;

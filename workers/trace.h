@@ -7,8 +7,6 @@
 
 #include "workers/session.h"
 
-enum { RECEIVED_MAX = 2048 };
-
 /* "Received: from .. by .. with ESMTPS id SESSION; date" CRLF, folded, in L3's language, with a comment on TLS and the
  * client's certificate. What the client said of itself only where it is a host name or an address literal. */
 bool trace_received(struct buffer *to, const struct session *s, time_t now);

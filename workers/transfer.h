@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * transfer - a message from 354 to the answer to its dot, streamed.
+ * transfer - a message on its way inside: from 354 to the answer to its dot, or chunk by chunk.
  *
  * Octets go inside as they come, in the language of L3; the dot is held back until every check agreed and the outside
  * ended the message cleanly (L2). Inside is watched meanwhile: who answers before the dot has refused (4yz, 5yz) or is
@@ -15,5 +15,15 @@
 /* Inside has answered 354, and so have we. Answers the message outside (written and flushed, unless the outside is
  * gone), logs it, and leaves the phase at HELLO or CLOSED. */
 void transfer_streamed(struct session *s);
+
+/* Before the first chunk, when inside is ready for the message: has answered 354, or (FRAMING_BINARY) RCPT. */
+void transfer_begin_chunks(struct session *s, enum framing framing);
+/* The octets of s->chunk, read and carried inside, and the reply to them: as above behind the last one, else the phase
+ * is CHUNK, also when the message is refused: then every later chunk is read away and answered alike. */
+void transfer_chunk(struct session *s);
+/* There is no such transfer inside (it refused DATA): what is to be answered to each chunk of the message. */
+void transfer_refuse_chunks(struct session *s, const struct reply *answer);
+/* s->chunk is read away: nobody wants it. False: the session is over, and the answer was said if it could be. */
+bool transfer_skip_chunk(struct session *s, const struct reply *answer);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * body: whatever comes in and however it is cut, what goes inside is in the language of L3, and only CRLF.CRLF (or
- * .CRLF at the very start) ends the message. An oracle that sees the whole input says what must come out.
+ * .CRLF at the very start) ends the message. An oracle that sees the whole input says what must come out. All of it
+ * holds for chunks (where a dot ends nothing at all), and where octets that stand alone are mended.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,6 +27,16 @@ struct result {
     enum body_fault fault;
 };
 
+static struct body beginning; /* chunked or not, mending or not */
+
+static void keep(struct result *result, struct slice run)
+{
+    assert_true(run.size > 0 && run.size <= OUT_MAX - result->runs_size);
+    memcpy(result->runs + result->runs_size, run.at, run.size);
+    result->runs_size += run.size;
+    result->run_count++;
+}
+
 /* Feeds one piece as a reader does. The piece lies in memory of its own, so that a sanitizer sees a step too far. */
 static void feed(struct body *body, struct slice piece, struct result *result)
 {
@@ -34,12 +45,8 @@ static void feed(struct body *body, struct slice piece, struct result *result)
     memcpy(copy + 1, piece.at, piece.size); /* the end of the memory is the end of the piece */
     struct slice input = slice_make(copy + 1, piece.size), run;
     enum body_event event;
-    while ((event = body_next(body, &input, &run)) == BODY_RUN) {
-        assert_true(run.size > 0 && run.size <= OUT_MAX - result->runs_size);
-        memcpy(result->runs + result->runs_size, run.at, run.size);
-        result->runs_size += run.size;
-        result->run_count++;
-    }
+    while ((event = body_next(body, &input, &run)) == BODY_RUN)
+        keep(result, run);
     result->ended = event == BODY_END;
     result->taken += piece.size - input.size;
     result->size = body->size;
@@ -57,63 +64,105 @@ static void reset(struct result *result)
     result->fault = BODY_FINE;
 }
 
+/* Chunks end where their owner says so. */
+static void finish(struct body *body, struct result *result)
+{
+    struct slice run;
+    if (!body->chunked)
+        return;
+    if (body_finish(body, &run) == BODY_RUN)
+        keep(result, run);
+    assert_int_equal(body_finish(body, &run), BODY_END);
+    result->ended = true;
+    result->size = body->size;
+    result->fault = body->fault;
+}
+
 static void feed_in_steps(struct slice input, size_t step, struct result *result)
 {
-    struct body body = {0};
+    struct body body = beginning;
     reset(result);
     while (input.size > 0 && !result->ended) {
         struct slice piece = slice_make(input.at, input.size < step ? input.size : step);
         feed(&body, piece, result);
         slice_drop(&input, piece.size);
     }
+    finish(&body, result);
 }
 
 static void feed_cut_once(struct slice input, size_t cut, struct result *result)
 {
-    struct body body = {0};
+    struct body body = beginning;
     reset(result);
     feed(&body, slice_make(input.at, cut), result);
     if (!result->ended)
         feed(&body, slice_make(input.at + cut, input.size - cut), result);
+    finish(&body, result);
 }
 
-/* The same question answered from the definition, by one who sees everything at once and is in no hurry. */
+/* The same question answered from the definition, by one who sees everything at once and is in no hurry. Where the
+ * beginning of a line could still become the end, or a CR a CRLF, it is held. */
+static bool oracle_holds(const char *at, size_t left, bool at_line_start)
+{
+    if (beginning.chunked)
+        return false;
+    return (at_line_start && *at == '.' && (left == 1 || (left == 2 && at[1] == '\r'))) || (*at == '\r' && left == 1);
+}
+
+/* A line of one dot that does not end the message, since a LF alone stands before or behind it. */
+static bool oracle_mends_dot(const char *at, size_t left, bool soft)
+{
+    return beginning.mends && (at[1] == '\n' || (soft && left >= 3 && at[1] == '\r' && at[2] == '\n'));
+}
+
+static enum body_fault oracle_fault(char c)
+{
+    return c == '\r' ? BODY_BARE_CR : c == '\n' ? BODY_BARE_LF : c == '\0' ? BODY_NUL : BODY_FINE;
+}
+
+static void oracle_put(struct result *result, const char *text, size_t size)
+{
+    if (result->fault == BODY_FINE) {
+        memcpy(result->runs + result->runs_size, text, size);
+        result->runs_size += size;
+    }
+}
+
 static void ask_oracle(struct slice input, struct result *result)
 {
     const char *at = input.at;
     reset(result);
-    bool at_line_start = true;
+    bool at_line_start = true, soft = false;
+    result->taken = input.size;
     for (size_t i = 0; i < input.size;) {
         size_t left = input.size - i;
-        if (at_line_start && left >= 3 && memcmp(at + i, ".\r\n", 3) == 0) {
+        if (!beginning.chunked && at_line_start && !soft && left >= 3 && memcmp(at + i, ".\r\n", 3) == 0) {
             result->ended = true;
             result->taken = i + 3;
             return;
         }
-        /* What could still become the end, or a CRLF, is held. */
-        if ((at_line_start && at[i] == '.' && (left == 1 || (left == 2 && at[i + 1] == '\r'))) ||
-            (at[i] == '\r' && left == 1)) {
-            result->taken = input.size;
+        if (oracle_holds(at + i, left, at_line_start))
             return;
-        }
         bool is_crlf = left >= 2 && at[i] == '\r' && at[i + 1] == '\n';
         bool is_first_dot = at_line_start && at[i] == '.';
-        bool is_dropped = is_first_dot && at[i + 1] != '.';
-        at_line_start = is_crlf;
-        if (result->fault == BODY_FINE && !is_crlf)
-            result->fault = at[i] == '\r'   ? BODY_BARE_CR
-                            : at[i] == '\n' ? BODY_BARE_LF
-                            : at[i] == '\0' ? BODY_NUL
-                                            : BODY_FINE;
-        size_t unit = is_crlf ? 2 : 1;
-        if (result->fault == BODY_FINE && !is_dropped) {
-            memcpy(result->runs + result->runs_size, at + i, unit);
-            result->runs_size += unit;
-        }
-        result->size += is_first_dot ? 0 : unit;
-        i += unit;
+        bool is_stuffed = is_first_dot && (beginning.chunked || oracle_mends_dot(at + i, left, soft));
+        enum body_fault fault = is_crlf ? BODY_FINE : oracle_fault(at[i]);
+        if (result->fault == BODY_FINE && !beginning.mends)
+            result->fault = fault;
+        if (is_stuffed)
+            oracle_put(result, "..", 2);
+        else if (fault != BODY_FINE)
+            oracle_put(result, fault == BODY_BARE_LF ? "\r\n" : " ", fault == BODY_BARE_LF ? 2 : 1);
+        else if (!is_first_dot || at[i + 1] == '.')
+            oracle_put(result, at + i, is_crlf ? 2 : 1);
+        soft = fault == BODY_BARE_LF;
+        at_line_start = is_crlf || (soft && beginning.mends);
+        result->size += is_first_dot && !is_stuffed ? 0 : is_crlf ? 2 : 1;
+        i += is_crlf ? 2 : 1;
     }
-    result->taken = input.size;
+    result->ended = beginning.chunked;
+    if (beginning.chunked && !at_line_start)
+        oracle_put(result, "\r\n", 2);
 }
 
 static void assert_same(const struct result *a, const struct result *b)
@@ -152,6 +201,8 @@ static void check_input(struct slice input, bool every_cut)
     ask_oracle(input, &other);
     assert_same(&whole, &other);
     assert_in_language(&whole);
+    if (beginning.mends)
+        assert_int_equal(whole.fault, BODY_FINE);
     feed_in_steps(input, 1, &other);
     assert_same(&whole, &other);
     for (size_t cut = 0; every_cut && cut <= input.size; cut++) {
@@ -306,6 +357,62 @@ static void long_inputs_are_as_the_oracle_says(void **unused)
     }
 }
 
+/* The same inputs, as chunks and mended: the oracle alone says what is right. */
+static void chunks_and_what_is_mended(void **unused)
+{
+    static const struct body others[] = {{.chunked = true}, {.mends = true}, {.chunked = true, .mends = true}};
+    for (size_t mode = 0; mode < sizeof others / sizeof *others; mode++) {
+        beginning = others[mode];
+        char memory[512];
+        for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
+            for (size_t size = 0; size < 70; size += 5) {
+                char line[70];
+                memset(line, 'x', sizeof line);
+                check_input(put_together(memory, sizeof memory, slice_make(line, size), vectors[i].vector, second), true);
+            }
+        every_short_input_is_as_the_oracle_says(unused);
+        long_inputs_are_as_the_oracle_says(unused);
+    }
+    beginning = (struct body){0};
+}
+
+static const struct {
+    const char *name;
+    struct body mode;
+    struct slice input;
+    const char *runs;
+    uint64_t size, mended;
+} mends[] = {
+    /* clang-format off */
+    { "a chunk's dots",       {.chunked = true}, SLICE(".\r\n..\r\na.\r\n.x"),  "..\r\n...\r\na.\r\n..x\r\n", 13, 0 },
+    { "an empty message",     {.chunked = true}, SLICE(""),                       "",                           0, 0 },
+    { "no line end",          {.chunked = true}, SLICE("a"),                      "a\r\n",                      1, 0 },
+    { "LF alone",             {.mends = true},   SLICE("a\nb\n\r\n.\r\n"),       "a\r\nb\r\n\r\n",            6, 2 },
+    { "CR alone",             {.mends = true},   SLICE("a\rb\r\r\n.\r\n"),       "a b \r\n",                   6, 2 },
+    { "NUL",                  {.mends = true},   SLICE("a\0b\r\n.\r\n"),         "a b\r\n",                    5, 1 },
+    { "a dot between LFs",    {.mends = true},   SLICE("a\n.\nb\r\n.\r\n"),      "a\r\n..\r\nb\r\n",           7, 2 },
+    { "a dot behind a LF",    {.mends = true},   SLICE("a\n.\r\nb\r\n.\r\n"),   "a\r\n..\r\nb\r\n",           8, 1 },
+    { "a dot before a LF",    {.mends = true},   SLICE("a\r\n.\nb\r\n.\r\n"),   "a\r\n..\r\nb\r\n",           8, 1 },
+    { "a CR at the end",      {.chunked = true, .mends = true}, SLICE("a\r"),     "a \r\n",                     2, 1 },
+    { "a chunk's LFs",        {.chunked = true, .mends = true}, SLICE("a\n.\n"),  "a\r\n..\r\n",                4, 2 },
+    /* clang-format on */
+};
+
+static void what_is_mended_is_counted(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < sizeof mends / sizeof *mends; i++) {
+        struct body body = mends[i].mode;
+        reset(&whole);
+        feed(&body, mends[i].input, &whole);
+        finish(&body, &whole);
+        if (!whole.ended || whole.size != mends[i].size || body.mended != mends[i].mended ||
+            !slice_equal(slice_make(whole.runs, whole.runs_size), slice_of(mends[i].runs)))
+            fail_msg("%s: \"%.*s\" size %d mended %d", mends[i].name, (int)whole.runs_size, whole.runs, (int)whole.size,
+                     (int)body.mended);
+    }
+}
+
 static const struct {
     const char *name, *input, *runs;
     uint64_t size;
@@ -381,6 +488,8 @@ int main(void)
         cmocka_unit_test(vectors_behind_long_lines_end_nothing),
         cmocka_unit_test(every_short_input_is_as_the_oracle_says),
         cmocka_unit_test(long_inputs_are_as_the_oracle_says),
+        cmocka_unit_test(chunks_and_what_is_mended),
+        cmocka_unit_test(what_is_mended_is_counted),
         cmocka_unit_test(dots_and_size),
         cmocka_unit_test(an_ordinary_message_is_one_run),
         cmocka_unit_test(runs_are_slices_of_the_input),

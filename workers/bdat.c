@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: ISC */
+#include "workers/bdat.h"
+#include "workers/envelope.h"
+#include "workers/transfer.h"
+
+static const struct reply REPLY_SYNTAX = REPLY(501, "5.5.4", "Write BDAT and a number of octets, then LAST at the end");
+static const struct reply REPLY_NOTHING = {0};
+
+static bool parse(struct slice argument, struct chunk *out)
+{
+    struct slice size = slice_take_word(&argument), word = slice_take_word(&argument);
+    *out = (struct chunk){.is_unread = true, .is_last = word.size > 0};
+    if (word.size > 0 && !slice_is_word(word, "LAST"))
+        return false;
+    return slice_to_number(size, &out->size) && slice_trim(argument).size == 0;
+}
+
+bool bdat_begin(struct session *s, const struct command *command)
+{
+    if (parse(command->argument, &s->chunk))
+        return true;
+    s->errors++;
+    session_end(s, "BDAT without a size"); /* what follows may be octets of a message: no command is looked for there */
+    session_reply(s, &REPLY_SYNTAX);
+    return false;
+}
+
+bool bdat_end(struct session *s, const struct reply *reply)
+{
+    return !s->chunk.is_unread || s->phase == PHASE_CLOSED || transfer_skip_chunk(s, reply);
+}
+
+/* The first chunk: inside must be ready for a message. BDAT there needs no word before it. */
+static bool begin_message(struct session *s, struct reply *reply_out)
+{
+    bool is_binary = s->transaction.parameters.body == BODY_BINARYMIME;
+    if (!(is_binary ? envelope_allow_message(s, reply_out) : envelope_open_message(s, reply_out)))
+        return false;
+    transfer_begin_chunks(s, is_binary ? FRAMING_BINARY : FRAMING_CHUNKS);
+    return true;
+}
+
+/* Inside never opened its ears, but the client goes on to the last chunk; only then is the transaction over. */
+static void answer_unopened(struct session *s)
+{
+    struct transfer *t = &s->transaction.transfer;
+    bool is_last = s->chunk.is_last;
+    if (!transfer_skip_chunk(s, &t->answer))
+        return;
+    session_reply(s, &t->answer);
+    session_move(s, PHASE_CHUNK);
+    if (is_last) {
+        envelope_drop(s, NULL);
+        session_move(s, PHASE_HELLO);
+    }
+}
+
+struct reply bdat_answer(struct session *s, const struct command *command)
+{
+    struct reply reply;
+    (void)command;
+    if (s->phase == PHASE_RCPT && !begin_message(s, &reply)) {
+        if (s->phase != PHASE_RCPT) /* inside is lost, or the session is over */
+            return reply;
+        transfer_refuse_chunks(s, &reply);
+    }
+    if (s->transaction.transfer.is_opened)
+        transfer_chunk(s);
+    else
+        answer_unopened(s);
+    return REPLY_NOTHING;
+}
