@@ -92,6 +92,9 @@ struct block {
     bool needed;                       /* titled: at least one must be there */
     const struct option_group *groups; /* ends with rows == NULL */
     size_t title_offset;               /* titled: const char * */
+    /* Titled, where the title is more than a name: puts what it means into the struct. False: *why_out goes behind the
+     * title in the error. May be NULL. */
+    bool (*take_title)(const char *title, void *filled, const char **why_out);
     /* After all is filled and references are resolved, inner blocks before outer ones; not of a single block that is
      * not there and has its defaults. False after config_refuse. May be NULL. */
     bool (*check)(struct config *config, const void *filled);

@@ -164,13 +164,25 @@ static bool fill_row(struct fill *fill, struct config_section *section, const st
     return fill_option(fill, section, row, target);
 }
 
+static bool fill_title(struct fill *fill, const struct config_section *section, void *out)
+{
+    const struct block *block = section->block;
+    const char *why;
+    char shown[CONFIG_SHOWN_MAX];
+
+    memcpy((char *)out + block->title_offset, &section->title, sizeof section->title);
+    if (block->take_title == NULL || block->take_title(section->title, out, &why))
+        return true;
+    return config_fail(fill->config, section->place, section, NULL, "%s %s", config_show(section->title, shown), why);
+}
+
 static bool fill_section(struct fill *fill, struct config_section *section, void *out)
 {
     const struct block *block = section->block;
 
     section->filled = out;
-    if (block->titled)
-        memcpy((char *)out + block->title_offset, &section->title, sizeof section->title);
+    if (block->titled && !fill_title(fill, section, out))
+        return false;
     for (const struct option_group *group = block->groups; group->rows != NULL; group++)
         for (const struct option *row = group->rows; row->type != OPTION_END; row++)
             if (!fill_row(fill, section, row, (char *)out + group->base + row->offset))

@@ -59,7 +59,7 @@ static uint32_t offered_keywords(const struct session *s, uint32_t inside)
         keywords |= inside & IN_TLS;
     if (starttls_is_offered(s))
         keywords |= KEYWORD_STARTTLS;
-    return keywords;
+    return keywords & ~s->rules.withheld;
 }
 
 /* What Postern provides itself, and what of inside's passes the allow-list (L4). */
@@ -67,8 +67,8 @@ static struct extensions offer(const struct session *s, const struct extensions 
 {
     struct extensions offered = {.keywords = offered_keywords(s, inside->keywords)};
     memcpy(offered.numbers, inside->numbers, sizeof(offered.numbers));
-    const uint64_t own[] = {[NUMBER_SIZE] = (uint64_t)s->options->message_size_limit,
-                            [NUMBER_RCPTMAX] = (uint64_t)s->options->max_recipients};
+    const uint64_t own[] = {[NUMBER_SIZE] = (uint64_t)s->rules.message_size_limit,
+                            [NUMBER_RCPTMAX] = (uint64_t)s->rules.max_recipients};
     for (enum keyword_number i = NUMBER_SIZE; i <= NUMBER_RCPTMAX; i++)
         offered.numbers[i] = keyword_number_merge(i, offered.numbers[i], own[i]);
     return offered;
@@ -252,6 +252,19 @@ static bool brings_mail_forward(enum verb verb, const struct reply *reply)
     return reply->code == 0 || (envelope && reply_class(reply) == 2);
 }
 
+/* What is withheld from this client is not understood either. */
+static bool is_withheld(const struct session *s, enum verb verb)
+{
+    static const struct {
+        enum verb verb;
+        uint32_t keyword;
+    } brought[] = {{VERB_BDAT, KEYWORD_CHUNKING}, {VERB_STARTTLS, KEYWORD_STARTTLS}, {VERB_AUTH, KEYWORDS_AUTH}};
+    for (size_t i = 0; i < sizeof(brought) / sizeof(brought[0]); i++)
+        if (verb == brought[i].verb)
+            return (s->rules.withheld & brought[i].keyword) != 0;
+    return false;
+}
+
 static const struct reply *argument_fault(const struct row *row, const struct command *command)
 {
     if (row->argument == ARGUMENT_NONE && command->argument.size > 0)
@@ -266,6 +279,8 @@ static struct reply answer(struct session *s, const struct command *command)
     const struct reply *demand = starttls_demand(s, command->verb);
     if (demand != NULL)
         return *demand;
+    if (is_withheld(s, command->verb))
+        return session_blame(s, &REPLY_NOT_PROVIDED);
     const struct row *row = row_of(command->verb, s->phase);
     const struct reply *fault = argument_fault(row, command);
     if (fault != NULL)

@@ -203,7 +203,7 @@ static bool refused_by_policy(struct session *s, enum stage stage, const struct 
 /* By our own limit. Inside's may be known from memory only, and nobody is refused by rumour. */
 static bool is_too_big(const struct session *s, uint64_t size)
 {
-    uint64_t limit = (uint64_t)s->options->message_size_limit;
+    uint64_t limit = (uint64_t)s->rules.message_size_limit;
     return limit != 0 && size > limit;
 }
 
@@ -320,7 +320,7 @@ static struct reply answer_rcpt(struct session *s, const struct path *path, stru
         return blame(s, parameter_reply(wrong), culprit);
     if (path->has_8bit && !s->transaction.parameters.smtputf8)
         return session_blame(s, &REPLY_NEEDS_UTF8);
-    if (s->transaction.accepted_recipients >= s->options->max_recipients)
+    if (s->transaction.accepted_recipients >= s->rules.max_recipients)
         return REPLY_TOO_MANY;
     if (is_routed(s, path))
         return REPLY_ROUTED;

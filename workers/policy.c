@@ -3,6 +3,7 @@
 
 #include "common/must.h"
 #include "workers/policy.h"
+#include "workers/rules.h"
 
 /* clang-format off */
 static const struct option own_rows[] = {
@@ -15,10 +16,17 @@ static const struct option own_rows[] = {
 };
 /* clang-format on */
 
+static bool check_policy(struct config *config, const void *filled)
+{
+    const struct policy *policy = filled;
+    return rules_check_names(config, filled, &policy->clients.withhold);
+}
+
 const struct block *policy_block(void)
 {
     static struct option check_rows[CHECKS_MAX + 1]; /* written once, before any process is forked */
-    static const struct option_group groups[] = {{own_rows, 0}, {check_rows, 0}, {NULL, 0}};
+    static const struct option_group groups[] = {
+        {own_rows, 0}, {rules_option_rows, offsetof(struct policy, clients)}, {check_rows, 0}, {NULL, 0}};
     static const struct block block = {
         .name = "policy",
         .meaning = "A set of checks that the sessions of a listener pass.",
@@ -27,6 +35,7 @@ const struct block *policy_block(void)
         .needed = true,
         .groups = groups,
         .title_offset = offsetof(struct policy, name),
+        .check = check_policy,
     };
     must(check_count() <= CHECKS_MAX);
     for (int i = 0; i < check_count(); i++) {

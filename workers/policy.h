@@ -10,8 +10,18 @@
 enum on_unsure { ON_UNSURE_PASS, ON_UNSURE_DEFER };
 #define ON_UNSURE_CHOICES "pass|defer"
 
+enum bare_lf { BARE_LF_REJECT, BARE_LF_NORMALISE };
+
+/* How clients are dealt with; workers/rules.c reads it. */
+struct client_options {
+    int bare_lf; /* enum bare_lf */
+    struct text_list withhold;
+    struct block_list clients;
+};
+
 struct policy {
     const char *name;
+    struct client_options clients;
     int mode;                              /* enum mode: caps the mode of every check but those that always hold */
     int on_unsure;                         /* enum on_unsure */
     const void *check_options[CHECKS_MAX]; /* as in check_table; each begins with struct check_options */

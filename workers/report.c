@@ -107,6 +107,8 @@ void report_transaction(const struct session *s)
     record_recipients(&r, t);
     record_string(&r, "message_id", t->header.message_id);
     record_number(&r, "size", t->body.size);
+    if (t->body.mended > 0)
+        record_number(&r, "mended", t->body.mended);
     record_number(&r, "ms", (uint64_t)(clock_ms() - t->began_ms));
     record_string(&r, "verdict", t->verdict);
     record_string(&r, "reason", t->reason);

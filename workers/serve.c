@@ -48,6 +48,7 @@ static void begin(struct session *s, const struct session_setup *setup, int fd, 
     s->options = setup->service->session;
     s->client = *peer;
     s->local = *local;
+    s->rules = rules_for(s->options, peer);
     s->began_ms = clock_ms();
     uint64_t number = (uint64_t)clock_wall_us();
     session_id_print(number, setup->slot, s->id);

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "workers/rules.h"
 #include "workers/service.h"
 
 /* clang-format off */
@@ -75,8 +76,22 @@ static bool would_be_trusted(const struct endpoint *server)
     return server->kind == ENDPOINT_UNIX || ipaddr_is_loopback(&server->address) || is_neighbour(&server->address);
 }
 
+/* Who must use TLS needs a listener that has it. */
+static bool check_tls(struct config *config, const void *listener, const struct session_options *options)
+{
+    const char *who = rules_who_needs_tls(&options->policy->clients);
+    if (who == NULL || options->tls.mode != TLS_MODE_NONE)
+        return true;
+    return config_refuse(config, listener, "policy",
+                         "policy %s says client %s { tls = require }, but this listener has no TLS; set tls { mode = may "
+                         ".. }",
+                         options->policy->name, who);
+}
+
 bool service_check(struct config *config, const void *listener, const struct session_options *options)
 {
+    if (!check_tls(config, listener, options))
+        return false;
     const struct backend *backend = options->backend;
     if (backend->pass_client != PASS_CLIENT_NONE || policy_stops_relaying(options->policy))
         return true;

@@ -11,6 +11,7 @@
 #include "common/scoreboard.h"
 #include "workers/check.h"
 #include "workers/inside.h"
+#include "workers/rules.h"
 #include "workers/service.h"
 #include "workers/smtp/address.h"
 #include "workers/smtp/body.h"
@@ -102,6 +103,7 @@ struct session {
     const struct session_setup *setup;
     const struct service *service;
     const struct session_options *options;
+    struct rules rules; /* of this client */
     enum phase phase;
     char id[SESSION_ID_MAX];
     int64_t began_ms;

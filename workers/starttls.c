@@ -36,7 +36,7 @@ bool starttls_is_offered(const struct session *s)
 static bool must_use_it(const struct session *s)
 {
     const struct network_list *from = &s->options->tls.require_from;
-    if (mode_of(s) == TLS_MODE_REQUIRE)
+    if (mode_of(s) == TLS_MODE_REQUIRE || s->rules.requires_tls)
         return true;
     for (size_t i = 0; mode_of(s) == TLS_MODE_MAY && s->client.kind == ENDPOINT_IP && i < from->count; i++) {
         if (network_holds(&from->items[i], &s->client.address))

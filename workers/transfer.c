@@ -137,6 +137,7 @@ static struct transfer *begin(struct session *s, enum framing framing)
     *t = (struct transfer){.s = s, .framing = framing, .is_opened = true};
     t->deadline_ms = clock_deadline(s->options->message_timeout_ms);
     s->transaction.body.chunked = framing == FRAMING_CHUNKS;
+    s->transaction.body.mends = s->rules.mends;
     return t;
 }
 

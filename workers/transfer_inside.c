@@ -113,7 +113,7 @@ static void judge_stage(struct transfer *t, enum stage stage)
 
 uint64_t transfer_size_limit(const struct session *s)
 {
-    uint64_t own = (uint64_t)s->options->message_size_limit, inside = s->inside.offers.numbers[NUMBER_SIZE];
+    uint64_t own = (uint64_t)s->rules.message_size_limit, inside = s->inside.offers.numbers[NUMBER_SIZE];
     if (own == 0 || inside == 0)
         return own + inside;
     return own < inside ? own : inside;

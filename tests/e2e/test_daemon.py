@@ -123,6 +123,11 @@ def test_good_configuration(written):
     ("hostname = mx.example.org", "hostname = not_a_name!", "hostname"),
     ("hostname = mx.example.org", "hostname = ${HOME}", ""),
     ("policy inbound {", "policy inbound {\n    surprise { }", "surprise"),
+    ("    mode = enforce", "    mode = enforce\n    client 192.0.2.1/24 { }", "192.0.2.0/24"),
+    ("    mode = enforce", "    mode = enforce\n    client mx.example.org { }", "mx.example.org"),
+    ("    mode = enforce", "    mode = enforce\n    bare_lf = keep", "reject, normalise"),
+    ("    mode = enforce", "    mode = enforce\n    withhold = { DSN, CHUNKS }", "CHUNKING"),
+    ("    policy      = inbound", "    policy      = inbound\n    policy      = inbound", "policy"),
 ])
 def test_error_names_file_and_line(written, old, new, words):
     assert old in GOOD
@@ -160,6 +165,15 @@ def test_pass_client_none_needs_relay_domains(written):
     closed = text.replace("mode = enforce", "mode = enforce\n    recipient { relay_domains = { example.org } }")
     status, out, err = run("-t", "-c", written(closed))
     assert status == 0, (out, err)
+
+
+def test_who_must_use_tls_needs_a_listener_that_has_it(written):
+    text = GOOD.replace("mode = enforce", "client 192.0.2.0/24 { tls = require }")
+    status, out, err = run("-t", "-c", written(text))
+    assert status != 0 and "192.0.2.0/24" in out + err and "tls" in out + err, (status, out, err)
+    policy = "policy inbound { client 192.0.2.0/24 { tls = require\n withhold = STARTTLS } }\n"
+    status, out, err = run("-t", "-c", written(policy + GOOD[:GOOD.index("policy inbound")]))
+    assert status != 0 and ":2: policy inbound: client 192.0.2.0/24: withhold: STARTTLS" in out + err, (status, out, err)
 
 
 def test_port_in_use(written):

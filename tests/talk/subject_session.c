@@ -52,7 +52,8 @@ static void (*log_sink)(const char *line);
 
 static const char base[] = "hostname = mx.test\n"
                            "listener mx { backend = inside policy = inbound received = no }\n"
-                           "policy inbound { recipient { relay_domains = { \"*\" } } }\n";
+                           "policy inbound { recipient { relay_domains = { \"*\" } }\n"
+                           "    client 198.51.100.0/24 { } client 198.51.100.128/25 { } client 2001:db8:5::/48 { } }\n";
 
 static bool write_configuration(const struct script *script, const char *directory, const char *path)
 {
