@@ -2,10 +2,10 @@
  *
  * bdat - a message in chunks (RFC 3030).
  *
- * Offered whatever inside has: the message goes inside by DATA, in the language of L3; only BODY=BINARYMIME goes by BDAT,
- * cut anew. The octets of a chunk that is refused, for whatever reason, are read away, exactly as many, before the
- * refusal is said: none of them is ever taken for a command. After a refusal every chunk of the message hears the same,
- * since only the last one's reply may be what the client goes by.
+ * Offered whatever inside has: the message goes inside by DATA, in the language of L3; only BODY=BINARYMIME goes by
+ * BDAT, cut anew. The octets of a chunk that is refused, for whatever reason, are read away, exactly as many, before
+ * the refusal is said: none of them is ever taken for a command. After a refusal every chunk of the message hears the
+ * same, since only the last one's reply may be what the client goes by.
  */
 #ifndef POSTERN_WORKERS_BDAT_H
 #define POSTERN_WORKERS_BDAT_H

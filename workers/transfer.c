@@ -144,7 +144,7 @@ static struct transfer *begin(struct session *s, enum framing framing)
 void transfer_streamed(struct session *s)
 {
     struct transfer *t = begin(s, FRAMING_DATA);
-    s->transaction.reason = NULL; /* of a recipient that was refused: now it is about the message */
+    s->transaction.reason = NULL;    /* of a recipient that was refused: now it is about the message */
     if (session_flush(s) != IO_OK) { /* our 354; later no write outside may be ended by what inside says */
         inside_break_off(&s->inside);
         transaction_close(s, "aborted");

@@ -110,7 +110,6 @@ static void conclude(struct transfer *t)
     session_move(s, PHASE_HELLO);
 }
 
-
 void transfer_end(struct transfer *t)
 {
     if (!t->refused)

@@ -265,4 +265,3 @@ void transfer_gather(struct transfer *t, struct slice run)
         header_feed(header, run);
     gather(t, run);
 }
-

@@ -37,7 +37,8 @@ void transfer_add(struct transfer *t, struct slice octets);
 void transfer_forward(struct transfer *t); /* all that was gathered, as the framing says */
 void transfer_write(struct transfer *t);   /* .. as it is */
 
-/* The last octets were taken. The dot goes inside if nothing speaks against it; the answer outside, then into the log. */
+/* The last octets were taken. The dot goes inside if nothing speaks against it; the answer outside, then into the log.
+ */
 void transfer_end(struct transfer *t);
 
 #endif
