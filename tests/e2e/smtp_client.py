@@ -118,6 +118,16 @@ class Client:
         self.send(stuffed(content) + b".\r\n")
         return self.reply()
 
+    def bdat(self, content, cuts=()):
+        """A message in chunks (RFC 3030), cut at these places in it; each waits for the answer to the one before. What
+        was answered to the last, or to the first that was refused."""
+        for chunk in chunks(content, cuts):
+            self.send(chunk)
+            reply = self.reply()
+            if reply.code != 250:
+                break
+        return reply
+
     def quit(self):
         self.ask("QUIT", 221)
         assert self.is_closed()
@@ -171,6 +181,14 @@ def stuffed(content):
     """RFC 5321 section 4.5.2."""
     assert content == b"" or content.endswith(b"\r\n")
     return re.sub(rb"(^|\r\n)\.", rb"\1..", content)
+
+
+def chunks(content, cuts=()):
+    """BDAT commands with what follows each. Where two cuts are the same there is an empty chunk."""
+    ends = [0, *sorted(cuts), len(content)]
+    parts = [content[begin:end] for begin, end in zip(ends, ends[1:])]
+    last = len(parts) - 1
+    return [b"BDAT %d%s\r\n" % (len(part), b" LAST" if n == last else b"") + part for n, part in enumerate(parts)]
 
 
 def _octets(line):
