@@ -45,6 +45,13 @@ bool ipaddr_parse(struct slice text, struct ipaddr *out)
     return true;
 }
 
+void ipaddr_from_octets(struct ipaddr *out, uint8_t family, const uint8_t *octets)
+{
+    *out = (struct ipaddr){.family = family};
+    memcpy(out->bytes, octets, family_bits(out) / 8);
+    unmap(out);
+}
+
 void ipaddr_print(const struct ipaddr *a, char text[IPADDR_TEXT_MAX])
 {
     if (a->family == 0 || !inet_ntop(a->family == 4 ? AF_INET : AF_INET6, a->bytes, text, IPADDR_TEXT_MAX))

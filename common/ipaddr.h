@@ -22,6 +22,7 @@ struct network {
 };
 
 bool ipaddr_parse(struct slice text, struct ipaddr *out);
+void ipaddr_from_octets(struct ipaddr *out, uint8_t family, const uint8_t *octets); /* 4 or 16, as on the wire */
 void ipaddr_print(const struct ipaddr *a, char text[IPADDR_TEXT_MAX]);
 bool ipaddr_equal(const struct ipaddr *a, const struct ipaddr *b);
 bool ipaddr_is_loopback(const struct ipaddr *a);

@@ -180,6 +180,19 @@ enum io stream_fill(struct stream *s, int64_t deadline_ms)
     return receive(s, deadline_ms);
 }
 
+/* For this one call the buffer ends where the limit is. */
+enum io stream_fill_within(struct stream *s, size_t limit, int64_t deadline_ms)
+{
+    size_t capacity = s->in.capacity;
+    must(limit > 0);
+    buffer_compact(&s->in);
+    if (limit < capacity - s->in.end)
+        s->in.capacity = s->in.end + limit;
+    enum io io = stream_fill(s, deadline_ms);
+    s->in.capacity = capacity;
+    return io;
+}
+
 /* Throws away what there is until a LF comes; the octet before it is kept for who asks how the line ended. */
 static enum io skip_line(struct stream *s, int64_t deadline_ms, struct slice *line_out)
 {

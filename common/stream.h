@@ -70,6 +70,9 @@ enum io stream_read_line(struct stream *s, size_t limit, int64_t deadline_ms, st
 /* At least one octet more into `in`, whose unread part the caller then takes from with buffer_consume. */
 enum io stream_fill(struct stream *s, int64_t deadline_ms) IO_MUST_USE;
 
+/* The same, but at most `limit` octets: what is behind them stays where it is, for TLS to begin with. */
+enum io stream_fill_within(struct stream *s, size_t limit, int64_t deadline_ms) IO_MUST_USE;
+
 /* What is unread now, in the buffer or in the socket. Never waits, reads nothing away. */
 enum input stream_input(struct stream *s);
 

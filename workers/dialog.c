@@ -11,6 +11,7 @@
 #include "workers/envelope.h"
 #include "workers/heard.h"
 #include "workers/kill_switch.h"
+#include "workers/proxy_from.h"
 #include "workers/report.h"
 #include "workers/starttls.h"
 
@@ -74,11 +75,12 @@ static struct extensions offer(const struct session *s, const struct extensions 
     return offered;
 }
 
-/* From the open connection, or from memory. Who has to begin TLS first cannot use any of them yet. */
+/* From the open connection, or from memory. Who has to begin TLS first cannot use any of them yet; for whom nothing
+ * goes inside, nobody is asked. */
 static bool offers_are_known(struct session *s, struct extensions *offers_out)
 {
     *offers_out = (struct extensions){0};
-    if (starttls_is_due(s))
+    if (starttls_is_due(s) || s->client_untold)
         return true;
     if (s->inside.state == INSIDE_READY) {
         *offers_out = s->inside.offers;
@@ -160,6 +162,12 @@ static struct reply answer_helo(struct session *s, const struct command *command
     return (struct reply){250, "", slice_of(s->service->hostname)};
 }
 
+static struct reply answer_auth(struct session *s, const struct command *command)
+{
+    (void)command;
+    return proxy_from_keeps_out(s) ? REPLY_CLIENT_UNTOLD : session_blame(s, &REPLY_NOT_PROVIDED);
+}
+
 static struct reply answer_quit(struct session *s, const struct command *command)
 {
     (void)command;
@@ -221,7 +229,7 @@ static const struct row rows[] = {
     {VERB_HELP, IN_ANY,              ARGUMENT_MAY,  FINE,  &REPLY_HELP,          NULL,             PHASES},
     {VERB_QUIT, IN_ANY,              ARGUMENT_NONE, FINE,  NULL,                 answer_quit,      PHASES},
     {VERB_STARTTLS, IN_ANY,          ARGUMENT_MAY,  FINE,  NULL,                 starttls_answer,  PHASES},
-    {VERB_AUTH, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
+    {VERB_AUTH, IN_ANY,              ARGUMENT_MAY,  FINE,  NULL,                 answer_auth,      PHASES},
     {VERB_ETRN, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
     {VERB_TURN, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
     {VERB_BURL, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},

@@ -2,6 +2,7 @@
 #include "common/clock.h"
 #include "workers/envelope.h"
 #include "workers/heard.h"
+#include "workers/proxy_from.h"
 #include "workers/transaction.h"
 #include "workers/transfer.h"
 #include "workers/translate.h"
@@ -213,6 +214,10 @@ static struct reply answer_mail(struct session *s, const struct path *path, stru
     struct mail_parameters *parameters = &s->transaction.parameters;
     struct slice culprit = {0};
     struct reply reply;
+    if (proxy_from_keeps_out(s)) {
+        session_move(s, PHASE_LOST); /* own trouble: 451 to all of it */
+        return REPLY_CLIENT_UNTOLD;
+    }
     enum parameter_fault wrong = mail_parameters_parse(rest, s->offered.keywords, parameters, &culprit);
     if (wrong != PARAMETER_FINE)
         return blame(s, parameter_reply(wrong), culprit);

@@ -132,11 +132,20 @@ void report_fault(const struct session *s, const struct command *command)
     record_send(&r, LEVEL_INFO);
 }
 
+static void record_proxy(struct record *r, const struct session *s)
+{
+    char address[IPADDR_TEXT_MAX];
+    ipaddr_print(&s->proxy.address, address);
+    if (s->proxy.kind != ENDPOINT_NONE)
+        record_string(r, "proxy", address);
+}
+
 void report_session(const struct session *s)
 {
     struct record r;
     begin(&r, s, "session");
     record_number(&r, "port", s->client.port);
+    record_proxy(&r, s);
     record_number(&r, "ms", (uint64_t)(clock_ms() - s->began_ms));
     record_number(&r, "messages", (uint64_t)s->messages);
     record_number(&r, "refused_messages", (uint64_t)s->refused_messages);
@@ -147,7 +156,7 @@ void report_session(const struct session *s)
     record_tls(&r, s);
     record_tls_peer(&r, s);
     record_string(&r, "ended", s->ending);
-    record_string(&r, "why", s->tls_why);
+    record_string(&r, "why", s->why);
     record_notes(&r, &s->notes);
     record_send(&r, LEVEL_INFO);
 }

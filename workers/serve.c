@@ -9,6 +9,7 @@
 #include "workers/dialog.h"
 #include "workers/envelope.h"
 #include "workers/kill_switch.h"
+#include "workers/proxy_from.h"
 #include "workers/report.h"
 #include "workers/serve.h"
 #include "workers/starttls.h"
@@ -46,22 +47,14 @@ static void begin(struct session *s, const struct session_setup *setup, int fd, 
     s->setup = setup;
     s->service = setup->service;
     s->options = setup->service->session;
-    s->client = *peer;
-    s->local = *local;
-    s->rules = rules_for(s->options, peer);
     s->began_ms = clock_ms();
     uint64_t number = (uint64_t)clock_wall_us();
     session_id_print(number, setup->slot, s->id);
-    if (peer->kind == ENDPOINT_IP)
-        ipaddr_print(&peer->address, s->client_text);
-    else
-        snprintf(s->client_text, sizeof(s->client_text), "local");
-    const struct orders *orders = setup->board != NULL ? setup->board->orders : NULL;
-    transcript_begin(&s->transcript, orders, &s->client.address, s->id);
+    session_set_client(s, peer, local);
     s->who = (struct inside_client){&s->client, &s->local, s->service->hostname, s->id, &s->transcript};
     stream_init(&s->outside, setup->wait, s->outside_in, sizeof(s->outside_in), s->outside_out, sizeof(s->outside_out));
     stream_open(&s->outside, fd);
-    kill_switch_arm(orders, setup->slot, number, fd);
+    kill_switch_arm(setup->board != NULL ? setup->board->orders : NULL, setup->slot, number, fd);
     inside_init(&s->inside, setup->wait, s->options->backend, s->service->inside_tls, &s->who);
     s->inside.health = setup->board != NULL ? setup->board->health : NULL;
     s->outside_watch = (struct wait_guest){.fd = fd, .woken = outside_woken, .context = s};
@@ -103,7 +96,7 @@ static void show_on_slot(const struct session *s, enum slot_state state)
 static bool reach_inside_first(struct session *s)
 {
     struct reply unused;
-    if (s->options->backend->connect != CONNECT_AT_GREETING)
+    if (s->options->backend->connect != CONNECT_AT_GREETING || s->client_untold)
         return true;
     switch (inside_reach(&s->inside, &unused)) {
     case ASKED_ANSWERED:
@@ -166,7 +159,7 @@ void serve_session(struct session *memory, const struct session_setup *setup, in
     struct session *s = memory;
     begin(s, setup, outside_fd, peer, local);
     show_on_slot(s, SLOT_BUSY);
-    if (starttls_at_once(s))
+    if (proxy_from_hear(s) && starttls_at_once(s))
         greet(s);
     while (s->phase != PHASE_CLOSED)
         dialog_step(s);

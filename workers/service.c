@@ -31,6 +31,9 @@ const struct option session_option_rows[] = {
      "A worker leaves after so many sessions and is replaced."},
     {"received", OPTION_FLAG, offsetof(struct session_options, received), "yes", NULL,
      "Add a Received line to each message (RFC 5321 section 4.4)."},
+    {"proxy_from", OPTION_NETWORKS, offsetof(struct session_options, proxy_from), NULL, NULL,
+     "Load balancers that say who the client is, by a header of the PROXY protocol, version 1 or 2, before anything else. "
+     "From them a connection without one is closed; from others none is taken."},
     {"tls", OPTION_BLOCK, offsetof(struct session_options, tls), .block = &tls_server_block},
     {0},
 };
@@ -101,7 +104,7 @@ bool service_check(struct config *config, const void *listener, const struct ses
             return config_refuse(config, listener, "backend",
                                  "backend %s has pass_client = none, and its server %s would take every client for a "
                                  "trusted host and relay for it; say in policy %s recipient { relay_domains = { .. } } "
-                                 "which domains are yours (\"*\" means: I know), or use pass_client = xclient",
+                                 "which domains are yours (\"*\" means: I know), or use pass_client = xclient, proxy-v1 or proxy-v2",
                                  backend->name, server->name, options->policy->name);
     }
     return true;

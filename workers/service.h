@@ -25,7 +25,8 @@ struct session_options {
     int64_t max_errors;         /* of a session: then 421 */
     int64_t max_commands;       /* of a session without a message accepted since: then 421 */
     int64_t sessions_per_worker;
-    bool received; /* add a Received line */
+    bool received;                  /* add a Received line */
+    struct network_list proxy_from; /* load balancers that tell who the client is */
     struct tls_server_options tls;
 };
 

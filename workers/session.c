@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+#include <stdio.h>
+
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/must.h"
@@ -8,6 +10,44 @@
 
 static const struct reply REPLY_EARLY = REPLY(554, "5.5.0", "Wait for the reply before you send more");
 static const struct reply REPLY_TOO_MANY_ERRORS = REPLY(421, "4.7.0", "Too many errors, closing the connection");
+
+/* -- the client -- */
+
+uint32_t session_tag_of(const struct endpoint *client)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a; who is counted apart by it is only ever shown */
+    for (size_t i = 0; i < sizeof(client->address.bytes); i++)
+        hash = (hash ^ client->address.bytes[i]) * 16777619u;
+    return hash | TAG_BUSY;
+}
+
+void session_set_client(struct session *s, const struct endpoint *client, const struct endpoint *local)
+{
+    struct scoreboard *board = s->setup->board;
+    s->client = *client;
+    s->local = *local;
+    s->rules = rules_for(s->options, client);
+    if (client->kind == ENDPOINT_IP)
+        ipaddr_print(&client->address, s->client_text);
+    else
+        snprintf(s->client_text, sizeof(s->client_text), client->kind == ENDPOINT_UNIX ? "local" : "unknown");
+    transcript_begin(&s->transcript, board != NULL ? board->orders : NULL, &s->client.address, s->id);
+}
+
+void session_change_client(struct session *s, const struct endpoint *client, const struct endpoint *local)
+{
+    struct scoreboard *board = s->setup->board;
+    session_set_client(s, client, local);
+    if (board == NULL)
+        return;
+    struct slot_facts *facts = slot_begin(board);
+    facts->client = client->address;
+    facts->client_port = client->port;
+    slot_end(board);
+    scoreboard_set_tag(board, s->setup->slot, session_tag_of(client));
+}
+
+/* -- the conversation -- */
 
 void session_move(struct session *s, enum phase to)
 {

@@ -107,10 +107,13 @@ struct session {
     enum phase phase;
     char id[SESSION_ID_MAX];
     int64_t began_ms;
-    struct endpoint client, local;
-    char client_text[ENDPOINT_TEXT_MAX]; /* the address alone */
-    struct tls_facts tls;                /* version NULL: in the clear */
-    char tls_why[TLS_WHY_MAX];           /* the handshake failed; "" when not */
+    struct endpoint client, local;       /* where it connected to; both as told by `proxy`, where there is one */
+    char client_text[ENDPOINT_TEXT_MAX]; /* the address alone; "local", "unknown" */
+    struct endpoint proxy;               /* the load balancer that told of the client; ENDPOINT_NONE: none did */
+    bool client_untold;                  /* .. but not who it is */
+    bool client_untold_logged;
+    struct tls_facts tls;  /* version NULL: in the clear */
+    char why[TLS_WHY_MAX]; /* no header of PROXY, or no handshake of TLS: more of `ending`; or "" */
     struct known {
         int notes, score;
         bool allowed;
@@ -150,6 +153,13 @@ struct session {
     char outside_in[OUTSIDE_IN_BYTES];
     char outside_out[OUTSIDE_OUT_BYTES];
 };
+
+/* Who is served, from here on: for the log, the trace, the checks and inside. */
+void session_set_client(struct session *s, const struct endpoint *client, const struct endpoint *local);
+/* The same in a session that has begun, when somebody who may say so named another client than the one that connected:
+ * the scoreboard shows that one, too. Before anything is judged by who it is, or goes inside. */
+void session_change_client(struct session *s, const struct endpoint *client, const struct endpoint *local);
+uint32_t session_tag_of(const struct endpoint *client); /* of a worker that serves it */
 
 void session_move(struct session *s, enum phase to);
 void session_end(struct session *s, const char *why); /* the first why counts; phase becomes PHASE_CLOSED */

@@ -78,7 +78,7 @@ static bool secure(struct session *s, struct tls *tls)
         return true;
     }
     const char *why = stream_tls_why(&s->outside);
-    snprintf(s->tls_why, sizeof(s->tls_why), "%s", why[0] != '\0' ? why : io_name(io));
+    snprintf(s->why, sizeof(s->why), "%s", why[0] != '\0' ? why : io_name(io));
     if (io == IO_LATE)
         session_end(s, "TLS handshake timeout");
     else

@@ -165,14 +165,6 @@ static int wait_for_client(struct worker *w, struct endpoint *peer, struct endpo
 
 /* -- serving -- */
 
-static uint32_t tag_of(const struct endpoint *client)
-{
-    uint32_t hash = 2166136261u; /* FNV-1a; who is counted apart by it is only ever shown */
-    for (size_t i = 0; i < sizeof(client->address.bytes); i++)
-        hash = (hash ^ client->address.bytes[i]) * 16777619u;
-    return hash | TAG_BUSY;
-}
-
 /* Nothing can be said where TLS comes first, and a handshake is more than a full house can give. */
 static void turn_away(struct worker *w, int fd)
 {
@@ -187,6 +179,8 @@ static void turn_away(struct worker *w, int fd)
     reply_print(&outside->out, &REPLY_FULL);
     if (stream_flush(outside, clock_deadline(TURN_AWAY_WAIT_MS)) != IO_OK)
         log_line(LEVEL_DEBUG, "a client that was turned away did not listen");
+    if (w->service->session->proxy_from.count > 0 && stream_fill(outside, STREAM_NOW) != IO_OK)
+        log_line(LEVEL_DEBUG, "no PROXY header came meanwhile"); /* unread it would turn the close into a reset */
     stream_close(outside);
 }
 
@@ -204,7 +198,7 @@ static bool house_is_full(const struct worker *w)
 
 static void serve(struct worker *w, int fd, const struct endpoint *peer, const struct endpoint *local)
 {
-    scoreboard_set_tag(w->setup->board, w->setup->slot, tag_of(peer));
+    scoreboard_set_tag(w->setup->board, w->setup->slot, session_tag_of(peer));
     if (house_is_full(w)) {
         turn_away(w, fd);
         return;

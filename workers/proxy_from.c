@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdio.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#include "workers/proxy_from.h"
+#include "workers/proxy_header.h"
+
+const struct reply REPLY_CLIENT_UNTOLD =
+    REPLY(451, "4.3.5", "The load balancer in front does not tell who you are, try again later");
+
+/* For all of it. It leaves with the connection's first segment, so this is two retransmissions of that (1 s + 2 s) and
+ * some more; nobody else may hold a worker for so little. */
+enum { HEADER_WAIT_MS = 5000 };
+
+static bool is_listed(const struct session *s)
+{
+    const struct network_list *from = &s->options->proxy_from;
+    for (size_t i = 0; s->client.kind == ENDPOINT_IP && i < from->count; i++) {
+        if (network_holds(&from->items[i], &s->client.address))
+            return true;
+    }
+    return false;
+}
+
+static bool without(struct session *s, const char *why)
+{
+    snprintf(s->why, sizeof(s->why), "%s", why);
+    session_end(s, "no PROXY header");
+    return false;
+}
+
+static const char *why_not(enum io io)
+{
+    return io == IO_LATE ? "timeout" : io == IO_END ? "closed" : io_name(io);
+}
+
+static void believe(struct session *s, const struct proxy_header *header)
+{
+    s->proxy = s->client;
+    s->client_untold = header->kind == PROXY_UNKNOWN;
+    if (header->kind != PROXY_LOCAL)
+        session_change_client(s, &header->client, &header->local);
+}
+
+bool proxy_from_hear(struct session *s)
+{
+    struct proxy_header header;
+    size_t count;
+    int64_t deadline = clock_deadline(HEADER_WAIT_MS);
+    enum proxy_progress progress = PROXY_MORE;
+    if (!is_listed(s))
+        return true;
+    while ((progress = proxy_header_parse(buffer_unread(&s->outside.in), &header, &count)) == PROXY_MORE) {
+        enum io io = stream_fill_within(&s->outside, count, deadline);
+        if (io != IO_OK)
+            return without(s, why_not(io));
+    }
+    if (progress == PROXY_BAD)
+        return without(s, "malformed");
+    buffer_consume(&s->outside.in, count);
+    believe(s, &header);
+    return true;
+}
+
+static void raise_alarm(const struct session *s)
+{
+    struct record r;
+    char proxy[IPADDR_TEXT_MAX];
+    ipaddr_print(&s->proxy.address, proxy);
+    record_begin(&r, "proxy");
+    record_string(&r, "session", s->id);
+    record_string(&r, "listener", s->service->listener);
+    record_string(&r, "proxy", proxy);
+    record_string(&r, "alarm", "the load balancer does not tell who the client is: it says PROXY UNKNOWN for mail");
+    record_send(&r, LEVEL_ERROR);
+}
+
+bool proxy_from_keeps_out(struct session *s)
+{
+    if (s->client_untold && !s->client_untold_logged)
+        raise_alarm(s);
+    s->client_untold_logged = s->client_untold;
+    return s->client_untold;
+}
