@@ -292,3 +292,15 @@ int net_accept(int listener, struct endpoint *peer_out, struct endpoint *local_o
         endpoint_from_socket(&address, size, local_out);
     return fd;
 }
+
+bool net_ends(int fd, struct endpoint *own_out, struct endpoint *peer_out)
+{
+    struct sockaddr_storage own, peer;
+    socklen_t own_size = sizeof(own), peer_size = sizeof(peer);
+    if (getsockname(fd, (struct sockaddr *)&own, &own_size) != 0 ||
+        getpeername(fd, (struct sockaddr *)&peer, &peer_size) != 0)
+        return false;
+    endpoint_from_socket(&own, own_size, own_out);
+    endpoint_from_socket(&peer, peer_size, peer_out);
+    return true;
+}

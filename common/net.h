@@ -44,4 +44,7 @@ int net_listen(const struct endpoint *at, int backlog);
 /* accept4 with peer and own endpoint; -1 with errno. */
 int net_accept(int listener, struct endpoint *peer_out, struct endpoint *local_out);
 
+/* The two ends of a connected socket. */
+bool net_ends(int fd, struct endpoint *own_out, struct endpoint *peer_out);
+
 #endif

@@ -24,9 +24,12 @@ static const struct block server_block = {
 };
 
 static const struct option backend_rows[] = {
-    {"pass_client", OPTION_CHOICE, offsetof(struct backend, pass_client), "xclient", "xclient|none",
+    {"pass_client", OPTION_CHOICE, offsetof(struct backend, pass_client), "xclient",
+     "xclient|proxy-v1|proxy-v2|none",
      "How inside hears who the client is. xclient: by Postfix's XCLIENT command (its service there: -o "
-     "smtpd_authorized_xclient_hosts=..). none: not at all; then the policy must say recipient { relay_domains }."},
+     "smtpd_authorized_xclient_hosts=..). proxy-v1, proxy-v2: by a header of the PROXY protocol before anything else "
+     "(-o smtpd_upstream_proxy_protocol=haproxy, or what postscreen, Exim and OpenSMTPD have for it). none: not at all; "
+     "then the policy must say recipient { relay_domains }."},
     {"connect", OPTION_CHOICE, offsetof(struct backend, connect), "mail", "mail|greeting",
      "When the inside session is opened. mail: at the first MAIL, EHLO is answered with the keywords that inside was "
      "heard to offer lately. greeting: before the banner, as a classic synchronous proxy does."},
@@ -74,6 +77,13 @@ const struct block backend_block = {
     .title_offset = offsetof(struct backend, name),
     .check = check_backend,
 };
+
+enum proxy_version backend_proxy_version(const struct backend *backend)
+{
+    if (backend->pass_client == PASS_CLIENT_PROXY_V1)
+        return PROXY_V1;
+    return backend->pass_client == PASS_CLIENT_PROXY_V2 ? PROXY_V2 : PROXY_NONE;
+}
 
 int backend_number_servers(const struct block_list *backends, backend_place *place, void *context)
 {

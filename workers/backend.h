@@ -7,6 +7,7 @@
 
 #include "common/config.h"
 #include "common/tls_client.h"
+#include "workers/proxy_header.h"
 
 struct server {
     const char *name;
@@ -15,7 +16,7 @@ struct server {
     int heard_slot; /* its place in the scoreboard's regions `heard` and `health`; given by backend_number_servers */
 };
 
-enum pass_client { PASS_CLIENT_XCLIENT, PASS_CLIENT_NONE };
+enum pass_client { PASS_CLIENT_XCLIENT, PASS_CLIENT_PROXY_V1, PASS_CLIENT_PROXY_V2, PASS_CLIENT_NONE };
 enum connect_when { CONNECT_AT_MAIL, CONNECT_AT_GREETING };
 
 struct backend {
@@ -27,6 +28,9 @@ struct backend {
         final_timeout_ms;
     struct tls_client_options tls;
 };
+
+/* Of the header that goes before all else; PROXY_NONE: clients are passed on otherwise, or not at all. */
+enum proxy_version backend_proxy_version(const struct backend *backend);
 
 /* A server's place in the scoreboard, or -1: none. */
 typedef int backend_place(void *context, const char *backend, const struct server *server);

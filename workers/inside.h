@@ -87,7 +87,8 @@ extern const struct reply REPLY_NOT_PASSED;  /* 451 4.3.5 */
 void inside_init(struct inside *in, struct wait *wait, const struct backend *backend, struct tls_client *tls,
                  const struct inside_client *who);
 
-/* Connects, hears 220, begins TLS and passes the client on, as configured; the next server where that fails. */
+/* Connects, hears 220, begins TLS and passes the client on, as configured; the next server where that fails.
+ * ASKED_ANSWERED with INSIDE_CLOSED: *reply_out stood in place of the 220, as inside's refusal of this client. */
 enum asked inside_reach(struct inside *in, struct reply *reply_out);
 /* inside_reach where it is needed, then EHLO with the client's own name (HELO where inside knows no EHLO). A reply of
  * 4yz or 5yz with ASKED_ANSWERED is inside's refusal of this client. */
@@ -109,6 +110,8 @@ void inside_break_off(struct inside *in); /* by us: a reset, no end of data, no 
 /* By its fault, which is logged: broken off. Always ASKED_LOST, with our 451. */
 enum asked inside_lost(struct inside *in, enum level level, const char *what, const char *more,
                        struct reply *reply_out);
+/* The client was not passed on: as inside_lost, with an alarm and REPLY_NOT_PASSED (L11). */
+enum asked inside_not_passed(struct inside *in, const char *what, const char *more, struct reply *reply_out);
 void inside_unhush(struct inside *in);
 /* What inside said, for the log: its own words are the shortest way to the line that is missing there. */
 const char *inside_words(const struct reply *reply, char text[INSIDE_WORDS_MAX]);

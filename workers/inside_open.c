@@ -10,6 +10,7 @@
 #include "common/must.h"
 #include "common/scoreboard.h"
 
+#include "workers/inside_proxy.h"
 #include "workers/inside_tls.h"
 #include "workers/xclient.h"
 
@@ -33,18 +34,25 @@ static enum asked greet(struct inside *in, int64_t deadline_ms, struct reply *re
 {
     deadline_ms = inside_sooner(deadline_ms, in->backend->greeting_timeout_ms);
     enum asked asked = inside_hear(in, EXPECT_ANY, deadline_ms, reply_out);
-    if (asked == ASKED_ANSWERED && reply_out->code != 220)
+    if (asked != ASKED_ANSWERED || reply_out->code == 220)
+        return asked;
+    if (!inside_proxy_is_used(in))
         return refused(in, "inside greets with a refusal", reply_out);
-    return asked;
+    if (!inside_proxy_is_understood(in, reply_out))
+        return ASKED_LOST;
+    inside_break_off(in); /* it refuses the client that was passed on */
+    return ASKED_ANSWERED;
 }
 
 static enum asked say_hello(struct inside *in, const char *verb, struct slice name, int64_t deadline_ms,
                             struct reply *reply_out)
 {
-    if (!inside_line(in, reply_out))
+    if (!inside_proxy_is_quiet(in, reply_out) || !inside_line(in, reply_out))
         return ASKED_LOST;
     buffer_print(&in->stream.out, "%s %.*s\r\n", verb, SLICE_ARGS(name));
-    return inside_ask_by(in, EXPECT_25X, deadline_ms, reply_out);
+    enum expect expect = inside_proxy_is_used(in) ? EXPECT_ANY : EXPECT_25X; /* what does not fit is told apart */
+    enum asked asked = inside_ask_by(in, expect, deadline_ms, reply_out);
+    return asked != ASKED_ANSWERED || inside_proxy_is_understood(in, reply_out) ? asked : ASKED_LOST;
 }
 
 static bool knows_no_ehlo(const struct reply *reply)
@@ -58,6 +66,7 @@ static bool can_require_tls(const struct inside *in)
     return in->stream.tls != NULL && in->backend->tls.verify != TLS_VERIFY_NONE;
 }
 
+/* Where PROXY is used none of these codes comes so far. */
 static enum asked hello(struct inside *in, struct slice name, int64_t deadline_ms, struct reply *reply_out)
 {
     in->offers = (struct extensions){0};
@@ -75,7 +84,7 @@ static enum asked hello(struct inside *in, struct slice name, int64_t deadline_m
 
 /* -- the client is passed on as configured, or nothing is (L11) -- */
 
-static enum asked not_passed(struct inside *in, const char *what, const char *more, struct reply *reply_out)
+enum asked inside_not_passed(struct inside *in, const char *what, const char *more, struct reply *reply_out)
 {
     inside_lost(in, LEVEL_ERROR, what, more, reply_out);
     *reply_out = REPLY_NOT_PASSED;
@@ -89,14 +98,15 @@ static enum asked xclient_refused(struct inside *in, struct reply *reply_out)
     char text[INSIDE_WORDS_MAX];
     const char *said = inside_words(reply_out, text);
     if (reply_class(reply_out) == 4)
-        return not_passed(in,
-                          "inside turns the client away at XCLIENT; its service lacks "
-                          "smtpd_client_connection_count_limit=0, or limits clients otherwise",
-                          said, reply_out);
-    return not_passed(in,
-                      "inside answers XCLIENT with a refusal; its service lacks smtpd_delay_reject=yes, or this host's "
-                      "address in smtpd_authorized_xclient_hosts",
-                      said, reply_out);
+        return inside_not_passed(in,
+                                 "inside turns the client away at XCLIENT; its service lacks "
+                                 "smtpd_client_connection_count_limit=0, or limits clients otherwise",
+                                 said, reply_out);
+    return inside_not_passed(
+        in,
+        "inside answers XCLIENT with a refusal; its service lacks smtpd_delay_reject=yes, or this host's "
+        "address in smtpd_authorized_xclient_hosts",
+        said, reply_out);
 }
 
 /* EHLO with our own name, once for each layer of security. */
@@ -109,7 +119,7 @@ static enum asked hail(struct inside *in, int64_t deadline_ms, struct reply *rep
     if (asked != ASKED_ANSWERED)
         return asked;
     if (reply_class(reply_out) != 2)
-        return not_passed(in, "inside refuses our own EHLO", inside_words(reply_out, said), reply_out);
+        return inside_not_passed(in, "inside refuses our own EHLO", inside_words(reply_out, said), reply_out);
     in->hailed = true;
     return ASKED_ANSWERED;
 }
@@ -121,12 +131,12 @@ static enum asked pass_by_xclient(struct inside *in, int64_t deadline_ms, struct
     if (asked != ASKED_ANSWERED)
         return asked;
     if ((in->offers.keywords & KEYWORD_XCLIENT) == 0)
-        return not_passed(in,
-                          "inside offers no XCLIENT; its service lacks this host's address in "
-                          "smtpd_authorized_xclient_hosts",
-                          "", reply_out);
+        return inside_not_passed(in,
+                                 "inside offers no XCLIENT; its service lacks this host's address in "
+                                 "smtpd_authorized_xclient_hosts",
+                                 "", reply_out);
     if ((in->offers.xclient & ATTRIBUTE_ADDR) == 0)
-        return not_passed(in, "inside's XCLIENT does not offer ADDR", "", reply_out);
+        return inside_not_passed(in, "inside's XCLIENT does not offer ADDR", "", reply_out);
     if (!inside_line(in, reply_out))
         return ASKED_LOST;
     bool printed = xclient_print(&in->stream.out, in->offers.xclient, who->client, who->local);
@@ -161,14 +171,16 @@ static enum asked enter(struct inside *in, int64_t deadline_ms, struct reply *re
 {
     enum asked asked = connect_to(in, deadline_ms, reply_out);
     if (asked == ASKED_ANSWERED)
+        asked = inside_proxy_say(in, deadline_ms, reply_out);
+    if (asked == ASKED_ANSWERED)
         asked = inside_tls_at_once(in, deadline_ms, reply_out);
     if (asked == ASKED_ANSWERED)
         asked = greet(in, deadline_ms, reply_out);
     return asked;
 }
 
-/* Where nobody passes the client on, inside that did without TLS has heard our EHLO, and must not hear another one with
- * the client's name: it is entered anew (L6). */
+/* Where it is not XCLIENT that begins anew, inside that did without TLS has heard our EHLO, and must not hear another
+ * one with the client's name: it is entered again (L6). */
 static enum asked turn_to_tls(struct inside *in, int64_t deadline_ms, struct reply *reply_out)
 {
     if (!inside_tls_is_asked_for(in))
@@ -176,7 +188,7 @@ static enum asked turn_to_tls(struct inside *in, int64_t deadline_ms, struct rep
     enum asked asked = hail(in, deadline_ms, reply_out);
     if (asked == ASKED_ANSWERED)
         asked = inside_tls_start(in, deadline_ms, reply_out);
-    if (asked != ASKED_ANSWERED || !in->hailed || in->backend->pass_client != PASS_CLIENT_NONE)
+    if (asked != ASKED_ANSWERED || !in->hailed || in->backend->pass_client == PASS_CLIENT_XCLIENT)
         return asked;
     inside_quit(in);
     return enter(in, deadline_ms, reply_out);
@@ -186,7 +198,7 @@ static enum asked reach_server(struct inside *in, int64_t deadline_ms, struct re
 {
     in->secured = NULL;
     enum asked asked = enter(in, deadline_ms, reply_out);
-    if (asked == ASKED_ANSWERED)
+    if (asked == ASKED_ANSWERED && in->state != INSIDE_CLOSED)
         asked = turn_to_tls(in, deadline_ms, reply_out);
     if (asked == ASKED_ANSWERED && in->backend->pass_client == PASS_CLIENT_XCLIENT) {
         asked = pass_by_xclient(in, deadline_ms, reply_out);
@@ -232,7 +244,7 @@ static bool is_among(uint64_t down, const struct server *server)
 static enum asked try_server(struct inside *in, const struct slice *name, int64_t deadline_ms, struct reply *reply_out)
 {
     enum asked asked = reach_server(in, deadline_ms, reply_out);
-    if (asked == ASKED_ANSWERED && name != NULL)
+    if (asked == ASKED_ANSWERED && name != NULL && in->state != INSIDE_CLOSED)
         asked = finish_hello(in, *name, deadline_ms, reply_out);
     return asked;
 }
@@ -244,6 +256,8 @@ static enum asked try_servers(struct inside *in, const struct slice *name, int64
     enum asked asked = ASKED_LOST;
     uint64_t down = believed_down(in->health);
     *reply_out = REPLY_INSIDE_AWAY;
+    if (!inside_proxy_may(in, reply_out))
+        return ASKED_LOST;
     for (int last = 0; last <= 1; last++) {
         for (size_t i = 0; i < in->backend->servers.count && asked == ASKED_LOST; i++) {
             const struct server *server = block_at(&in->backend->servers, i);

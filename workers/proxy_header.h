@@ -35,7 +35,7 @@ enum proxy_progress { PROXY_MORE, PROXY_DONE, PROXY_BAD };
  * octets of it are still to come, so who reads no more than that reads nothing behind it. */
 enum proxy_progress proxy_header_parse(struct slice octets, struct proxy_header *out, size_t *count_out);
 
-enum proxy_version { PROXY_V1 = 1, PROXY_V2 = 2 };
+enum proxy_version { PROXY_NONE, PROXY_V1, PROXY_V2 };
 
 /* False: the client has no IP address, and nobody can be told of it; or no room. Where `local` has none of the client's
  * family, that family's zero address stands for it. */

@@ -66,6 +66,35 @@ static void say_goodbye(struct probe *p)
     ask(p, PROBE_LEAVING, "QUIT", "");
 }
 
+static bool begins_with_header(const struct probe *p)
+{
+    return backend_proxy_version(p->target->backend) != PROXY_NONE;
+}
+
+/* Version 1 has no word for a check that Postfix would take (it refuses UNKNOWN), so it tells of the probe as of a
+ * client: by its own addresses, or loopback's where it has none. */
+static bool print_header(const struct probe *p, struct buffer *to)
+{
+    static const struct endpoint here = {.kind = ENDPOINT_IP, .address = {.family = 4, .bytes = {127, 0, 0, 1}}};
+    struct endpoint own, peer;
+    if (backend_proxy_version(p->target->backend) == PROXY_V2)
+        return proxy_header_print_local(to);
+    if (!net_ends(p->stream.fd, &own, &peer))
+        return false;
+    return own.kind == ENDPOINT_IP ? proxy_header_print(to, PROXY_V1, &own, &peer)
+                                   : proxy_header_print(to, PROXY_V1, &here, &here);
+}
+
+static bool say_header(struct probe *p)
+{
+    if (!begins_with_header(p))
+        return true;
+    if (print_header(p, &p->stream.out) && stream_flush(&p->stream, STREAM_NOW) == IO_OK)
+        return true;
+    fail(p, "the PROXY header cannot be said");
+    return false;
+}
+
 /* -- hearing */
 
 static void heard_greeting(struct probe *p, const struct reply *reply)
@@ -85,7 +114,7 @@ static void heard_hello(struct probe *p, const struct reply *reply)
 {
     int mode = p->target->backend->tls.mode;
     p->offers = (struct extensions){0};
-    if (knows_no_ehlo(reply) && !p->said_helo) {
+    if (knows_no_ehlo(reply) && !p->said_helo && !begins_with_header(p)) {
         p->said_helo = true;
         say_hello(p);
         return;
@@ -143,7 +172,7 @@ static enum io finish_connect(struct probe *p)
     p->stage = PROBE_GREETING;
     if (!net_connected(p->stream.fd))
         end(p, HEALTH_NO_CONNECTION, strerrordesc_np(errno));
-    else if (p->target->backend->tls.mode == TLS_MODE_IMPLICIT)
+    else if (say_header(p) && p->target->backend->tls.mode == TLS_MODE_IMPLICIT)
         begin_tls(p);
     return IO_OK;
 }

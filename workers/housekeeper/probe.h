@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * probe - one look at one inside server: connect, 220, EHLO, TLS as its backend has it, EHLO again, QUIT. Never MAIL,
- * and never XCLIENT: nobody is passed on.
+ * and never XCLIENT: nobody is passed on. A header of PROXY, where sessions begin with one, speaks for the probe
+ * itself.
  *
  * A small state machine, because nobody may wait for it: it asks its stream for what can be done now (STREAM_NOW). It
  * is over at its deadline at the latest, whatever the server does; replies have the limits of workers/smtp/reply. What
