@@ -2,6 +2,8 @@
  *
  * probe: what a look at a server finds, and that it ends, whatever the server does.
  */
+#include <netinet/in.h>
+
 #include "tests/unit/probe_rig.h"
 
 enum { BABBLE_BYTES = 70 * 1024 };
@@ -67,6 +69,74 @@ static void quit_need_not_be_answered(void **state)
     assert_false(probe_is_over(&probe));
     let_pass(1);
     expect_trouble(HEALTH_FINE, "");
+}
+
+/* -- PROXY -- */
+
+static void by_proxy_v2_it_speaks_for_itself(void **state)
+{
+    char octets[64];
+    (void)state;
+    backend.pass_client = PASS_CLIENT_PROXY_V2;
+    begin();
+    assert_int_equal(recv(peer, octets, sizeof(octets), MSG_DONTWAIT), 16);
+    assert_memory_equal(octets, "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16);
+    say("220 one\r\n");
+    assert_string_equal(heard(), "EHLO mx.test\r\n");
+    say("250 one\r\n");
+    assert_string_equal(heard(), "QUIT\r\n");
+    hang_up();
+    settle();
+    expect_trouble(HEALTH_FINE, "");
+}
+
+static void by_proxy_v1_it_tells_of_this_host(void **state)
+{
+    (void)state;
+    backend.pass_client = PASS_CLIENT_PROXY_V1;
+    begin();
+    assert_string_equal(heard(), "PROXY TCP4 127.0.0.1 127.0.0.1 0 0\r\n"); /* a Unix socket has no address */
+    say("220 one\r\n");
+    assert_string_equal(heard(), "EHLO mx.test\r\n");
+}
+
+static void by_proxy_v1_over_tcp_it_tells_its_own_ends(void **state)
+{
+    const struct endpoint unix_address = server.address;
+    struct endpoint own, far;
+    char expected[PROXY_LINE_MAX + 1];
+    const char *why;
+    (void)state;
+    backend.pass_client = PASS_CLIENT_PROXY_V1;
+    close(listener);
+    assert_true(endpoint_parse(slice_of("127.0.0.1:1"), &server.address, &why));
+    server.address.port = 0;
+    listener = net_listen(&server.address, 1);
+    assert_true(listener >= 0);
+    assert_false(net_ends(listener, &own, &far)); /* nobody is at the other end */
+    struct sockaddr_in bound;
+    socklen_t size = sizeof(bound);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&bound, &size), 0);
+    server.address.port = ntohs(bound.sin_port);
+    begin();
+    assert_true(net_ends(peer, &own, &far));
+    snprintf(expected, sizeof(expected), "PROXY TCP4 127.0.0.1 127.0.0.1 %u %u\r\n", far.port, own.port);
+    assert_string_equal(heard(), expected);
+    server.address = unix_address;
+}
+
+/* The answer to the header, and then the answer to its EHLO. */
+static void who_does_not_expect_proxy_is_ill(void **state)
+{
+    (void)state;
+    backend.pass_client = PASS_CLIENT_PROXY_V1;
+    begin();
+    heard();
+    say("220 one\r\n");
+    heard();
+    say("502 5.5.2 Error: command not recognized\r\n250 one\r\n");
+    assert_string_equal(heard(), "");
+    expect_trouble(HEALTH_NO_EHLO, "502 5.5.2 Error: command not recognized");
 }
 
 /* -- who is not: what it says, one after the other, and then it hangs up or is silent -- */
@@ -229,6 +299,10 @@ int main(void)
         TEST(an_old_server_is_well_with_helo),
         TEST(octet_by_octet_is_fine_in_time),
         TEST(quit_need_not_be_answered),
+        TEST(by_proxy_v2_it_speaks_for_itself),
+        TEST(by_proxy_v1_it_tells_of_this_host),
+        TEST(by_proxy_v1_over_tcp_it_tells_its_own_ends),
+        TEST(who_does_not_expect_proxy_is_ill),
         TEST(who_hangs_up_is_ill),
         TEST(who_is_silent_is_ill_in_the_end),
         TEST(who_trickles_gains_nothing),

@@ -105,6 +105,22 @@ static void how_a_long_line_ended_is_told(void **state)
     tear_down(&p);
 }
 
+static void a_fill_takes_no_more_than_it_may(void **state)
+{
+    struct pair p;
+    char left[16];
+    (void)state;
+    set_up(&p);
+    say(&p, "PROXY\r\nNOOP\r\nrest");
+    assert_int_equal(stream_fill_within(&p.s, 5, clock_deadline(1000)), IO_OK);
+    assert_int_equal(stream_fill_within(&p.s, 2, clock_deadline(1000)), IO_OK);
+    assert_true(slice_equal(buffer_unread(&p.s.in), slice_of("PROXY\r\n")));
+    assert_int_equal(recv(p.s.fd, left, sizeof(left), MSG_PEEK | MSG_DONTWAIT), 10);
+    expect_line(&p, "PROXY\r\n");
+    expect_line(&p, "NOOP\r\n"); /* the buffer is as large as ever */
+    tear_down(&p);
+}
+
 static void looking_reads_nothing_away(void **state)
 {
     struct pair p;
@@ -282,6 +298,7 @@ int main(void)
         cmocka_unit_test(lines_come_one_by_one),
         cmocka_unit_test(a_long_line_is_thrown_away_whole),
         cmocka_unit_test(how_a_long_line_ended_is_told),
+        cmocka_unit_test(a_fill_takes_no_more_than_it_may),
         cmocka_unit_test(looking_reads_nothing_away),
         cmocka_unit_test(reading_flushes_writing),
         cmocka_unit_test(a_half_closed_peer_still_hears),
