@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: ISC
+"""The PROXY protocol on both sides: haproxy in front of posternd, a real Postfix (smtpd and postscreen) behind it."""
+import os
+import re
+import socket
+import tempfile
+
+import pytest
+
+import haproxy_rig
+import net
+import postfix_rig
+import stories
+from haproxy_rig import OWN_ADDRESS
+from smtp_client import Client
+from vectors import trace_of
+
+CONTENT = b"From: sender@example.com\r\nTo: user@example.org\r\nSubject: e2e\r\nMessage-ID: <1@example.com>\r\n\r\nhello\r\n"
+CLIENT = "127.0.0.2"
+VERSIONS = {"v1": "send-proxy check-send-proxy", "v2": "send-proxy-v2 check-send-proxy"}
+LISTED = f"listener.proxy_from={OWN_ADDRESS}"
+
+SERVICES = """
+127.0.0.1:{smtpd}  inet  n - n - 100 smtpd -o smtpd_upstream_proxy_protocol=haproxy -o syslog_name=postfix/proxied
+127.0.0.1:{postscreen}  inet  n - n - 1 postscreen -o postscreen_upstream_proxy_protocol=haproxy
+smtpd     pass  - - n - - smtpd
+dnsblog   unix  - - n - 0 dnsblog
+tlsproxy  unix  - - n - 0 tlsproxy
+"""
+
+
+@pytest.fixture(scope="module")
+def running_proxied():
+    """A Postfix whose services `smtpd` and `postscreen` expect PROXY, and whose `plain` does not."""
+    directory = tempfile.mkdtemp(prefix="postfix-")
+    os.chmod(directory, 0o755)
+    ports = {"smtpd": net.free_port(), "postscreen": net.free_port()}
+    rig = postfix_rig.Postfix(directory, main=["postscreen_greet_wait = 1s"],
+                              services=[SERVICES.format(**ports)])
+    try:
+        rig.start()
+        rig.ports.update(ports)
+        net.wait_until(lambda: set(ports.values()) <= net.listening_ports(), 20, "Postfix does not listen", rig.story)
+        yield rig
+    finally:
+        rig.stop()
+        postfix_rig.remove(rig)
+
+
+@pytest.fixture
+def proxied(running_proxied):
+    stories.add(running_proxied)
+    return running_proxied
+
+
+@pytest.fixture
+def balancer():
+    """A function: balancer(gate, options) starts haproxy in front of a posternd."""
+    started = []
+
+    def start(gate, options, **kwargs):
+        directory = tempfile.mkdtemp(prefix="haproxy-")
+        started.append(haproxy_rig.Haproxy(directory, gate.address, options, **kwargs))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+        haproxy_rig.remove(one)
+
+
+def deliver(address, recipient, source=CLIENT):
+    with Client(address, source=source) as client:
+        client.hello()
+        assert client.message(recipient, CONTENT).code == 250
+        client.quit()
+
+
+# -- in
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_behind_haproxy(postfix, postern, balancer, version):
+    """Who connects to haproxy is the client: in the log, in Received, to Postfix by XCLIENT."""
+    gate = postern(postfix.address("xclient"), LISTED)
+    front = balancer(gate, VERSIONS[version])
+    recipient = f"in-{version}@example.org"
+    deliver(front.address(), recipient)
+    message = postfix.only_message(recipient)
+    assert b"[127.0.0.2]" in trace_of(message.content, CONTENT)
+    postfix.wait_log(message.queue_id + r": client=\S*\[127\.0\.0\.2\]")
+    gate.wait_log(rf"event=session .*client=127\.0\.0\.2 .*proxy={OWN_ADDRESS} .*messages=1 ")
+    gate.wait_log(rf"event=message .*client=127\.0\.0\.2 .*queue_id={message.queue_id}")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_haproxy_finds_it_well(postfix, postern, balancer, version):
+    """Its checks are served, and no alarm is raised for them. In version 1 they tell of haproxy itself as of a client, in
+    version 2 they are LOCAL."""
+    gate = postern(postfix.address("xclient"), LISTED)
+    front = balancer(gate, VERSIONS[version])
+    front.wait_health("UP", "L7OK")
+    gate.wait_log(rf"event=session .*client={OWN_ADDRESS} helo=check.test .*proxy={OWN_ADDRESS} .*ended=QUIT")
+    assert "alarm=" not in gate.log()
+
+
+def test_ipv6_in_front(postfix, postern, balancer):
+    if not postfix.ipv6:
+        pytest.skip("no IPv6 here")
+    gate = postern(postfix.address("xclient"), LISTED)
+    front = balancer(gate, VERSIONS["v2"], hosts=("127.0.0.1", "::1"))
+    deliver(front.address("::1"), "in-six@example.org", source=None)
+    message = postfix.only_message("in-six@example.org")
+    postfix.wait_log(message.queue_id + r": client=\S*\[::1\]")
+
+
+def test_others_on_the_same_listener(postfix, postern, balancer):
+    """No header is awaited of them, and none taken; haproxy without send-proxy is not let in, and marks us as down."""
+    gate = postern(postfix.address("xclient"), LISTED)
+    with Client(gate.address, source=CLIENT) as client:
+        client.hello()
+        client.ask("PROXY TCP4 192.0.2.1 192.0.2.2 1 25", 500)
+        assert client.message("in-direct@example.org", CONTENT).code == 250
+        client.quit()
+    message = postfix.only_message("in-direct@example.org")
+    postfix.wait_log(message.queue_id + r": client=\S*\[127\.0\.0\.2\]")
+    front = balancer(gate, "")
+    gate.wait_log(rf'event=session .*client={OWN_ADDRESS} .*ended="no PROXY header" why=\S+')
+    with Client(front.address(), source=CLIENT, timeout=30) as client:
+        assert client.is_closed()
+
+
+def test_a_listed_one_is_killed_while_it_says_nothing(inside, postern):
+    """A header is awaited, and the stop does not wait longer for it than for anything else."""
+    gate = postern(inside().address, LISTED)
+    with socket.create_connection(gate.address, 10, source_address=(OWN_ADDRESS, 0)) as silent:
+        silent.sendall(b"PROXY TCP4 ")
+        net.wait_until(lambda: net.holder_of(gate.address[1], silent.getsockname()[1], gate.workers()), 10,
+                       "nobody serves it", gate.story)
+        gate.terminate()
+        assert gate.wait(20) == 0
+    gate.wait_log('ended="no PROXY header" why=timeout')
+
+
+# -- out
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("service", ["smtpd", "postscreen"])
+def test_into_postfix(proxied, postern, service, version):
+    gate = postern(proxied.address(service), f"backend.pass_client=proxy-{version}")
+    recipient = f"out-{service}-{version}@example.org"
+    deliver(gate.address, recipient)
+    message = proxied.only_message(recipient)
+    trace_of(message.content, CONTENT)
+    assert b"from client.test (unknown [127.0.0.2])" in message.head
+    proxied.wait_log(message.queue_id + r": client=\S*\[127\.0\.0\.2\]")
+    gate.wait_log(rf"event=message .*verdict=delivered .*queue_id={message.queue_id}")
+    assert "alarm=" not in gate.log()
+    if service == "postscreen":
+        proxied.wait_log(r"postscreen\[\d+\]: CONNECT from \[127\.0\.0\.2\]:\d+ to \[127\.0\.0\.1\]:" + str(gate.address[1]))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_postfix_that_does_not_expect_it(proxied, postern, version):
+    """451, an alarm with the missing line, and nothing is delivered in the gate's name (L11)."""
+    gate = postern(proxied.address("plain"), f"backend.pass_client=proxy-{version}")
+    recipient = f"not-passed-{version}@example.org"
+    for name in ("EHLO", "HELO"):
+        with Client(gate.address, source=CLIENT) as client:
+            client.expect(220)
+            reply = client.command(f"{name} client.test")
+            if reply.code == 250:
+                reply = client.command("MAIL FROM:<sender@example.com>")
+            assert reply.code == 451 and reply.text.startswith(b"4.3.5"), reply
+            assert client.command(f"RCPT TO:<{recipient}>").code in (451, 503)
+            client.ask("QUIT", 221)
+    gate.wait_log(r"event=inside .*alarm=.*smtpd_upstream_proxy_protocol=haproxy")
+    proxied.settle()
+    assert proxied.messages(recipient) == []
+
+
+@pytest.mark.parametrize("service", ["smtpd", "postscreen"])
+def test_xclient_where_proxy_is_expected(proxied, postern, service):
+    """The other way round: who is expected to say PROXY and does not hears nothing for some seconds, then 421."""
+    gate = postern(proxied.address(service), "backend.pass_client=xclient")
+    with Client(gate.address, source=CLIENT, timeout=60) as client:
+        client.expect(220)
+        client.ask("HELO client.test", 250)
+        assert client.command("MAIL FROM:<sender@example.com>").code == 451
+        client.ask("QUIT", 221)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("service", ["smtpd", "postscreen"])
+def test_probes_find_it_well(proxied, postern, service, version):
+    gate = postern(proxied.address(service), f"backend.pass_client=proxy-{version}", "probe_interval=500ms")
+    gate.wait_log("event=server state=up backend=inside server=one$")
+    assert "state=down" not in gate.log()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_probes_find_out_who_does_not_expect_it(proxied, postern, version):
+    gate = postern(proxied.address("plain"), f"backend.pass_client=proxy-{version}", "probe_interval=200ms")
+    gate.wait_log("event=server state=down backend=inside server=one")
+    assert "state=up" not in gate.log()
+
+
+# -- both
+
+
+@pytest.mark.parametrize("outside", VERSIONS)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_haproxy_to_postfix(proxied, postern, balancer, outside, version):
+    gate = postern(proxied.address("smtpd"), LISTED, f"backend.pass_client=proxy-{version}")
+    front = balancer(gate, VERSIONS[outside])
+    recipient = f"through-{outside}-{version}@example.org"
+    deliver(front.address(), recipient)
+    message = proxied.only_message(recipient)
+    found = proxied.wait_log(r"proxied/smtpd\[\d+\]: " + message.queue_id + r": client=\S*\[(\S+?)\]")
+    assert found.group(1) == CLIENT
+    assert re.search(rb"\[127\.0\.0\.2\]", trace_of(message.content, CONTENT))
+    front.wait_health("UP", "L7OK")
