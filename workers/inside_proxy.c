@@ -67,20 +67,19 @@ static bool has_words(struct slice text, const char *words)
     return false;
 }
 
-/* What servers say to who spoke before 220, which is what a header is to who does not expect it; and what those say
- * that expect another one. In place of 220 a refusal of the client looks much the same, but has none of these words. */
+/* What servers say to who spoke before 220, which is what a header is to who does not expect it; and what those say that
+ * expect another one. In place of 220 a refusal of the client looks much the same, but has none of these words. */
+/* clang-format off */
 static const char *const COMPLAINTS[] = {
     "PROXY",                  /* an echo of the header */
-    "synchroni",              /* Exim; Postfix since 3.9 */
-    "protocol error",         /* postscreen, after its pregreet test */
-    "not accepting messages", /* Sendmail, greet_pause */
-    "server local error",     /* Postfix: 421, it expects another header */
-    "no system resources",    /* postscreen: the same */
-    "before",
-    "too early",
-    "too soon",
-    "early talker", /* and all those that say it in words */
+    "Synchroni",              /* Exim; Postfix since 3.9 */
+    "Protocol error",         /* postscreen, after its pregreet test */
+    "Not accepting messages", /* Sendmail, greet_pause */
+    "Server local error",     /* Postfix: 421, it expects another header */
+    "No system resources",    /* postscreen: the same */
+    "Before", "Too early", "Too soon", "Early talker", /* and all those that say it in words */
 };
+/* clang-format on */
 
 static bool complains(const struct reply *reply)
 {

@@ -73,7 +73,7 @@ static void raise_alarm(const struct session *s)
     record_string(&r, "session", s->id);
     record_string(&r, "listener", s->service->listener);
     record_string(&r, "proxy", proxy);
-    record_string(&r, "alarm", "the load balancer does not tell who the client is: it says PROXY UNKNOWN for mail");
+    record_string(&r, "alarm", "the load balancer does not tell who the client is; it says UNKNOWN for somebody who has mail");
     record_send(&r, LEVEL_ERROR);
 }
 

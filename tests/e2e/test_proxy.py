@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: ISC
 """The PROXY protocol on both sides: haproxy in front of posternd, a real Postfix (smtpd and postscreen) behind it."""
+import json
 import os
 import re
+import shutil
 import socket
+import subprocess
 import tempfile
 
 import pytest
 
 import haproxy_rig
 import net
+import postern as postern_program
 import postfix_rig
 import stories
 from haproxy_rig import OWN_ADDRESS
@@ -20,13 +24,27 @@ CLIENT = "127.0.0.2"
 VERSIONS = {"v1": "send-proxy check-send-proxy", "v2": "send-proxy-v2 check-send-proxy"}
 LISTED = f"listener.proxy_from={OWN_ADDRESS}"
 
-SERVICES = """
-127.0.0.1:{smtpd}  inet  n - n - 100 smtpd -o smtpd_upstream_proxy_protocol=haproxy -o syslog_name=postfix/proxied
-127.0.0.1:{postscreen}  inet  n - n - 1 postscreen -o postscreen_upstream_proxy_protocol=haproxy
-smtpd     pass  - - n - - smtpd
-dnsblog   unix  - - n - 0 dnsblog
-tlsproxy  unix  - - n - 0 tlsproxy
-"""
+STRANGER = "127.0.0.66"  # whom both refuse in place of 220
+
+SMTPD = """127.0.0.1:{smtpd}  inet  n - n - 100 smtpd
+  -o smtpd_upstream_proxy_protocol=haproxy -o syslog_name=postfix/proxied -o smtpd_delay_reject=no
+  -o {{ smtpd_client_restrictions = check_client_access inline:{{{{ %s = REJECT }}}} }}""" % STRANGER
+MAIN = ["postscreen_greet_wait = 1s", "postscreen_access_list = cidr:{{%s/32 reject}}" % STRANGER,
+        "postscreen_blacklist_action = drop"]
+
+
+def documented(first, last):
+    """The lines of INSTALL from one to another, without their indent."""
+    with open(postern_program.ROOT + "/INSTALL") as f:
+        found = re.search(rf"^ +{first}(?:.*\n)+? +{last}.*$", f.read(), re.M)
+    return "\n".join(line.strip() for line in found.group().splitlines())
+
+
+def postscreen_services(port):
+    """As INSTALL has them; only the port is the test's, and there is no chroot."""
+    text = documented(r"127\.0\.0\.1:10026 inet", "tlsproxy ")
+    assert len(text.splitlines()) == 4
+    return re.sub(r"^(\S+ +\S+ +\S+ +\S+ +)y", r"\1n", text.replace(":10026", f":{port}"), flags=re.M)
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +53,8 @@ def running_proxied():
     directory = tempfile.mkdtemp(prefix="postfix-")
     os.chmod(directory, 0o755)
     ports = {"smtpd": net.free_port(), "postscreen": net.free_port()}
-    rig = postfix_rig.Postfix(directory, main=["postscreen_greet_wait = 1s"],
-                              services=[SERVICES.format(**ports)])
+    rig = postfix_rig.Postfix(directory, main=MAIN,
+                              services=[SMTPD.format(**ports), postscreen_services(ports["postscreen"])])
     try:
         rig.start()
         rig.ports.update(ports)
@@ -130,8 +148,8 @@ def test_others_on_the_same_listener(postfix, postern, balancer):
         assert client.is_closed()
 
 
-def test_a_listed_one_is_killed_while_it_says_nothing(inside, postern):
-    """A header is awaited, and the stop does not wait longer for it than for anything else."""
+def test_a_stop_waits_for_a_header_no_longer_than_anybody(inside, postern):
+    """Who is connected is served to its end, and that comes after the header's five seconds at the latest."""
     gate = postern(inside().address, LISTED)
     with socket.create_connection(gate.address, 10, source_address=(OWN_ADDRESS, 0)) as silent:
         silent.sendall(b"PROXY TCP4 ")
@@ -140,6 +158,89 @@ def test_a_listed_one_is_killed_while_it_says_nothing(inside, postern):
         gate.terminate()
         assert gate.wait(20) == 0
     gate.wait_log('ended="no PROXY header" why=timeout')
+
+
+def test_the_documented_haproxy_is_good(tmp_path):
+    """INSTALL's lines, and the rig's server line among them."""
+    text = documented("frontend smtp", "server two")
+    (tmp_path / "haproxy.cfg").write_text("global\n" + text + "\n")
+    done = subprocess.run([haproxy_rig.HAPROXY, "-c", "-f", str(tmp_path / "haproxy.cfg")], capture_output=True,
+                          text=True, timeout=30)
+    assert done.returncode == 0 and "WARNING" not in done.stderr, done.stderr
+    assert "send-proxy-v2 check check-send-proxy" in text and "option smtpchk EHLO" in text
+
+
+# -- what an administrator sees of it
+
+CONFIGURATION = """
+hostname = stand.example.org
+log = stderr
+user = nobody
+group = nogroup
+control_socket = {socket}
+listener stand {{ address = "127.0.0.1:{port}" backend = inside policy = all proxy_from = {balancer} }}
+backend inside {{ server one {{ address = "127.0.0.1:{inside}" }} }}
+policy all {{ recipient {{ relay_domains = "*" }} }}
+"""
+
+
+class ControlledGate(postern_program.PosternFrom):
+    def __init__(self, directory, inside):
+        address = ("127.0.0.1", net.free_port())
+        self.socket = directory + "/run/control"
+        path = directory + "/postern.conf"
+        with open(path, "w") as f:
+            f.write(CONFIGURATION.format(socket=self.socket, port=address[1], inside=inside.address[1],
+                                         balancer=OWN_ADDRESS))
+        os.chmod(path, 0o644)
+        super().__init__(address, "-f", "-c", path)
+        net.wait_until(lambda: "event=ready" in self.log(), 30, "posternd is not ready", self.story)
+
+    def ctl(self, *arguments):
+        done = subprocess.run([postern_program.BUILD + "/posternctl", "-s", self.socket, "--json", *arguments],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, (done, self.story())
+        return json.loads(done.stdout)["records"]
+
+    def only_session(self):
+        sessions = net.wait_until(lambda: [r for r in self.ctl("sessions") if r["kind"] == "session"], 10,
+                                  "there is no session", self.story)
+        assert len(sessions) == 1
+        return sessions[0]
+
+
+@pytest.fixture
+def controlled(inside):
+    directory = tempfile.mkdtemp(prefix="proxy-")
+    os.chmod(directory, 0o755)
+    gate = ControlledGate(directory, inside())
+    yield gate
+    gate.stop()
+    gate.check_log()
+    shutil.rmtree(directory)
+
+
+HEADER = b"PROXY TCP4 198.51.100.7 203.0.113.25 4321 25\r\n"
+
+
+def test_sessions_and_traces_are_of_the_client(controlled):
+    controlled.ctl("trace", "198.51.100.7", "1h")
+    with Client(controlled.address, source=OWN_ADDRESS) as client:
+        net.wait_until(lambda: controlled.only_session()["client"] == OWN_ADDRESS, 10, "it is not the balancer's yet")
+        client.send(HEADER)
+        client.hello()
+        session = controlled.only_session()
+        assert (session["client"], session["port"]) == ("198.51.100.7", 4321)
+        client.quit()
+    controlled.wait_log(rf"event=trace session={session['session']} side=client dir=in line=\"EHLO client.test\"")
+
+
+def test_who_is_waited_for_can_be_killed(controlled):
+    with Client(controlled.address, source=OWN_ADDRESS) as client:
+        client.send(HEADER[:20])
+        controlled.ctl("kill", controlled.only_session()["session"])
+        assert client.is_closed()
+    controlled.wait_log(rf'event=session .*client={OWN_ADDRESS} .*ended="killed by posternctl"')
 
 
 # -- out
@@ -159,6 +260,20 @@ def test_into_postfix(proxied, postern, service, version):
     assert "alarm=" not in gate.log()
     if service == "postscreen":
         proxied.wait_log(r"postscreen\[\d+\]: CONNECT from \[127\.0\.0\.2\]:\d+ to \[127\.0\.0\.1\]:" + str(gate.address[1]))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("service", ["smtpd", "postscreen"])
+def test_who_is_refused_in_place_of_220(proxied, postern, service, version):
+    """Postfix refuses that client by its address: its own words answer MAIL, and nothing is wrong with us."""
+    gate = postern(proxied.address(service), f"backend.pass_client=proxy-{version}")
+    with Client(gate.address, source=STRANGER) as client:
+        client.hello()
+        reply = client.command("MAIL FROM:<sender@example.com>")
+        assert reply.code == {"smtpd": 554, "postscreen": 521}[service], reply
+        client.close()
+    assert "alarm=" not in gate.log()
+    deliver(gate.address, f"refused-{service}-{version}@example.org")
 
 
 @pytest.mark.parametrize("version", VERSIONS)
