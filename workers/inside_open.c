@@ -38,7 +38,7 @@ static enum asked greet(struct inside *in, int64_t deadline_ms, struct reply *re
         return asked;
     if (!inside_proxy_is_used(in))
         return refused(in, "inside greets with a refusal", reply_out);
-    if (!inside_proxy_is_understood(in, reply_out))
+    if (!inside_proxy_is_refusal(in, reply_out))
         return ASKED_LOST;
     inside_break_off(in); /* it refuses the client that was passed on */
     return ASKED_ANSWERED;
@@ -50,9 +50,12 @@ static enum asked say_hello(struct inside *in, const char *verb, struct slice na
     if (!inside_proxy_is_quiet(in, reply_out) || !inside_line(in, reply_out))
         return ASKED_LOST;
     buffer_print(&in->stream.out, "%s %.*s\r\n", verb, SLICE_ARGS(name));
-    enum expect expect = inside_proxy_is_used(in) ? EXPECT_ANY : EXPECT_25X; /* what does not fit is told apart */
-    enum asked asked = inside_ask_by(in, expect, deadline_ms, reply_out);
-    return asked != ASKED_ANSWERED || inside_proxy_is_understood(in, reply_out) ? asked : ASKED_LOST;
+    if (!inside_proxy_is_used(in))
+        return inside_ask_by(in, EXPECT_25X, deadline_ms, reply_out);
+    enum asked asked = inside_ask_by(in, EXPECT_ANY, deadline_ms, reply_out);
+    if (asked != ASKED_ANSWERED || (reply_out->code >= 250 && reply_out->code <= 252))
+        return asked;
+    return inside_proxy_is_refusal(in, reply_out) ? asked : ASKED_LOST;
 }
 
 static bool knows_no_ehlo(const struct reply *reply)

@@ -67,8 +67,8 @@ static bool has_words(struct slice text, const char *words)
     return false;
 }
 
-/* What servers say to who spoke before 220, which is what a header is to who does not expect it; and what those say that
- * expect another one. In place of 220 a refusal of the client looks much the same, but has none of these words. */
+/* What servers say to who spoke before 220, which is what a header is to who does not expect it; and what those say
+ * that expect another one. In place of 220 a refusal of the client looks much the same, but has none of these words. */
 /* clang-format off */
 static const char *const COMPLAINTS[] = {
     "PROXY",                  /* an echo of the header */
@@ -106,17 +106,11 @@ static bool names_client(const struct inside *in, const struct reply *reply)
     return has_words(reply->text, text);
 }
 
-static bool fits(const struct inside *in, const struct reply *reply)
-{
-    if (reply_class(reply) < 4)
-        return reply->code == 220 || (reply->code >= 250 && reply->code <= 252);
-    return !is_unknown_command(reply->code) && (names_client(in, reply) || !complains(reply));
-}
-
-bool inside_proxy_is_understood(struct inside *in, struct reply *reply)
+bool inside_proxy_is_refusal(struct inside *in, struct reply *reply)
 {
     char said[INSIDE_WORDS_MAX];
-    if (!inside_proxy_is_used(in) || fits(in, reply))
+    bool refuses = reply_class(reply) >= 4 && !is_unknown_command(reply->code);
+    if (refuses && (names_client(in, reply) || !complains(reply)))
         return true;
     inside_not_passed(in, NOT_EXPECTED, inside_words(reply, said), reply);
     return false;

@@ -19,8 +19,8 @@ bool inside_proxy_may(struct inside *in, struct reply *reply_out);
 enum asked inside_proxy_say(struct inside *in, int64_t deadline_ms, struct reply *reply_out);
 /* Inside waits for an EHLO now. False, with our 451: it spoke already. */
 bool inside_proxy_is_quiet(struct inside *in, struct reply *reply_out);
-/* Is that the answer to 220's absence or to EHLO (what is not 2yz: inside's to this client), or one to a header that
- * was not understood? Then false, with our 451. */
-bool inside_proxy_is_understood(struct inside *in, struct reply *reply);
+/* What came in place of 220, or of a yes to EHLO: does inside refuse the client that was passed on? False, with our
+ * 451: it is an answer to the header, which was not understood. */
+bool inside_proxy_is_refusal(struct inside *in, struct reply *reply);
 
 #endif

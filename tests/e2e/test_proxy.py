@@ -232,13 +232,13 @@ def test_sessions_and_traces_are_of_the_client(controlled):
         session = controlled.only_session()
         assert (session["client"], session["port"]) == ("198.51.100.7", 4321)
         client.quit()
-    controlled.wait_log(rf"event=trace session={session['session']} side=client dir=in line=\"EHLO client.test\"")
+    controlled.wait_log(rf"event=trace session={session['id']} side=client dir=in line=\"EHLO client.test\"")
 
 
 def test_who_is_waited_for_can_be_killed(controlled):
     with Client(controlled.address, source=OWN_ADDRESS) as client:
         client.send(HEADER[:20])
-        controlled.ctl("kill", controlled.only_session()["session"])
+        controlled.ctl("kill", controlled.only_session()["id"])
         assert client.is_closed()
     controlled.wait_log(rf'event=session .*client={OWN_ADDRESS} .*ended="killed by posternctl"')
 
