@@ -44,6 +44,32 @@ void buffer_compact(struct buffer *b)
     b->start = 0;
 }
 
+enum { WIPED_PIECE = 1024 };
+
+/* Of all zeros: its first is, and each is the same as the next. */
+static bool is_clear(const char *at, size_t size)
+{
+    return *at == '\0' && memcmp(at, at + 1, size - 1) == 0;
+}
+
+/* Looked at before: writing to a page that was never used would make the process larger. */
+static void wipe(char *at, size_t size)
+{
+    while (size > 0) {
+        size_t piece = size < WIPED_PIECE ? size : WIPED_PIECE;
+        if (!is_clear(at, piece))
+            explicit_bzero(at, piece);
+        at += piece;
+        size -= piece;
+    }
+}
+
+void buffer_wipe(struct buffer *b)
+{
+    wipe(b->memory, b->start);
+    wipe(b->memory + b->end, b->capacity - b->end);
+}
+
 static bool refuse(struct buffer *b)
 {
     b->overflow = true;

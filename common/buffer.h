@@ -25,6 +25,8 @@ struct slice buffer_unread(const struct buffer *b);
 size_t buffer_room(const struct buffer *b);
 void buffer_consume(struct buffer *b, size_t count);
 void buffer_compact(struct buffer *b); /* moves what is unread to the front */
+/* What lay in the memory and is not unread becomes zeros: it was secret. What is zero already is not touched. */
+void buffer_wipe(struct buffer *b);
 
 bool buffer_put(struct buffer *b, struct slice octets);
 bool buffer_put_char(struct buffer *b, char c);

@@ -78,10 +78,13 @@ void stream_close_gently(struct stream *s, int64_t wait_ms)
 {
     int64_t deadline = clock_deadline(wait_ms);
     bool unread = s->fd >= 0 && s->reading == IO_OK && stream_input(s) == INPUT_SOME;
+    bool left = unread || buffer_unread(&s->in).size > 0;
     say_goodbye(s);
     if (unread && shutdown(s->fd, SHUT_WR) == 0)
         read_away(s, deadline);
     shut(s);
+    if (left)
+        buffer_wipe(&s->in);
 }
 
 void stream_abort(struct stream *s)

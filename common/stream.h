@@ -50,7 +50,8 @@ void stream_init(struct stream *s, struct wait *wait, char *in, size_t in_size, 
 void stream_open(struct stream *s, int fd); /* takes fd, need not be non-blocking; forgets all that was buffered */
 void stream_close(struct stream *s); /* what is unwritten is dropped; TLS says close_notify, and waits for none */
 /* As close, but first what the peer still sends is read away until it ends, for `wait_ms` and STREAM_LINGER_BYTES at
- * most: a close with unread input is a reset, which can overtake our last reply on its way. */
+ * most: a close with unread input is a reset, which can overtake our last reply on its way. What nobody took is wiped:
+ * it may have been a password. */
 void stream_close_gently(struct stream *s, int64_t wait_ms);
 void stream_abort(struct stream *s); /* as close, but the peer sees a reset (no FIN that could end a message) */
 

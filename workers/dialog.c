@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 
+#include "workers/auth.h"
 #include "workers/bdat.h"
 #include "workers/dialog.h"
 #include "workers/envelope.h"
@@ -60,6 +60,7 @@ static uint32_t offered_keywords(const struct session *s, uint32_t inside)
         keywords |= inside & IN_TLS;
     if (starttls_is_offered(s))
         keywords |= KEYWORD_STARTTLS;
+    keywords |= auth_offers(s, inside);
     return keywords & ~s->rules.withheld;
 }
 
@@ -118,6 +119,8 @@ static bool accept_name(struct session *s, const struct command *command, struct
         *reply_out = session_blame(s, &REPLY_BAD_NAME);
         return false;
     }
+    if (!auth_bears_name(s, command->argument, reply_out))
+        return false;
     leave_old_name(s, command->argument);
     snprintf(s->name, sizeof(s->name), "%.*s", SLICE_ARGS(command->argument));
     s->esmtp = command->verb == VERB_EHLO;
@@ -146,6 +149,7 @@ static struct reply answer_ehlo(struct session *s, const struct command *command
         session_move(s, PHASE_LOST);
         return reply;
     }
+    auth_miss_offers(s);
     buffer_init(&s->said, s->said_text, sizeof(s->said_text));
     extensions_print(&s->said, slice_of(s->service->hostname), &s->offered);
     return (struct reply){250, "", buffer_unread(&s->said)};
@@ -164,8 +168,7 @@ static struct reply answer_helo(struct session *s, const struct command *command
 
 static struct reply answer_auth(struct session *s, const struct command *command)
 {
-    (void)command;
-    return proxy_from_keeps_out(s) ? REPLY_CLIENT_UNTOLD : session_blame(s, &REPLY_NOT_PROVIDED);
+    return proxy_from_keeps_out(s) ? REPLY_CLIENT_UNTOLD : auth_answer(s, command);
 }
 
 static struct reply answer_quit(struct session *s, const struct command *command)
@@ -229,7 +232,7 @@ static const struct row rows[] = {
     {VERB_HELP, IN_ANY,              ARGUMENT_MAY,  FINE,  &REPLY_HELP,          NULL,             PHASES},
     {VERB_QUIT, IN_ANY,              ARGUMENT_NONE, FINE,  NULL,                 answer_quit,      PHASES},
     {VERB_STARTTLS, IN_ANY,          ARGUMENT_MAY,  FINE,  NULL,                 starttls_answer,  PHASES},
-    {VERB_AUTH, IN_ANY,              ARGUMENT_MAY,  FINE,  NULL,                 answer_auth,      PHASES},
+    {VERB_AUTH, IN_ANY,              ARGUMENT_MAY,  FINE,  NULL,                 answer_auth,      PHASE_HELLO},
     {VERB_ETRN, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
     {VERB_TURN, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
     {VERB_BURL, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
@@ -285,6 +288,8 @@ static const struct reply *argument_fault(const struct row *row, const struct co
 static struct reply answer(struct session *s, const struct command *command)
 {
     const struct reply *demand = starttls_demand(s, command->verb);
+    if (demand == NULL)
+        demand = auth_demand(s, command->verb);
     if (demand != NULL)
         return *demand;
     if (is_withheld(s, command->verb))
@@ -362,6 +367,18 @@ static void take_line(struct session *s, struct slice line)
         obey(s, &command);
     if (s->errors > errors)
         report_fault(s, &command);
+    if (command.verb == VERB_AUTH || command.verb == VERB_UNKNOWN)
+        session_wipe(s); /* also what should have been AUTH */
+}
+
+/* AUTH alone may be longer than any other command (L5). What is too long is no line any more, only its end. */
+static enum io judge_length(struct slice *line)
+{
+    struct slice rest = *line;
+    if (line->size <= COMMAND_LINE_MAX || slice_is_word(slice_take_word(&rest), verb_name(VERB_AUTH)))
+        return IO_OK;
+    slice_drop(line, line->size - 2);
+    return IO_TOO_LONG;
 }
 
 void dialog_step(struct session *s)
@@ -372,9 +389,9 @@ void dialog_step(struct session *s)
         session_end(s, "killed by posternctl");
         return;
     }
-    s->outside_watch.fd = s->outside.fd;
-    s->outside_watch.events = POLLRDHUP;
-    enum io io = stream_read_line(&s->outside, COMMAND_LINE_MAX, deadline, &line);
+    enum io io = session_read_line(s, COMMAND_AUTH_LINE_MAX, deadline, &line);
+    if (io == IO_OK)
+        io = judge_length(&line);
     if (io == IO_LATE) {
         session_end(s, "timeout");
         session_reply(s, &REPLY_TIMEOUT);
@@ -382,9 +399,11 @@ void dialog_step(struct session *s)
         session_end(s, "client hung up");
     } else if (!belongs_to_refused(s, line)) {
         transcript_command(&s->transcript, line);
-        if (io == IO_TOO_LONG)
+        if (io == IO_TOO_LONG) {
             blame_line(s, &REPLY_LONG);
-        else
+            session_wipe(s);
+        } else {
             take_line(s, line);
+        }
     }
 }

@@ -21,6 +21,8 @@ static const struct reply REPLY_TOO_BIG = REPLY(552, "5.3.4", "Message too big")
 static const struct reply REPLY_TOO_MANY = REPLY(452, "4.5.3", "Too many recipients, send the rest in another message");
 static const struct reply REPLY_LESS_OFFERED =
     REPLY(421, "4.3.0", "The mail server offers less than it did, try again later");
+static const struct reply REPLY_LOGIN_LOST =
+    REPLY(421, "4.3.0", "The connection to the mail server was lost, authenticate anew");
 static const struct reply REPLY_ROUTED = REPLY(554, "5.7.1", "Relay access denied: no routing in the address");
 static const struct reply REPLY_NOT_BINARY = REPLY(503, "5.5.1", "BODY=BINARYMIME needs BDAT");
 static const struct reply REPLY_NOTHING = {0};
@@ -93,10 +95,22 @@ static bool begin_line(struct session *s, struct reply *reply_out)
     return false;
 }
 
-/* Between transactions a lost connection is opened anew. False: *reply_out answers MAIL. */
-static bool have_inside(struct session *s, struct reply *reply_out)
+bool envelope_keeps_inside(struct session *s, struct reply *reply_out)
+{
+    if (inside_line(&s->inside, reply_out))
+        return true;
+    session_end(s, "inside lost after AUTH");
+    *reply_out = REPLY_LOGIN_LOST;
+    return false;
+}
+
+bool envelope_have_inside(struct session *s, struct reply *reply_out)
 {
     struct inside *in = &s->inside;
+    if (!outside_listens(s, reply_out))
+        return false;
+    if (s->auth != NULL)
+        return envelope_keeps_inside(s, reply_out);
     if (in->state == INSIDE_READY && inside_line(in, reply_out))
         return true;
     enum asked asked = inside_open(in, slice_of(s->name), reply_out);
@@ -172,7 +186,7 @@ static struct reply ask_mail(struct session *s, const struct path *path)
 {
     struct inside *in = &s->inside;
     struct reply reply;
-    if (!outside_listens(s, &reply) || !have_inside(s, &reply) ||
+    if (!envelope_have_inside(s, &reply) ||
         !inside_offers(s, mail_parameters_need(&s->transaction.parameters), &reply))
         return reply;
     if (s->transaction.parameters.has_size && in->offers.numbers[NUMBER_SIZE] != 0 &&

@@ -91,6 +91,15 @@ void inside_quit(struct inside *in)
     forget(in);
 }
 
+void inside_wipe(struct inside *in)
+{
+    struct buffer replies;
+    buffer_init(&replies, in->reader.text, sizeof(in->reader.text));
+    buffer_wipe(&replies);
+    buffer_wipe(&in->stream.in);
+    buffer_wipe(&in->stream.out);
+}
+
 /* -- asking -- */
 
 /* Something is there although nothing was asked: a 421 is inside's way to say goodbye, all else is a fault. */
@@ -138,6 +147,10 @@ static bool is_expected(enum expect expect, const struct reply *reply)
         return reply->code == 220;
     case EXPECT_354:
         return reply->code == 354;
+    case EXPECT_AUTH:
+        return reply->code == 334 || reply->code == 235;
+    case EXPECT_REFUSAL:
+        return false;
     case EXPECT_ANY:
         break;
     }

@@ -22,7 +22,7 @@
 
 enum {
     INSIDE_IN_BYTES = 8192,
-    INSIDE_OUT_BYTES = 8192,
+    INSIDE_OUT_BYTES = 16384, /* a line of AUTH has 12,288 octets */
     INSIDE_NAME_MAX = 256,
     INSIDE_TROUBLE_MAX = 384,
     INSIDE_WORDS_MAX = 96
@@ -40,6 +40,7 @@ struct inside_client {
     const struct endpoint *local;
     const char *hostname; /* ours */
     const char *session_id;
+    const char *login; /* that somebody we trust vouched for before; NULL or "": none */
     struct transcript *transcript; /* or NULL */
 };
 
@@ -76,6 +77,8 @@ enum expect {
     EXPECT_25X, /* 250, 251, 252: a 220 or 221 out of step is no yes */
     EXPECT_220,
     EXPECT_354,
+    EXPECT_AUTH,    /* 334, 235 */
+    EXPECT_REFUSAL, /* nothing else */
     EXPECT_ANY
 };
 
@@ -113,6 +116,8 @@ enum asked inside_lost(struct inside *in, enum level level, const char *what, co
 /* The client was not passed on: as inside_lost, with an alarm and REPLY_NOT_PASSED (L11). */
 enum asked inside_not_passed(struct inside *in, const char *what, const char *more, struct reply *reply_out);
 void inside_unhush(struct inside *in);
+/* What was said in both directions is wiped; nobody holds a reply of inside's any more. */
+void inside_wipe(struct inside *in);
 /* What inside said, for the log: its own words are the shortest way to the line that is missing there. */
 const char *inside_words(const struct reply *reply, char text[INSIDE_WORDS_MAX]);
 

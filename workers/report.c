@@ -79,6 +79,12 @@ static void record_notes(struct record *r, const struct notes *notes)
         record_string(r, notes->items[i].check, notes->items[i].text);
 }
 
+static void record_auth(struct record *r, const struct session *s)
+{
+    record_string(r, "auth", s->auth);
+    record_string(r, "login", s->login);
+}
+
 static void record_tls(struct record *r, const struct session *s)
 {
     record_string(r, "tls", s->tls.version);
@@ -113,6 +119,7 @@ void report_transaction(const struct session *s)
     record_string(&r, "verdict", t->verdict);
     record_string(&r, "reason", t->reason);
     record_tls(&r, s);
+    record_auth(&r, s);
     if (s->inside.server != NULL)
         record_string(&r, "server", s->inside.server->name);
     record_string(&r, "inside_tls", s->inside.secured);
@@ -155,6 +162,7 @@ void report_session(const struct session *s)
     record_number(&r, "bytes_in", s->outside.received_bytes);
     record_tls(&r, s);
     record_tls_peer(&r, s);
+    record_auth(&r, s);
     record_string(&r, "ended", s->ending);
     record_string(&r, "why", s->why);
     record_notes(&r, &s->notes);

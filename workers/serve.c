@@ -51,7 +51,11 @@ static void begin(struct session *s, const struct session_setup *setup, int fd, 
     uint64_t number = (uint64_t)clock_wall_us();
     session_id_print(number, setup->slot, s->id);
     session_set_client(s, peer, local);
-    s->who = (struct inside_client){&s->client, &s->local, s->service->hostname, s->id, &s->transcript};
+    s->who = (struct inside_client){.client = &s->client,
+                                    .local = &s->local,
+                                    .hostname = s->service->hostname,
+                                    .session_id = s->id,
+                                    .transcript = &s->transcript};
     stream_init(&s->outside, setup->wait, s->outside_in, sizeof(s->outside_in), s->outside_out, sizeof(s->outside_out));
     stream_open(&s->outside, fd);
     kill_switch_arm(setup->board != NULL ? setup->board->orders : NULL, setup->slot, number, fd);

@@ -35,6 +35,7 @@ const struct option session_option_rows[] = {
      "Load balancers that say who the client is, by a header of the PROXY protocol, version 1 or 2, before anything else. "
      "From them a connection without one is closed; from others none is taken."},
     {"tls", OPTION_BLOCK, offsetof(struct session_options, tls), .block = &tls_server_block},
+    {"auth", OPTION_BLOCK, offsetof(struct session_options, auth), .block = &auth_block},
     {0},
 };
 /* clang-format on */
@@ -91,9 +92,19 @@ static bool check_tls(struct config *config, const void *listener, const struct 
                          options->policy->name, who);
 }
 
+/* Where AUTH needs TLS there must be TLS. */
+static bool check_auth(struct config *config, const struct session_options *options)
+{
+    if (options->auth.mode == AUTH_MODE_NONE || options->auth.plaintext || options->tls.mode != TLS_MODE_NONE)
+        return true;
+    return config_refuse(config, &options->auth, "mode",
+                         "nobody could use AUTH, which needs TLS, and this listener has none: set up its tls { }, or say "
+                         "plaintext = yes (passwords can then be read on the way)");
+}
+
 bool service_check(struct config *config, const void *listener, const struct session_options *options)
 {
-    if (!check_tls(config, listener, options))
+    if (!check_tls(config, listener, options) || !check_auth(config, options))
         return false;
     const struct backend *backend = options->backend;
     if (backend->pass_client != PASS_CLIENT_NONE || policy_stops_relaying(options->policy))

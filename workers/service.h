@@ -10,6 +10,7 @@
 #include "common/config.h"
 #include "common/tls_client.h"
 #include "common/tls_server.h"
+#include "workers/auth_options.h"
 #include "workers/backend.h"
 #include "workers/policy.h"
 
@@ -28,6 +29,7 @@ struct session_options {
     bool received;                  /* add a Received line */
     struct network_list proxy_from; /* load balancers that tell who the client is */
     struct tls_server_options tls;
+    struct auth_options auth;
 };
 
 struct service {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <poll.h>
 #include <stdio.h>
 
 #include "common/clock.h"
@@ -76,6 +77,20 @@ enum io session_flush(struct session *s)
     if (io != IO_OK)
         session_end(s, io == IO_LATE ? "client reads too slowly" : "client hung up");
     return io;
+}
+
+enum io session_read_line(struct session *s, size_t limit, int64_t deadline_ms, struct slice *line_out)
+{
+    s->outside_watch.fd = s->outside.fd;
+    s->outside_watch.events = POLLRDHUP;
+    return stream_read_line(&s->outside, limit, deadline_ms, line_out);
+}
+
+void session_wipe(struct session *s)
+{
+    buffer_wipe(&s->outside.in);
+    buffer_wipe(&s->outside.out);
+    inside_wipe(&s->inside);
 }
 
 void session_reply(struct session *s, const struct reply *reply)

@@ -18,6 +18,7 @@
 #include "workers/smtp/command.h"
 #include "workers/smtp/header.h"
 #include "workers/smtp/parameters.h"
+#include "workers/smtp/sasl.h"
 
 enum {
     SESSION_ID_MAX = SESSION_ID_BYTES,
@@ -119,6 +120,9 @@ struct session {
         bool allowed;
     } at_greeting; /* what was known of the client before it said anything */
 
+    const char *auth;               /* the mechanism by which AUTH succeeded; NULL: it did not */
+    char login[SASL_LOGIN_MAX + 1]; /* .. and for whom; "" where that is not known */
+
     bool esmtp;                   /* EHLO, not HELO */
     char name[HELO_NAME_MAX + 1]; /* that the client gave itself; "" before */
     struct extensions offered;    /* by our EHLO */
@@ -166,6 +170,9 @@ void session_end(struct session *s, const char *why); /* the first why counts; p
 /* A reply goes into the outside's buffer. A 421 ends the session, as does a failing outside. */
 void session_reply(struct session *s, const struct reply *reply);
 enum io session_flush(struct session *s);
+/* The client's next line, as stream_read_line gives it; its hang-up is noticed meanwhile, and while inside works. */
+enum io session_read_line(struct session *s, size_t limit, int64_t deadline_ms, struct slice *line_out) IO_MUST_USE;
+void session_wipe(struct session *s); /* what was said on both sides, and is dealt with: it may have been secret (L8) */
 /* Something is there that should not be before our reply (L6): says 554, ends the session. */
 bool session_spoke_early(struct session *s);
 /* A command that is malformed or misplaced, to be answered with `reply`: counted, and 421 in its place when it was one

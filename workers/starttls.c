@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/must.h"
 
+#include "workers/auth.h"
 #include "workers/starttls.h"
 #include "workers/transaction.h"
 
@@ -103,6 +104,7 @@ bool starttls_at_once(struct session *s)
 static void forget_the_clear(struct session *s)
 {
     transaction_begin(s);
+    auth_forget(s);
     s->name[0] = '\0';
     s->esmtp = false;
     s->offered = (struct extensions){0};

@@ -25,15 +25,15 @@ static void print_client(struct buffer *to, const struct session *s)
         buffer_put_text(to, " (local)");
 }
 
-/* RFC 3848, RFC 6531 section 4.3; neither has a word for HELO under TLS. */
+/* RFC 3848, RFC 6531 section 4.3; neither has a word for HELO under TLS, or after AUTH. */
 static const char *protocol(const struct session *s)
 {
-    bool tls = s->tls.version != NULL;
-    if (s->transaction.parameters.smtputf8)
-        return tls ? "UTF8SMTPS" : "UTF8SMTP";
-    if (!s->esmtp)
+    static const char *const names[][2][2] = {{{"ESMTP", "ESMTPA"}, {"ESMTPS", "ESMTPSA"}},
+                                              {{"UTF8SMTP", "UTF8SMTPA"}, {"UTF8SMTPS", "UTF8SMTPSA"}}};
+    bool utf8 = s->transaction.parameters.smtputf8;
+    if (!s->esmtp && !utf8)
         return "SMTP";
-    return tls ? "ESMTPS" : "ESMTP";
+    return names[utf8][s->tls.version != NULL][s->auth != NULL];
 }
 
 /* Nothing of it ends the comment that it stands in. */

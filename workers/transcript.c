@@ -122,6 +122,15 @@ static enum verb verb_of(struct slice line)
     return VERB_UNKNOWN;
 }
 
+/* No command, but a mechanism's name is in it: somebody's way to write AUTH. */
+static bool is_like_auth(struct slice line)
+{
+    for (struct slice word; (word = slice_take_word(&line)).size > 0;)
+        if (is_mechanism(word))
+            return true;
+    return false;
+}
+
 /* A line of whoever gives the commands on this side. What is secret is found out also while nobody wants to know: a
  * trace may begin in the middle of it. */
 static void take_command(struct transcript *t, enum transcript_side side, enum transcript_direction direction,
@@ -132,7 +141,7 @@ static void take_command(struct transcript *t, enum transcript_side side, enum t
     bool answers = t->secret[side], auth = !answers && slice_starts_nocase(rest, "AUTH");
     t->secret[side] |= auth;
     enum verb verb = verb_of(line);
-    t->after_auth |= auth;
+    t->after_auth |= auth || (verb == VERB_UNKNOWN && is_like_auth(line));
     t->after_data |= verb == VERB_DATA;
     if (!t->on)
         return;

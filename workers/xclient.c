@@ -31,7 +31,8 @@ static void print_port(struct buffer *to, const char *name, const struct endpoin
         print_value(to, name, "[UNAVAILABLE]");
 }
 
-bool xclient_print(struct buffer *to, uint32_t attributes, const struct endpoint *client, const struct endpoint *local)
+bool xclient_print(struct buffer *to, uint32_t attributes, const struct endpoint *client, const struct endpoint *local,
+                   const char *login)
 {
     size_t before = to->end;
     if ((attributes & ATTRIBUTE_ADDR) == 0)
@@ -46,6 +47,8 @@ bool xclient_print(struct buffer *to, uint32_t attributes, const struct endpoint
         print_address(to, "DESTADDR", local);
     if ((attributes & ATTRIBUTE_DESTPORT) != 0)
         print_port(to, "DESTPORT", local);
+    if ((attributes & ATTRIBUTE_LOGIN) != 0 && login != NULL && login[0] != '\0')
+        print_value(to, "LOGIN", login);
     buffer_put_text(to, "\r\n");
     return !to->overflow && to->end - before <= XCLIENT_LINE_MAX;
 }

@@ -14,7 +14,8 @@
 
 enum { XCLIENT_LINE_MAX = 512 };
 
-/* With CRLF. False: inside does not offer ADDR, or the line would be too long. */
-bool xclient_print(struct buffer *to, uint32_t attributes, const struct endpoint *client, const struct endpoint *local);
+/* With CRLF. `login`: NULL or "" where none is known. False: inside does not offer ADDR, or the line is too long. */
+bool xclient_print(struct buffer *to, uint32_t attributes, const struct endpoint *client, const struct endpoint *local,
+                   const char *login);
 
 #endif

@@ -6,6 +6,7 @@
 #include "workers/smtp/address.h"
 
 enum { PRINTED_LINE_MAX = 512 }; /* RFC 5321 section 4.5.3.1.5, with CRLF */
+enum { CHALLENGE = 334 };          /* one line, however long (RFC 4954 section 4) */
 
 int reply_class(const struct reply *reply)
 {
@@ -56,12 +57,13 @@ static bool print_line(struct buffer *to, const struct reply *reply, bool is_las
 bool reply_print(struct buffer *to, const struct reply *reply)
 {
     const size_t prefix_size = strlen("250 \r\n") + strlen(reply->enhanced) + 1, was = to->end;
+    const size_t room = reply->code == CHALLENGE ? REPLY_TEXT_MAX : PRINTED_LINE_MAX - prefix_size;
     struct slice text = reply->text;
     bool fits = reply->code >= 200 && reply->code <= 599;
     do {
         struct slice line = slice_take_until(&text, '\n');
         do {
-            struct slice piece = take_printed_line(&line, PRINTED_LINE_MAX - prefix_size);
+            struct slice piece = take_printed_line(&line, room);
             fits = fits && print_line(to, reply, line.size == 0 && text.size == 0, piece);
         } while (line.size > 0);
     } while (text.size > 0);

@@ -112,45 +112,45 @@ static struct slice find_oauthbearer(struct slice said)
 
 struct mechanism {
     uint32_t bit;
-    const char *name;
     struct slice (*find)(struct slice said);
     bool escapes; /* "," and "=" as =2C and =3D (RFC 5801) */
 };
 
-static const struct mechanism mechanisms[] = {
-    {KEYWORD_AUTH_PLAIN, "PLAIN", find_plain, false},
-    {KEYWORD_AUTH_LOGIN, "LOGIN", find_login, false},
-    {KEYWORD_AUTH_CRAM_MD5, "CRAM-MD5", find_cram, false},
-    {KEYWORD_AUTH_SCRAM_SHA_1, "SCRAM-SHA-1", find_scram, true},
-    {KEYWORD_AUTH_SCRAM_SHA_256, "SCRAM-SHA-256", find_scram, true},
-    {KEYWORD_AUTH_XOAUTH2, "XOAUTH2", find_xoauth2, false},
-    {KEYWORD_AUTH_OAUTHBEARER, "OAUTHBEARER", find_oauthbearer, true},
+static const struct mechanism mechanisms[AUTH_MECHANISMS] = {
+    {KEYWORD_AUTH_PLAIN, find_plain, false},
+    {KEYWORD_AUTH_LOGIN, find_login, false},
+    {KEYWORD_AUTH_CRAM_MD5, find_cram, false},
+    {KEYWORD_AUTH_SCRAM_SHA_1, find_scram, true},
+    {KEYWORD_AUTH_SCRAM_SHA_256, find_scram, true},
+    {KEYWORD_AUTH_XOAUTH2, find_xoauth2, false},
+    {KEYWORD_AUTH_OAUTHBEARER, find_oauthbearer, true},
 };
-
-enum { MECHANISMS = sizeof(mechanisms) / sizeof(mechanisms[0]) };
 
 uint32_t sasl_mechanism(struct slice name)
 {
-    for (size_t i = 0; i < MECHANISMS; i++) {
-        if (slice_is_word(name, mechanisms[i].name))
-            return mechanisms[i].bit;
+    for (size_t i = 0; i < AUTH_MECHANISMS; i++) {
+        if (slice_is_word(name, auth_mechanism_rows[i].text))
+            return auth_mechanism_rows[i].bit;
     }
     return 0;
 }
 
+const char *sasl_name(uint32_t mechanism)
+{
+    for (size_t i = 0; i < AUTH_MECHANISMS; i++) {
+        if (auth_mechanism_rows[i].bit == mechanism)
+            return auth_mechanism_rows[i].text;
+    }
+    return "none";
+}
+
 static const struct mechanism *mechanism_of(uint32_t bit)
 {
-    for (size_t i = 0; i < MECHANISMS; i++) {
+    for (size_t i = 0; i < AUTH_MECHANISMS; i++) {
         if (mechanisms[i].bit == bit)
             return &mechanisms[i];
     }
     return NULL;
-}
-
-const char *sasl_name(uint32_t mechanism)
-{
-    const struct mechanism *found = mechanism_of(mechanism);
-    return found != NULL ? found->name : "none";
 }
 
 /* A "=" that begins neither of the two is no login. */
