@@ -61,6 +61,28 @@ static void consuming_and_compacting(void **unused)
     assert_int_equal(buffer_room(&b), 8);
 }
 
+static void what_is_not_unread_is_wiped(void **unused)
+{
+    (void)unused;
+    static char memory[8192];
+    struct buffer b;
+    buffer_init(&b, memory, sizeof memory);
+    memset(memory, 'x', sizeof memory);
+    b.end = 5000;
+    buffer_consume(&b, 4990);
+    buffer_wipe(&b);
+    for (size_t i = 0; i < sizeof memory; i++)
+        assert_int_equal(memory[i], i >= 4990 && i < 5000 ? 'x' : 0);
+    buffer_compact(&b); /* leaves what it moved behind */
+    buffer_wipe(&b);
+    assert_true(slice_equal(buffer_unread(&b), slice_of("xxxxxxxxxx")));
+    for (size_t i = 10; i < sizeof memory; i++)
+        assert_int_equal(memory[i], 0);
+    buffer_clear(&b);
+    buffer_wipe(&b);
+    assert_int_equal(memory[0], 0);
+}
+
 static void no_memory_is_no_trouble(void **unused)
 {
     (void)unused;
@@ -70,6 +92,7 @@ static void no_memory_is_no_trouble(void **unused)
     assert_int_equal(buffer_unread(&b).size, 0);
     buffer_consume(&b, 1);
     buffer_compact(&b);
+    buffer_wipe(&b);
     assert_false(buffer_print(&b, "x"));
     assert_false(buffer_put_char(&b, 'x'));
 }
@@ -80,6 +103,7 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_is_not_written),
         cmocka_unit_test(printing_needs_room_for_its_nul),
         cmocka_unit_test(consuming_and_compacting),
+        cmocka_unit_test(what_is_not_unread_is_wiped),
         cmocka_unit_test(no_memory_is_no_trouble),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

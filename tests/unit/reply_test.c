@@ -243,6 +243,19 @@ static void a_line_is_broken_at_its_last_blank(void **unused)
     assert_true(slice_equal(buffer_unread(&to), slice_make(expected, (size_t)size)));
 }
 
+static void a_challenge_is_one_line(void **unused)
+{
+    (void)unused;
+    char text[2000], memory[4096], expected[4096];
+    struct buffer to;
+    memset(text, 'a', sizeof text);
+    struct reply reply = {.code = 334, .text = slice_make(text, sizeof text)};
+    buffer_init(&to, memory, sizeof memory);
+    assert_true(reply_print(&to, &reply));
+    int size = snprintf(expected, sizeof expected, "334 %.2000s\r\n", text);
+    assert_true(slice_equal(buffer_unread(&to), slice_make(expected, (size_t)size)));
+}
+
 static void classes(void **unused)
 {
     (void)unused;
@@ -257,7 +270,8 @@ int main(void)
         cmocka_unit_test(replies_of_inside_are_read_with_care), cmocka_unit_test(lines_and_their_sum_are_bounded),
         cmocka_unit_test(a_text_of_exactly_the_limit_is_read),  cmocka_unit_test(replies_are_printed),
         cmocka_unit_test(what_does_not_fit_is_not_begun),       cmocka_unit_test(long_lines_are_wrapped),
-        cmocka_unit_test(a_line_is_broken_at_its_last_blank),   cmocka_unit_test(classes),
+        cmocka_unit_test(a_line_is_broken_at_its_last_blank),   cmocka_unit_test(a_challenge_is_one_line),
+        cmocka_unit_test(classes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

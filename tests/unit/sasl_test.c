@@ -17,8 +17,9 @@
 
 static void names_and_bits(void **unused)
 {
-    static const char *const refused[] = {"EXTERNAL", "ANONYMOUS", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "DIGEST-MD5",
-                                          "NTLM",     "GSSAPI",    "PLAI",               "PLAINX",           ""};
+    static const char *const refused[] = {
+        "EXTERNAL", "ANONYMOUS", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "DIGEST-MD5", "NTLM", "GSSAPI", "PLAI",
+        "PLAINX",   ""};
     uint32_t all = 0;
     (void)unused;
     for (size_t i = 0; i < AUTH_MECHANISMS; i++) {
@@ -164,10 +165,8 @@ static void the_longest(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_and_bits),
-        cmocka_unit_test(base64_is_strict),
-        cmocka_unit_test(the_login_is_found),
-        cmocka_unit_test(what_is_none_leaves_nothing),
+        cmocka_unit_test(names_and_bits),     cmocka_unit_test(base64_is_strict),
+        cmocka_unit_test(the_login_is_found), cmocka_unit_test(what_is_none_leaves_nothing),
         cmocka_unit_test(the_longest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

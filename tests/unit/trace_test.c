@@ -94,6 +94,16 @@ static void test_protocols(void **state)
     s->transaction.parameters.smtputf8 = false;
     s->esmtp = false;
     assert_says(s, " with SMTP id ");
+    s->auth = "PLAIN";
+    assert_says(s, " with SMTP id ");
+    s->esmtp = true;
+    assert_says(s, " with ESMTPSA id ");
+    s->transaction.parameters.smtputf8 = true;
+    assert_says(s, " with UTF8SMTPSA id ");
+    s->tls.version = NULL;
+    assert_says(s, " with UTF8SMTPA id ");
+    s->transaction.parameters.smtputf8 = false;
+    assert_says(s, " with ESMTPA id ");
 }
 
 static void test_client_certificate(void **state)

@@ -206,6 +206,23 @@ static void a_client_that_lost_its_step_says_its_password_to_nobody(void **state
     assert_non_null(strstr(logged, "MAIL FROM"));
 }
 
+/* Nobody knows what a misspelt command was to be, but a mechanism's name says what stands behind it. */
+static void a_misspelt_auth_is_hidden(void **state)
+{
+    static const char *const lines[] = {"AUHT PLAIN SECRET\r\n", "ATUH LOGIN SECRET\r\n", "A UTH plain SECRET\r\n",
+                                        "PLAIN SECRET\r\n"};
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        struct transcript *t = begin_ordered(state);
+        hear(t, lines[i]);
+        answer(t, 500, "what");
+        hear(t, "SECRET\r\n");
+        answer(t, 500, "what");
+        hear(t, "NOOP\r\n");
+    }
+    assert_no_secret();
+    assert_non_null(strstr(logged, "line=NOOP"));
+}
+
 static void a_trace_that_begins_within_auth_hides_it(void **state)
 {
     struct scene *scene = *state;
@@ -269,6 +286,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(so_is_what_follows_until_the_last_answer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(so_it_is_towards_inside, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_client_that_lost_its_step_says_its_password_to_nobody, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_misspelt_auth_is_hidden, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_trace_that_begins_within_auth_hides_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lines_are_cut_and_cannot_forge_others, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_held_comes_later_and_in_order, set_up, tear_down),
