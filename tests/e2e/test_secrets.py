@@ -161,6 +161,104 @@ if not postern_program.SANITIZED:
         client.close()
 
 
+    @pytest.mark.parametrize("tls", ["in the clear", "in TLS"])
+    def test_nothing_of_auth_stays_in_memory(inside, postern, certificates, tmp_path, tls):
+        """All of a worker's memory, in the session and after it. What is kept, the login, shows that the instrument works."""
+        gate = submission(inside, postern, certificates)
+        client = Client(gate.address)
+        client.hello()
+        if tls == "in TLS":
+            client.ask("STARTTLS", 220)
+            client.socket = ssl._create_unverified_context().wrap_socket(client.socket)
+            client.ask("EHLO again.test", 250)
+        worker = gate.worker_of(client)
+        with open(f"/proc/{worker}/coredump_filter", "w") as f:
+            f.write(ANONYMOUS)
+        secrets = auth_secrets()
+        try_to_log_in(client)
+        assert not found_in(_core_of(worker, tmp_path / "core-refused"), secrets)
+        log_in(client)
+        core = _core_of(worker, tmp_path / "core")
+        assert not found_in(core, secrets)
+        assert LOGIN_NAME in core
+        client.quit()
+        gate.wait_log("event=session ")
+        assert not found_in(_core_of(worker, tmp_path / "core-after"), secrets)
+        assert not found_in(gate.log().encode(), secrets)
+
+    def test_nothing_of_a_broken_auth_stays_in_memory(inside, postern, certificates, tmp_path):
+        """Half a line, a hang-up in the dialogue, what came too early, what was too long."""
+        gate = submission(inside, postern, certificates)
+        half = b"AUTH PLAIN " + base64.b64encode(b"\0ann\0" + SECRETS[0])
+        for before, line in ((None, half), (None, b"NOOP\r\n" + half), (b"AUTH LOGIN", base64.b64encode(SECRETS[0])),
+                             (None, b"EHLO x.test\r\n" + half + b"\r\n"), (None, half + b"\r\nNOOP\r\n"),
+                             (None, half + b"A" * 13000 + b"\r\n"), (None, b"AUHT" + half[4:] + b"\r\n")):
+            with Client(gate.address) as client:
+                client.hello()
+                worker = gate.worker_of(client)
+                with open(f"/proc/{worker}/coredump_filter", "w") as f:
+                    f.write(ANONYMOUS)
+                if before:
+                    client.ask(before, 334)
+                sessions = gate.log().count("event=session ")
+                client.send(line)
+                client.finish_sending()
+                client.all_replies()
+            net.wait_until(lambda: gate.log().count("event=session ") > sessions, 10, "the session does not end",
+                           gate.story)
+            assert not found_in(_core_of(worker, tmp_path / f"core-{sessions}"), auth_secrets()), line
+
+
+SECRETS = [b"Canary-2718-quux", b"Canary-3141-corge"]  # that let nobody in, and that let Ann in
+LOGIN_NAME = b"ann-of-the-canaries"
+
+
+def auth_secrets():
+    found = {}
+    for number, secret in enumerate(SECRETS):
+        found[f"secret {number}"] = secret
+        found[f"secret {number}, LOGIN"] = base64.b64encode(secret)
+        found[f"secret {number}, PLAIN"] = base64.b64encode(b"\0" + LOGIN_NAME + b"\0" + secret)[-20:]
+    return found
+
+
+def judge(session):
+    """The inside server's AUTH: PLAIN at once, LOGIN in two rounds."""
+    words = session.commands[-1].split(b" ")
+    if words[1] == b"LOGIN":
+        session.say(b"334 VXNlcm5hbWU6\r\n")
+        session._line()
+        session.say(b"334 UGFzc3dvcmQ6\r\n")
+        said = session._line()
+    else:
+        said = words[2]
+    fine = base64.b64decode(said).endswith(SECRETS[1])
+    session.say(b"235 2.7.0 welcome\r\n" if fine else b"535 5.7.8 no\r\n")
+
+
+def try_to_log_in(client):
+    client.ask(b"AUTH PLAIN " + base64.b64encode(b"\0" + LOGIN_NAME + b"\0" + SECRETS[0]), 535)
+    client.ask("AUTH LOGIN", 334)
+    client.ask(base64.b64encode(LOGIN_NAME), 334)
+    client.ask(base64.b64encode(SECRETS[0]), 535)
+    client.ask(b"AUTH PLAIN " + SECRETS[0], 501)
+    client.ask(b"AUHT PLAIN " + base64.b64encode(b"\0" + LOGIN_NAME + b"\0" + SECRETS[0]), 500)
+    client.ask(base64.b64encode(SECRETS[0]), 500)
+
+
+def log_in(client):
+    client.ask("AUTH LOGIN", 334)
+    client.ask(base64.b64encode(LOGIN_NAME), 334)
+    client.ask(base64.b64encode(SECRETS[1]), 235)
+
+
+def submission(inside, postern, certificates):
+    server = inside({"AUTH": judge}, keywords=(b"AUTH PLAIN LOGIN", b"XCLIENT ADDR"))
+    return postern(server.address, "log_level=debug", "listener.auth.mode=may", "listener.auth.plaintext=yes",
+                   "listener.tls.mode=may", f"listener.tls.certificate={certificates / 'ec.pem'}",
+                   f"listener.tls.key={certificates / 'ec.key'}", "listener.max_errors=100")
+
+
 def _core_of(pid, path):
     gdb = shutil.which("gdb")
     assert gdb, "gdb is missing"
