@@ -189,7 +189,7 @@ if not postern_program.SANITIZED:
     def test_nothing_of_a_broken_auth_stays_in_memory(inside, postern, certificates, tmp_path):
         """Half a line, a hang-up in the dialogue, what came too early, what was too long."""
         gate = submission(inside, postern, certificates)
-        half = b"AUTH PLAIN " + base64.b64encode(b"\0ann\0" + SECRETS[0])
+        half = b"AUTH PLAIN " + base64.b64encode(b"\0" + LOGIN_NAME + b"\0" + SECRETS[0])
         for before, line in ((None, half), (None, b"NOOP\r\n" + half), (b"AUTH LOGIN", base64.b64encode(SECRETS[0])),
                              (None, b"EHLO x.test\r\n" + half + b"\r\n"), (None, half + b"\r\nNOOP\r\n"),
                              (None, half + b"A" * 13000 + b"\r\n"), (None, b"AUHT" + half[4:] + b"\r\n")):
