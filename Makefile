@@ -14,7 +14,7 @@ BUILD := build/$(if $(filter 1,$(SANITIZE)),sanitize,plain)
 # What Debian 12 must have. `all` needs the first line only.
 BUILD_PACKAGES := gcc libc6-dev pkg-config libconfuse-dev libssl-dev libjansson-dev
 TEST_PACKAGES := libcmocka-dev python3 python3-pytest postfix openssl mandoc git gdb systemd swaks libnet-ssleay-perl \
-                 haproxy
+                 haproxy sasl2-bin libsasl2-modules
 
 # The libraries, by their pkg-config names. Asked for at the first use and then remembered: not before `deps` was there.
 LIBRARIES := libconfuse openssl

@@ -41,7 +41,7 @@ def reference():
     options = {}
     for part in re.split(r"^(?=\S)", text, flags=re.M)[1:]:
         block = part.split("\n", 1)[0]
-        for found in re.finditer(r"^    (\S+) +(\S.*)\n {8}default: (.*)\n {8}allowed: (.*(?:\n {9,}\S.*)*)", part, re.M):
+        for found in re.finditer(r"^    (\S+) +(\S.*)\n {8}default: (.*(?:\n {9,}\S.*)*)\n {8}allowed: (.*(?:\n {9,}\S.*)*)", part, re.M):
             name, kind, default, allowed = map(one_line, found.groups())
             options[block, name] = (kind, default, allowed)
     return options
@@ -138,7 +138,7 @@ def test_every_field_is_explained():
 
 def test_every_trouble_with_inside_has_a_way_out():
     """What these say in lower case is said in the log; their replies begin with a capital."""
-    files = ("inside.c", "inside_open.c", "inside_tls.c", "inside_proxy.c")
+    files = ("inside.c", "inside_open.c", "inside_tls.c", "inside_proxy.c", "auth.c")
     source = re.sub(r'"\s*\n\s*"', "", "".join(read(f"workers/{name}") for name in files))
     texts = set(re.findall(r'"([a-z][^"%]*? [^"%]*)"', source))
     assert len(texts) > 12
@@ -189,18 +189,26 @@ def test_example_in_the_text_is_good(tmp_path, path):
 
 def test_postfix_lines_are_the_same_everywhere():
     def lines(text):
-        return [one_line(line) for line in text.splitlines() if re.match(r" *(-o \S+=|127\.0\.0\.1:10025 +inet)", line)]
+        return [one_line(line) for line in text.splitlines() if re.match(r" *(-o \S+=|127\.0\.0\.1:10\d+ +inet)", line)]
 
-    assert lines(read("conf/examples/postfix-master.cf")) == lines(read("INSTALL"))
+    mx, submission = read("INSTALL").split("\n15. Submission\n")
+    assert lines(read("conf/examples/postfix-master.cf")) == lines(mx)
+    assert lines(read("conf/examples/postfix-submission.cf")) == lines(submission)
 
 
-def test_postfix_knows_all_of_it(tmp_path):
-    shutil.copy(ROOT + "/conf/examples/postfix-master.cf", tmp_path / "master.cf")
+def test_submission_is_the_same_everywhere():
+    example = "".join(line for line in read("conf/examples/submission.conf").splitlines(True) if line[0] != "#")
+    assert one_line(example) in one_line(read("INSTALL"))
+
+
+@pytest.mark.parametrize("example, port", [("postfix-master.cf", 10025), ("postfix-submission.cf", 10587)])
+def test_postfix_knows_all_of_it(tmp_path, example, port):
+    shutil.copy(f"{ROOT}/conf/examples/{example}", tmp_path / "master.cf")
     (tmp_path / "main.cf").write_text("compatibility_level = 3.6\n")
     done = subprocess.run(["/usr/sbin/postconf", "-c", str(tmp_path), "-P"], capture_output=True, text=True, timeout=30)
     assert done.returncode == 0 and done.stderr == ""
     known = subprocess.run(["/usr/sbin/postconf", "-d"], capture_output=True, text=True, timeout=30).stdout
-    names = re.findall(r"^127\.0\.0\.1:10025/inet/(\S+) =", done.stdout, re.M)
+    names = re.findall(rf"^127\.0\.0\.1:{port}/inet/(\S+) =", done.stdout, re.M)
     later = {"smtpd_forbid_bare_newline_exclusions"}  # than some releases of Postfix
     assert len(names) > 8
     assert [name for name in names if f"\n{name} =" not in known and name not in later] == []
