@@ -186,8 +186,7 @@ static struct reply ask_mail(struct session *s, const struct path *path)
 {
     struct inside *in = &s->inside;
     struct reply reply;
-    if (!envelope_have_inside(s, &reply) ||
-        !inside_offers(s, mail_parameters_need(&s->transaction.parameters), &reply))
+    if (!envelope_have_inside(s, &reply) || !inside_offers(s, mail_parameters_need(&s->transaction.parameters), &reply))
         return reply;
     if (s->transaction.parameters.has_size && in->offers.numbers[NUMBER_SIZE] != 0 &&
         s->transaction.parameters.size > in->offers.numbers[NUMBER_SIZE])

@@ -97,9 +97,10 @@ static bool check_auth(struct config *config, const struct session_options *opti
 {
     if (options->auth.mode == AUTH_MODE_NONE || options->auth.plaintext || options->tls.mode != TLS_MODE_NONE)
         return true;
-    return config_refuse(config, &options->auth, "mode",
-                         "nobody could use AUTH, which needs TLS, and this listener has none: set up its tls { }, or say "
-                         "plaintext = yes (passwords can then be read on the way)");
+    return config_refuse(
+        config, &options->auth, "mode",
+        "nobody could use AUTH, which needs TLS, and this listener has none: set up its tls { }, or say "
+        "plaintext = yes (passwords can then be read on the way)");
 }
 
 bool service_check(struct config *config, const void *listener, const struct session_options *options)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * sasl - what Postern has to know of SASL to carry AUTH (RFC 4954): its mechanisms, base64, and whose login it is. Pure.
+ * sasl - what Postern has to know of SASL to carry AUTH (RFC 4954): its mechanisms, base64, and whose login it is.
+ * Pure.
  *
  * Only mechanisms of the table exist (L4). Not in it: EXTERNAL and *-PLUS, which vouch for the TLS that ends at the
  * gate, and ANONYMOUS, which vouches for nobody. What was decoded to find a login is wiped before the call returns.
