@@ -58,11 +58,16 @@ const struct reply *auth_demand(const struct session *s, enum verb verb)
     return &REPLY_DEMAND;
 }
 
+bool auth_is_bound(const struct session *s)
+{
+    return s->auth != NULL && !s->auth_vouched;
+}
+
 /* Not a new inside connection, as another name would need (L6): nobody could authenticate on that. The one that there
  * is serves the name that it knows, so the session goes on under it. */
 bool auth_bears_name(struct session *s, struct slice name, struct reply *reply_out)
 {
-    if (s->auth == NULL)
+    if (!auth_is_bound(s))
         return true;
     if (!envelope_keeps_inside(s, reply_out))
         return false;
@@ -70,12 +75,6 @@ bool auth_bears_name(struct session *s, struct slice name, struct reply *reply_o
         return true;
     *reply_out = session_blame(s, &REPLY_OTHER_NAME);
     return false;
-}
-
-void auth_forget(struct session *s)
-{
-    s->auth = NULL;
-    memset(s->login, 0, sizeof(s->login));
 }
 
 /* Nobody can get in then, and no client will say so. */

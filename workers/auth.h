@@ -15,6 +15,8 @@
 uint32_t auth_offers(const struct session *s, uint32_t inside);
 /* Where AUTH must go before this command, the reply that says so; or NULL. */
 const struct reply *auth_demand(const struct session *s, enum verb verb);
+/* Does it live and die with the inside connection on which it succeeded? */
+bool auth_is_bound(const struct session *s);
 /* The name that EHLO or HELO brings cannot be taken, since AUTH has succeeded under another one, or what it succeeded
  * on is lost. False: *reply_out says so. */
 bool auth_bears_name(struct session *s, struct slice name, struct reply *reply_out);
@@ -23,6 +25,5 @@ bool auth_bears_name(struct session *s, struct slice name, struct reply *reply_o
 void auth_miss_offers(const struct session *s);
 
 struct reply auth_answer(struct session *s, const struct command *command);
-void auth_forget(struct session *s); /* TLS begins */
 
 #endif

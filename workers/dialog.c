@@ -11,9 +11,12 @@
 #include "workers/envelope.h"
 #include "workers/heard.h"
 #include "workers/kill_switch.h"
+#include "workers/offer.h"
 #include "workers/proxy_from.h"
 #include "workers/report.h"
 #include "workers/starttls.h"
+#include "workers/xclient_from.h"
+#include "workers/xforward.h"
 
 static const struct reply REPLY_OK = REPLY(250, "2.0.0", "Ok");
 static const struct reply REPLY_BYE = REPLY(221, "2.0.0", "Bye");
@@ -40,41 +43,6 @@ static const struct reply REPLY_TIMEOUT = REPLY(421, "4.4.2", "Timeout, closing 
 static const struct reply REPLY_TOO_MANY_COMMANDS = REPLY(421, "4.7.0", "Too many commands without a message");
 
 /* -- HELO and EHLO -- */
-
-enum {
-    PROVIDED = KEYWORD_PIPELINING | KEYWORD_ENHANCEDSTATUSCODES | KEYWORD_SIZE | KEYWORD_CHUNKING,
-    PASSED_ON = KEYWORD_8BITMIME | KEYWORD_DSN | KEYWORD_MT_PRIORITY | KEYWORD_FUTURERELEASE | KEYWORD_DELIVERBY |
-                KEYWORD_LIMITS,
-    WITH_8BITMIME = KEYWORD_SMTPUTF8 | KEYWORD_BINARYMIME, /* RFC 6531 section 3.1, RFC 3030 section 3 */
-    IN_TLS = KEYWORD_REQUIRETLS                            /* RFC 8689 section 2 */
-};
-
-static uint32_t offered_keywords(const struct session *s, uint32_t inside)
-{
-    uint32_t keywords = PROVIDED | (inside & PASSED_ON);
-    if ((inside & KEYWORD_8BITMIME) != 0)
-        keywords |= inside & WITH_8BITMIME;
-    if ((inside & KEYWORD_CHUNKING) == 0)
-        keywords &= ~(uint32_t)KEYWORD_BINARYMIME;
-    if (s->tls.version != NULL)
-        keywords |= inside & IN_TLS;
-    if (starttls_is_offered(s))
-        keywords |= KEYWORD_STARTTLS;
-    keywords |= auth_offers(s, inside);
-    return keywords & ~s->rules.withheld;
-}
-
-/* What Postern provides itself, and what of inside's passes the allow-list (L4). */
-static struct extensions offer(const struct session *s, const struct extensions *inside)
-{
-    struct extensions offered = {.keywords = offered_keywords(s, inside->keywords)};
-    memcpy(offered.numbers, inside->numbers, sizeof(offered.numbers));
-    const uint64_t own[] = {[NUMBER_SIZE] = (uint64_t)s->rules.message_size_limit,
-                            [NUMBER_RCPTMAX] = (uint64_t)s->rules.max_recipients};
-    for (enum keyword_number i = NUMBER_SIZE; i <= NUMBER_RCPTMAX; i++)
-        offered.numbers[i] = keyword_number_merge(i, offered.numbers[i], own[i]);
-    return offered;
-}
 
 /* From the open connection, or from memory. Who has to begin TLS first cannot use any of them yet; for whom nothing
  * goes inside, nobody is asked. */
@@ -140,7 +108,7 @@ static struct reply answer_ehlo(struct session *s, const struct command *command
     if (!accept_name(s, command, &reply))
         return reply;
     enum asked asked = offers_are_known(s, &inside) ? ASKED_ANSWERED : hear_offers(s, &inside, &reply);
-    s->offered = offer(s, &inside);
+    s->offered = offer_to(s, &inside);
     if (asked == ASKED_GONE) {
         session_end(s, "client hung up");
         return REPLY_INSIDE_LOST;
@@ -162,7 +130,7 @@ static struct reply answer_helo(struct session *s, const struct command *command
     if (!accept_name(s, command, &reply))
         return reply;
     offers_are_known(s, &inside);
-    s->offered = offer(s, &inside);
+    s->offered = offer_to(s, &inside);
     return (struct reply){250, "", slice_of(s->service->hostname)};
 }
 
@@ -236,8 +204,8 @@ static const struct row rows[] = {
     {VERB_ETRN, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
     {VERB_TURN, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
     {VERB_BURL, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
-    {VERB_XCLIENT, IN_ANY,           ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
-    {VERB_XFORWARD, IN_ANY,          ARGUMENT_MAY,  FAULT, &REPLY_NOT_PROVIDED,  NULL,             PHASES},
+    {VERB_XCLIENT, IN_ANY,           ARGUMENT_MAY,  FINE,  NULL,                 xclient_from_answer, PHASES},
+    {VERB_XFORWARD, IN_ANY,          ARGUMENT_MAY,  FINE,  NULL,                 xforward_answer,  PHASES},
     {VERB_UNKNOWN, IN_ANY,           ARGUMENT_MAY,  FAULT, &REPLY_UNKNOWN,       NULL,             PHASES},
 };
 /* clang-format on */

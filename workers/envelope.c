@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 #include "common/clock.h"
+#include "workers/auth.h"
 #include "workers/envelope.h"
 #include "workers/heard.h"
 #include "workers/proxy_from.h"
 #include "workers/transaction.h"
 #include "workers/transfer.h"
 #include "workers/translate.h"
+#include "workers/xforward.h"
 
 static const struct reply REPLY_OK = REPLY(250, "2.0.0", "Ok");
 static const struct reply REPLY_MAIL_SYNTAX = REPLY(501, "5.5.4", "Write MAIL FROM:<address>");
@@ -61,6 +63,7 @@ void envelope_drop(struct session *s, const char *why)
         if (asked == ASKED_GONE)
             session_end(s, "client hung up");
     }
+    s->forwarded = (struct attributes){0};
     bool all_refused = s->transaction.accepted_recipients == 0 && s->transaction.refused_recipients > 0;
     transaction_close(s, all_refused ? s->transaction.refusal : "dropped");
 }
@@ -109,7 +112,7 @@ bool envelope_have_inside(struct session *s, struct reply *reply_out)
     struct inside *in = &s->inside;
     if (!outside_listens(s, reply_out))
         return false;
-    if (s->auth != NULL)
+    if (auth_is_bound(s))
         return envelope_keeps_inside(s, reply_out);
     if (in->state == INSIDE_READY && inside_line(in, reply_out))
         return true;
@@ -186,16 +189,22 @@ static struct reply ask_mail(struct session *s, const struct path *path)
 {
     struct inside *in = &s->inside;
     struct reply reply;
+    enum asked asked;
     if (!envelope_have_inside(s, &reply) || !inside_offers(s, mail_parameters_need(&s->transaction.parameters), &reply))
         return reply;
     if (s->transaction.parameters.has_size && in->offers.numbers[NUMBER_SIZE] != 0 &&
         s->transaction.parameters.size > in->offers.numbers[NUMBER_SIZE])
         return REPLY_TOO_BIG; /* by what it said on this very connection */
+    asked = xforward_say(s, &reply);
+    if (asked != ASKED_ANSWERED)
+        return settle(s, asked, &reply);
+    if (!begin_line(s, &reply))
+        return reply;
     buffer_put_text(&in->stream.out, "MAIL FROM:");
     path_print(&in->stream.out, path);
     mail_parameters_print(&in->stream.out, &s->transaction.parameters, in->offers.keywords);
     buffer_put_text(&in->stream.out, "\r\n");
-    enum asked asked = inside_ask(in, EXPECT_25X, in->backend->command_timeout_ms, &reply);
+    asked = inside_ask(in, EXPECT_25X, in->backend->command_timeout_ms, &reply);
     s->transaction.open_inside = asked == ASKED_ANSWERED && reply_class(&reply) == 2;
     return settle(s, asked, &reply);
 }

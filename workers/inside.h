@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "common/stream.h"
 #include "workers/backend.h"
+#include "workers/smtp/attributes.h"
 #include "workers/smtp/extensions.h"
 #include "workers/transcript.h"
 
@@ -40,8 +41,11 @@ struct inside_client {
     const struct endpoint *local;
     const char *hostname; /* ours */
     const char *session_id;
-    const char *login; /* that somebody we trust vouched for before; NULL or "": none */
-    struct transcript *transcript; /* or NULL */
+    const struct attribute_value *name, *reverse_name; /* that it has; NULL, NOT_SAID: nobody has looked */
+    const char *helo;                                  /* that it gave itself; NULL, "": nothing yet */
+    const bool *esmtp;                                 /* .. by EHLO */
+    const char *login;                                 /* that somebody we trust vouched for before; NULL or "": none */
+    struct transcript *transcript;                     /* or NULL */
 };
 
 struct inside {

@@ -142,7 +142,7 @@ static enum asked pass_by_xclient(struct inside *in, int64_t deadline_ms, struct
         return inside_not_passed(in, "inside's XCLIENT does not offer ADDR", "", reply_out);
     if (!inside_line(in, reply_out))
         return ASKED_LOST;
-    if (!xclient_print(&in->stream.out, in->offers.xclient, who->client, who->local, who->login))
+    if (!xclient_print(&in->stream.out, in->offers.xclient, who))
         return inside_not_passed(in, "the line of XCLIENT is too long", "", reply_out);
     asked = inside_ask_by(in, EXPECT_ANY, deadline_ms, reply_out);
     if (asked != ASKED_ANSWERED)

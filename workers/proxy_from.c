@@ -14,16 +14,6 @@ const struct reply REPLY_CLIENT_UNTOLD =
  * some more; nobody else may hold a worker for so little. */
 enum { HEADER_WAIT_MS = 5000 };
 
-static bool is_listed(const struct session *s)
-{
-    const struct network_list *from = &s->options->proxy_from;
-    for (size_t i = 0; s->client.kind == ENDPOINT_IP && i < from->count; i++) {
-        if (network_holds(&from->items[i], &s->client.address))
-            return true;
-    }
-    return false;
-}
-
 static bool without(struct session *s, const char *why)
 {
     snprintf(s->why, sizeof(s->why), "%s", why);
@@ -50,7 +40,7 @@ bool proxy_from_hear(struct session *s)
     size_t count;
     int64_t deadline = clock_deadline(HEADER_WAIT_MS);
     enum proxy_progress progress = PROXY_MORE;
-    if (!is_listed(s))
+    if (!session_client_is_in(s, &s->options->proxy_from))
         return true;
     while ((progress = proxy_header_parse(buffer_unread(&s->outside.in), &header, &count)) == PROXY_MORE) {
         enum io io = stream_fill_within(&s->outside, count, deadline);
@@ -73,7 +63,8 @@ static void raise_alarm(const struct session *s)
     record_string(&r, "session", s->id);
     record_string(&r, "listener", s->service->listener);
     record_string(&r, "proxy", proxy);
-    record_string(&r, "alarm", "the load balancer does not tell who the client is; it says UNKNOWN for somebody who has mail");
+    record_string(&r, "alarm",
+                  "the load balancer does not tell who the client is; it says UNKNOWN for somebody who has mail");
     record_send(&r, LEVEL_ERROR);
 }
 

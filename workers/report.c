@@ -104,6 +104,14 @@ static void record_tls_peer(struct record *r, const struct session *s)
     record_string(r, "client_verified", tls->peer_verified ? "yes" : "no");
 }
 
+/* From whom a listed client says that it got the message. */
+static void record_forwarded(struct record *r, const struct attributes *said)
+{
+    record_string(r, "forwarded_addr", attributes_get(said, ATTRIBUTE_ADDR)->text);
+    record_string(r, "forwarded_name", attributes_get(said, ATTRIBUTE_NAME)->text);
+    record_string(r, "forwarded_ident", attributes_get(said, ATTRIBUTE_IDENT)->text);
+}
+
 void report_transaction(const struct session *s)
 {
     struct record r;
@@ -120,6 +128,7 @@ void report_transaction(const struct session *s)
     record_string(&r, "reason", t->reason);
     record_tls(&r, s);
     record_auth(&r, s);
+    record_forwarded(&r, &s->forwarded);
     if (s->inside.server != NULL)
         record_string(&r, "server", s->inside.server->name);
     record_string(&r, "inside_tls", s->inside.secured);

@@ -8,14 +8,14 @@
 
 #include "workers/dialog.h"
 #include "workers/envelope.h"
+#include "workers/greeting.h"
 #include "workers/kill_switch.h"
 #include "workers/proxy_from.h"
 #include "workers/report.h"
 #include "workers/serve.h"
 #include "workers/starttls.h"
 #include "workers/transaction.h"
-
-static const struct reply REPLY_NOT_AVAILABLE = REPLY(421, "4.3.2", "Service not available now, try again later");
+#include "workers/xforward.h"
 
 /* The client is still there while what it sent is unread (L9): a half-closed one that pipelined its QUIT is waited on.
  */
@@ -55,6 +55,11 @@ static void begin(struct session *s, const struct session_setup *setup, int fd, 
                                     .local = &s->local,
                                     .hostname = s->service->hostname,
                                     .session_id = s->id,
+                                    .name = &s->client_name,
+                                    .reverse_name = &s->client_reverse_name,
+                                    .helo = s->name,
+                                    .esmtp = &s->esmtp,
+                                    .login = s->login,
                                     .transcript = &s->transcript};
     stream_init(&s->outside, setup->wait, s->outside_in, sizeof(s->outside_in), s->outside_out, sizeof(s->outside_out));
     stream_open(&s->outside, fd);
@@ -96,43 +101,6 @@ static void show_on_slot(const struct session *s, enum slot_state state)
     slot_end(board);
 }
 
-/* The classic synchronous proxy reaches inside before it greets. */
-static bool reach_inside_first(struct session *s)
-{
-    struct reply unused;
-    if (s->options->backend->connect != CONNECT_AT_GREETING || s->client_untold)
-        return true;
-    switch (inside_reach(&s->inside, &unused)) {
-    case ASKED_ANSWERED:
-        return true;
-    case ASKED_LOST:
-        session_end(s, "inside cannot be reached");
-        session_reply(s, &REPLY_NOT_AVAILABLE);
-        return false;
-    case ASKED_GONE:
-        session_end(s, "client hung up");
-        return false;
-    }
-    return false;
-}
-
-static void greet(struct session *s)
-{
-    struct verdict verdict = check_stage(s, STAGE_CONNECT, NULL);
-    s->at_greeting = (struct known){s->notes.count, s->score, s->allowed};
-    if (verdict_refuses(&verdict)) {
-        session_end(s, verdict.reason);
-        session_reply(s, &verdict.reply);
-        return;
-    }
-    if (!reach_inside_first(s))
-        return;
-    char text[300];
-    int size = snprintf(text, sizeof(text), "%s ESMTP", s->service->hostname);
-    struct reply hello = {220, "", slice_make(text, (size_t)size)};
-    session_reply(s, &hello);
-}
-
 enum { LINGER_MS = 1000 };
 
 /* Replies leave before anything else happens; inside gets a QUIT only when the client left in order. */
@@ -163,8 +131,10 @@ void serve_session(struct session *memory, const struct session_setup *setup, in
     struct session *s = memory;
     begin(s, setup, outside_fd, peer, local);
     show_on_slot(s, SLOT_BUSY);
-    if (proxy_from_hear(s) && starttls_at_once(s))
-        greet(s);
+    bool heard = proxy_from_hear(s);
+    xforward_begin(s);
+    if (heard && starttls_at_once(s))
+        greeting_say(s);
     while (s->phase != PHASE_CLOSED)
         dialog_step(s);
     finish(s);

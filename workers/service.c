@@ -34,6 +34,12 @@ const struct option session_option_rows[] = {
     {"proxy_from", OPTION_NETWORKS, offsetof(struct session_options, proxy_from), NULL, NULL,
      "Load balancers that say who the client is, by a header of the PROXY protocol, version 1 or 2, before anything else. "
      "From them a connection without one is closed; from others none is taken."},
+    {"xclient_from", OPTION_NETWORKS, offsetof(struct session_options, xclient_from), NULL, NULL,
+     "Gates and filters that say by Postfix's XCLIENT command who the client is, and whom it logged in as. Who is listed may "
+     "claim to be anybody."},
+    {"xforward_from", OPTION_NETWORKS, offsetof(struct session_options, xforward_from), NULL, NULL,
+     "Gates and filters that say by Postfix's XFORWARD command from whom they got a message. It is logged here, and "
+     "passed on where inside offers XFORWARD; nobody is judged by it."},
     {"tls", OPTION_BLOCK, offsetof(struct session_options, tls), .block = &tls_server_block},
     {"auth", OPTION_BLOCK, offsetof(struct session_options, auth), .block = &auth_block},
     {0},

@@ -28,6 +28,7 @@ struct session_options {
     int64_t sessions_per_worker;
     bool received;                  /* add a Received line */
     struct network_list proxy_from; /* load balancers that tell who the client is */
+    struct network_list xclient_from, xforward_from; /* other gates that do */
     struct tls_server_options tls;
     struct auth_options auth;
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -8,6 +9,7 @@
 
 #include "workers/kill_switch.h"
 #include "workers/session.h"
+#include "workers/transaction.h"
 
 static const struct reply REPLY_EARLY = REPLY(554, "5.5.0", "Wait for the reply before you send more");
 static const struct reply REPLY_TOO_MANY_ERRORS = REPLY(421, "4.7.0", "Too many errors, closing the connection");
@@ -47,6 +49,33 @@ void session_change_client(struct session *s, const struct endpoint *client, con
     facts->client_port = client->port;
     slot_end(board);
     scoreboard_set_tag(board, s->setup->slot, session_tag_of(client));
+}
+
+bool session_client_is_in(const struct session *s, const struct network_list *networks)
+{
+    for (size_t i = 0; s->client.kind == ENDPOINT_IP && i < networks->count; i++) {
+        if (network_holds(&networks->items[i], &s->client.address))
+            return true;
+    }
+    return false;
+}
+
+void session_start_over(struct session *s)
+{
+    transaction_begin(s);
+    s->auth = NULL;
+    s->auth_vouched = false;
+    memset(s->login, 0, sizeof(s->login));
+    s->forwarded = (struct attributes){0};
+    s->name[0] = '\0';
+    s->esmtp = false;
+    s->offered = (struct extensions){0};
+    s->notes.count = s->at_greeting.notes;
+    s->score = s->at_greeting.score;
+    s->allowed = s->at_greeting.allowed;
+    if (s->inside.state == INSIDE_READY)
+        inside_quit(&s->inside);
+    session_move(s, PHASE_GREETING);
 }
 
 /* -- the conversation -- */

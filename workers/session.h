@@ -14,6 +14,7 @@
 #include "workers/rules.h"
 #include "workers/service.h"
 #include "workers/smtp/address.h"
+#include "workers/smtp/attributes.h"
 #include "workers/smtp/body.h"
 #include "workers/smtp/command.h"
 #include "workers/smtp/header.h"
@@ -112,6 +113,7 @@ struct session {
     char client_text[ENDPOINT_TEXT_MAX]; /* the address alone; "local", "unknown" */
     struct endpoint proxy;               /* the load balancer that told of the client; ENDPOINT_NONE: none did */
     bool client_untold;                  /* .. but not who it is */
+    struct attribute_value client_name, client_reverse_name; /* NOT_SAID: nobody has looked them up */
     bool client_untold_logged;
     struct tls_facts tls;  /* version NULL: in the clear */
     char why[TLS_WHY_MAX]; /* no header of PROXY, or no handshake of TLS: more of `ending`; or "" */
@@ -120,8 +122,11 @@ struct session {
         bool allowed;
     } at_greeting; /* what was known of the client before it said anything */
 
-    const char *auth;               /* the mechanism by which AUTH succeeded; NULL: it did not */
+    const char *auth;               /* the mechanism by which AUTH succeeded, or XCLIENT; NULL: it did not */
+    bool auth_vouched;              /* by XCLIENT: no connection inside is bound to it */
     char login[SASL_LOGIN_MAX + 1]; /* .. and for whom; "" where that is not known */
+    bool may_forward;               /* XFORWARD: of whom it got the next message */
+    struct attributes forwarded;
 
     bool esmtp;                   /* EHLO, not HELO */
     char name[HELO_NAME_MAX + 1]; /* that the client gave itself; "" before */
@@ -135,8 +140,8 @@ struct session {
         bool is_last;
         bool is_unread; /* its octets are still to come */
     } chunk;
-    int errors;           /* malformed and misplaced commands */
-    int idle_commands;    /* since the last message that was accepted */
+    int errors;        /* malformed and misplaced commands */
+    int idle_commands; /* since the last message that was accepted */
     int messages, refused_messages;
     int unheard; /* answers to a dot that the client had hung up before */
     int score;
@@ -163,6 +168,10 @@ void session_set_client(struct session *s, const struct endpoint *client, const 
 /* The same in a session that has begun, when somebody who may say so named another client than the one that connected:
  * the scoreboard shows that one, too. Before anything is judged by who it is, or goes inside. */
 void session_change_client(struct session *s, const struct endpoint *client, const struct endpoint *local);
+bool session_client_is_in(const struct session *s, const struct network_list *networks);
+/* What was said so far may have been said by somebody else, or of somebody else: it is forgotten, phase GREETING. An
+ * inside server that heard of it hears no more. The counts of faults stay. */
+void session_start_over(struct session *s);
 uint32_t session_tag_of(const struct endpoint *client); /* of a worker that serves it */
 
 void session_move(struct session *s, enum phase to);

@@ -4,7 +4,6 @@
 #include "common/clock.h"
 #include "common/must.h"
 
-#include "workers/auth.h"
 #include "workers/starttls.h"
 #include "workers/transaction.h"
 
@@ -36,14 +35,9 @@ bool starttls_is_offered(const struct session *s)
 
 static bool must_use_it(const struct session *s)
 {
-    const struct network_list *from = &s->options->tls.require_from;
     if (mode_of(s) == TLS_MODE_REQUIRE || s->rules.requires_tls)
         return true;
-    for (size_t i = 0; mode_of(s) == TLS_MODE_MAY && s->client.kind == ENDPOINT_IP && i < from->count; i++) {
-        if (network_holds(&from->items[i], &s->client.address))
-            return true;
-    }
-    return false;
+    return mode_of(s) == TLS_MODE_MAY && session_client_is_in(s, &s->options->tls.require_from);
 }
 
 bool starttls_is_due(const struct session *s)
@@ -99,23 +93,6 @@ bool starttls_at_once(struct session *s)
     return false;
 }
 
-/* All that the client said in the clear may have been said by somebody else (RFC 3207 section 4.2). What its address
- * was found to be stays, as do the counts of its faults. An inside server that heard its name hears no second EHLO. */
-static void forget_the_clear(struct session *s)
-{
-    transaction_begin(s);
-    auth_forget(s);
-    s->name[0] = '\0';
-    s->esmtp = false;
-    s->offered = (struct extensions){0};
-    s->notes.count = s->at_greeting.notes;
-    s->score = s->at_greeting.score;
-    s->allowed = s->at_greeting.allowed;
-    if (s->inside.state == INSIDE_READY)
-        inside_quit(&s->inside);
-    session_move(s, PHASE_GREETING);
-}
-
 /* What speaks against it; NULL: nothing. */
 static const struct reply *objection(const struct session *s, const struct command *command)
 {
@@ -147,6 +124,6 @@ struct reply starttls_answer(struct session *s, const struct command *command)
     if (session_flush(s) != IO_OK)
         tls_free(&tls);
     else if (secure(s, tls))
-        forget_the_clear(s);
+        session_start_over(s); /* all of it may have been said by somebody else (RFC 3207 section 4.2) */
     return REPLY_NOTHING;
 }

@@ -39,5 +39,6 @@ void transaction_close(struct session *s, const char *verdict)
     if (s->transaction.verdict == NULL)
         s->transaction.verdict = verdict;
     report_transaction(s);
+    s->forwarded = (struct attributes){0};
     transaction_begin(s);
 }

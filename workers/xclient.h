@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: ISC
  *
- * xclient - the line that tells Postfix who the client is (Postfix XCLIENT_README). Pure.
+ * xclient - the line that tells inside who the client is (Postfix's XCLIENT_README). Pure.
  *
- * One line, never pipelined, only attributes that inside offers; values are xtext. NAME goes with ADDR always, as
- * [TEMPUNAVAIL] while no forward-confirmed name is known: without it Postfix keeps the proxy's own name. HELO and PROTO
- * are left out, since the EHLO that follows sets both.
+ * One line, never pipelined, with every attribute that inside offers and that something is known of; values are xtext.
+ * NAME goes with ADDR always, as [TEMPUNAVAIL] while no forward-confirmed name is known: without it Postfix keeps the
+ * proxy's own name. Where the line would be too long, what inside can do without is left out from its end.
  */
 #ifndef POSTERN_WORKERS_XCLIENT_H
 #define POSTERN_WORKERS_XCLIENT_H
 
-#include "common/buffer.h"
-#include "common/net.h"
+#include "workers/inside.h"
 
 enum { XCLIENT_LINE_MAX = 512 };
 
-/* With CRLF. `login`: NULL or "" where none is known. False: inside does not offer ADDR, or the line is too long. */
-bool xclient_print(struct buffer *to, uint32_t attributes, const struct endpoint *client, const struct endpoint *local,
-                   const char *login);
+/* With CRLF. `attributes`: what inside offers. False: it does not offer ADDR, or what must be said does not fit. */
+bool xclient_print(struct buffer *to, uint32_t attributes, const struct inside_client *who);
 
 #endif

@@ -12,7 +12,6 @@
 #include "workers/report.h"
 #include "workers/translate.h"
 #include "workers/verdict.h"
-#include "workers/xclient.h"
 
 static void replies_pass_whole(void **state)
 {
@@ -30,55 +29,6 @@ static void replies_pass_whole(void **state)
         assert_string_equal(outside.enhanced, table[i].enhanced);
         assert_true(slice_equal(outside.text, table[i].inside.text));
     }
-}
-
-static void expect_login(uint32_t attributes, const char *client, const char *login, const char *expected)
-{
-    char memory[600];
-    struct buffer line;
-    struct endpoint from = {.kind = ENDPOINT_UNIX}, to;
-    const char *why;
-    if (client != NULL)
-        assert_true(endpoint_parse(slice_of(client), &from, &why));
-    assert_true(endpoint_parse(slice_of("192.0.2.25:25"), &to, &why));
-    buffer_init(&line, memory, sizeof(memory));
-    bool fine = xclient_print(&line, attributes, &from, &to, login);
-    assert_int_equal(fine, expected != NULL);
-    if (fine && !slice_equal(buffer_unread(&line), slice_of(expected)))
-        fail_msg("%.*s", SLICE_ARGS(buffer_unread(&line)));
-}
-
-static void expect_xclient(uint32_t attributes, const char *client, const char *expected)
-{
-    expect_login(attributes, client, NULL, expected);
-}
-
-static void xclient_sends_a_login_where_there_is_one(void **state)
-{
-    static char longest[256];
-    (void)state;
-    expect_login(ATTRIBUTE_ADDR | ATTRIBUTE_LOGIN, "192.0.2.7:1", "ann", "XCLIENT ADDR=192.0.2.7 LOGIN=ann\r\n");
-    expect_login(ATTRIBUTE_ADDR | ATTRIBUTE_LOGIN, "192.0.2.7:1", "a b=\xc3\xbc",
-                 "XCLIENT ADDR=192.0.2.7 LOGIN=a+20b+3D+C3+BC\r\n");
-    expect_login(ATTRIBUTE_ADDR, "192.0.2.7:1", "ann", "XCLIENT ADDR=192.0.2.7\r\n");
-    expect_login(ATTRIBUTE_ADDR | ATTRIBUTE_LOGIN, "192.0.2.7:1", "", "XCLIENT ADDR=192.0.2.7\r\n");
-    memset(longest, ' ', sizeof(longest) - 1); /* three octets each: more than the line may have */
-    expect_login(ATTRIBUTE_ADDR | ATTRIBUTE_LOGIN, "192.0.2.7:1", longest, NULL);
-}
-
-static void xclient_sends_what_is_offered(void **state)
-{
-    (void)state;
-    expect_xclient(ATTRIBUTE_NAME | ATTRIBUTE_ADDR | ATTRIBUTE_PORT, "198.51.100.7:1234",
-                   "XCLIENT NAME=[TEMPUNAVAIL] ADDR=198.51.100.7 PORT=1234\r\n");
-    expect_xclient(ATTRIBUTE_NAME | ATTRIBUTE_ADDR, "[2001:db8::7]:1234",
-                   "XCLIENT NAME=[TEMPUNAVAIL] ADDR=IPV6:2001:db8::7\r\n");
-    expect_xclient(ATTRIBUTE_ADDR | ATTRIBUTE_PORT | ATTRIBUTE_DESTADDR | ATTRIBUTE_DESTPORT | ATTRIBUTE_HELO | ATTRIBUTE_PROTO,
-                   "198.51.100.7:1234", "XCLIENT ADDR=198.51.100.7 PORT=1234 DESTADDR=192.0.2.25 DESTPORT=25\r\n");
-    expect_xclient(ATTRIBUTE_NAME | ATTRIBUTE_ADDR | ATTRIBUTE_PORT, NULL,
-                   "XCLIENT NAME=[UNAVAILABLE] ADDR=[UNAVAILABLE] PORT=[UNAVAILABLE]\r\n");
-    expect_xclient(ATTRIBUTE_NAME | ATTRIBUTE_PORT, "198.51.100.7:1234", NULL);
-    expect_xclient(0, "198.51.100.7:1234", NULL);
 }
 
 static void queue_ids_are_found(void **state)
@@ -127,8 +77,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replies_pass_whole),
-        cmocka_unit_test(xclient_sends_what_is_offered),
-        cmocka_unit_test(xclient_sends_a_login_where_there_is_one),
         cmocka_unit_test(queue_ids_are_found),
         cmocka_unit_test(verdicts_combine),
     };

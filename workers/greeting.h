@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * greeting - the banner, once it is known who the client is: what is judged before it, and the inside that a classic
+ * synchronous proxy reaches first.
+ */
+#ifndef POSTERN_WORKERS_GREETING_H
+#define POSTERN_WORKERS_GREETING_H
+
+#include "workers/session.h"
+
+/* 220, or the refusal that ends the session. */
+void greeting_say(struct session *s);
+
+#endif
