@@ -47,8 +47,8 @@ uint32_t auth_offers(const struct session *s, uint32_t inside)
 /* RFC 4954 section 6. */
 const struct reply *auth_demand(const struct session *s, enum verb verb)
 {
-    static const enum verb without[] = {VERB_EHLO, VERB_HELO,     VERB_NOOP, VERB_RSET,
-                                        VERB_QUIT, VERB_STARTTLS, VERB_AUTH, VERB_HELP};
+    static const enum verb without[] = {VERB_EHLO,     VERB_HELO, VERB_NOOP, VERB_RSET,   VERB_QUIT,
+                                        VERB_STARTTLS, VERB_AUTH, VERB_HELP, VERB_XCLIENT};
     if (options_of(s)->mode != AUTH_MODE_REQUIRE || s->auth != NULL)
         return NULL;
     for (size_t i = 0; i < sizeof(without) / sizeof(without[0]); i++) {
