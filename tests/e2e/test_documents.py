@@ -138,7 +138,7 @@ def test_every_field_is_explained():
 
 def test_every_trouble_with_inside_has_a_way_out():
     """What these say in lower case is said in the log; their replies begin with a capital."""
-    files = ("inside.c", "inside_open.c", "inside_tls.c", "inside_proxy.c", "auth.c")
+    files = ("inside.c", "inside_open.c", "inside_tls.c", "inside_proxy.c", "auth.c", "xforward.c")
     source = re.sub(r'"\s*\n\s*"', "", "".join(read(f"workers/{name}") for name in files))
     texts = set(re.findall(r'"([a-z][^"%]*? [^"%]*)"', source))
     assert len(texts) > 12
