@@ -17,6 +17,7 @@ import postfix_rig
 import stories
 from haproxy_rig import OWN_ADDRESS
 from smtp_client import Client
+from tls_peers import Pair
 from vectors import trace_of
 
 CONTENT = b"From: sender@example.com\r\nTo: user@example.org\r\nSubject: e2e\r\nMessage-ID: <1@example.com>\r\n\r\nhello\r\n"
@@ -31,6 +32,13 @@ SMTPD = """127.0.0.1:{smtpd}  inet  n - n - 100 smtpd
   -o {{ smtpd_client_restrictions = check_client_access inline:{{{{ %s = REJECT }}}} }}""" % STRANGER
 MAIN = ["postscreen_greet_wait = 1s", "postscreen_access_list = cidr:{{%s/32 reject}}" % STRANGER,
         "postscreen_blacklist_action = drop"]
+
+
+TLS = """127.0.0.1:{starttls}  inet  n - n - 100 smtpd -o smtpd_upstream_proxy_protocol=haproxy
+  -o smtpd_tls_security_level=may -o smtpd_tls_cert_file=CERTIFICATE -o smtpd_tls_key_file=KEY
+127.0.0.1:{wrapped}  inet  n - n - 100 smtpd -o smtpd_upstream_proxy_protocol=haproxy
+  -o smtpd_tls_wrappermode=yes -o smtpd_tls_cert_file=CERTIFICATE -o smtpd_tls_key_file=KEY
+tlsmgr    unix  - - n 1000? 1 tlsmgr"""
 
 
 def documented(first, last):
@@ -49,12 +57,15 @@ def postscreen_services(port):
 
 @pytest.fixture(scope="module")
 def running_proxied():
-    """A Postfix whose services `smtpd` and `postscreen` expect PROXY, and whose `plain` does not."""
+    """A Postfix whose services `smtpd`, `postscreen`, `starttls` and `wrapped` (implicit TLS) expect PROXY, and whose
+    `plain` does not."""
     directory = tempfile.mkdtemp(prefix="postfix-")
     os.chmod(directory, 0o755)
-    ports = {"smtpd": net.free_port(), "postscreen": net.free_port()}
-    rig = postfix_rig.Postfix(directory, main=MAIN,
-                              services=[SMTPD.format(**ports), postscreen_services(ports["postscreen"])])
+    ports = {name: net.free_port() for name in ("smtpd", "postscreen", "starttls", "wrapped")}
+    pair = Pair(directory, "inside.test")
+    tls = TLS.format(**ports).replace("CERTIFICATE", pair.certificate).replace("KEY", pair.key)
+    rig = postfix_rig.Postfix(directory, ipv6=os.path.exists("/proc/net/if_inet6"), main=MAIN,
+                              services=[SMTPD.format(**ports), postscreen_services(ports["postscreen"]), tls])
     try:
         rig.start()
         rig.ports.update(ports)
@@ -260,6 +271,31 @@ def test_into_postfix(proxied, postern, service, version):
     assert "alarm=" not in gate.log()
     if service == "postscreen":
         proxied.wait_log(r"postscreen\[\d+\]: CONNECT from \[127\.0\.0\.2\]:\d+ to \[127\.0\.0\.1\]:" + str(gate.address[1]))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("service, mode", [("starttls", "require"), ("starttls", "may"), ("wrapped", "implicit"),
+                                           ("smtpd", "may")])
+def test_into_postfix_by_tls(proxied, postern, service, mode, version):
+    gate = postern(proxied.address(service), f"backend.pass_client=proxy-{version}", f"backend.tls.mode={mode}")
+    recipient = f"tls-{service}-{mode}-{version}@example.org"
+    deliver(gate.address, recipient)
+    message = proxied.only_message(recipient)
+    proxied.wait_log(message.queue_id + r": client=\S*\[127\.0\.0\.2\]")
+    gate.wait_log(f"event=message .*inside_tls={'none' if service == 'smtpd' else 'TLSv1.3'} .*queue_id={message.queue_id}")
+    assert "alarm=" not in gate.log()
+
+
+@pytest.mark.parametrize("header", ["PROXY TCP4 127.0.0.1 127.0.0.1 0 0", "PROXY TCP4 127.0.0.2 0.0.0.0 4321 25",
+                                    "PROXY TCP6 2001:db8::7 :: 4321 25"])
+def test_postfix_takes_what_is_said_where_an_end_is_missing(proxied, header):
+    if "TCP6" in header and not proxied.ipv6:
+        pytest.skip("no IPv6 here")
+    for service in ("smtpd", "postscreen"):
+        with Client(proxied.address(service)) as client:
+            client.send(header.encode() + b"\r\n")
+            client.hello()
+            client.quit()
 
 
 @pytest.mark.parametrize("version", VERSIONS)
