@@ -10,8 +10,8 @@
 const struct reply REPLY_CLIENT_UNTOLD =
     REPLY(451, "4.3.5", "The load balancer in front does not tell who you are, try again later");
 
-/* For all of it. A load balancer says it as soon as it is connected: this is time for two retransmissions of that (after
- * 1 s and 3 s) and no more, since who says nothing holds a worker. Postfix waits as long. */
+/* For all of it. A load balancer says it as soon as it is connected: this is time for two retransmissions of that
+ * (after 1 s and 3 s) and no more, since who says nothing holds a worker. Postfix waits as long. */
 enum { HEADER_WAIT_MS = 5000 };
 
 static bool without(struct session *s, const char *why)

@@ -20,7 +20,7 @@ from smtp_client import Client
 from tls_peers import Pair
 from vectors import trace_of
 
-CONTENT = b"From: sender@example.com\r\nTo: user@example.org\r\nSubject: e2e\r\nMessage-ID: <1@example.com>\r\n\r\nhello\r\n"
+CONTENT = b"From: sender@example.com\r\nTo: user@example.org\r\nSubject: e2e\r\n\r\nhello\r\n"
 CLIENT = "127.0.0.2"
 VERSIONS = {"v1": "send-proxy check-send-proxy", "v2": "send-proxy-v2 check-send-proxy"}
 LISTED = f"listener.proxy_from={OWN_ADDRESS}"
@@ -270,7 +270,7 @@ def test_into_postfix(proxied, postern, service, version):
     gate.wait_log(rf"event=message .*verdict=delivered .*queue_id={message.queue_id}")
     assert "alarm=" not in gate.log()
     if service == "postscreen":
-        proxied.wait_log(r"postscreen\[\d+\]: CONNECT from \[127\.0\.0\.2\]:\d+ to \[127\.0\.0\.1\]:" + str(gate.address[1]))
+        proxied.wait_log(rf"postscreen\[\d+\]: CONNECT from \[127\.0\.0\.2\]:\d+ to \[127\.0\.0\.1\]:{gate.address[1]}\b")
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -282,7 +282,8 @@ def test_into_postfix_by_tls(proxied, postern, service, mode, version):
     deliver(gate.address, recipient)
     message = proxied.only_message(recipient)
     proxied.wait_log(message.queue_id + r": client=\S*\[127\.0\.0\.2\]")
-    gate.wait_log(f"event=message .*inside_tls={'none' if service == 'smtpd' else 'TLSv1.3'} .*queue_id={message.queue_id}")
+    secured = "none" if service == "smtpd" else "TLSv1.3"
+    gate.wait_log(f"event=message .*inside_tls={secured} .*queue_id={message.queue_id}")
     assert "alarm=" not in gate.log()
 
 
