@@ -13,6 +13,7 @@ import pytest
 
 import net
 import postern as postern_program
+import tls_peers
 from smtp_client import Client
 
 PASSWORD = b"Canary-4711-xyzzy"
@@ -161,13 +162,13 @@ if not postern_program.SANITIZED:
         client.close()
 
 
-    @pytest.mark.parametrize("tls", ["in the clear", "in TLS"])
+    @pytest.mark.parametrize("tls", ["in the clear", "in TLS", "both legs in TLS"])
     def test_nothing_of_auth_stays_in_memory(inside, postern, certificates, tmp_path, tls):
         """All of a worker's memory, in the session and after it. What is kept, the login, shows that the instrument works."""
-        gate = submission(inside, postern, certificates)
+        gate = submission(inside, postern, certificates, "backend.tls.mode=" + ("require" if "both" in tls else "none"))
         client = Client(gate.address)
         client.hello()
-        if tls == "in TLS":
+        if tls != "in the clear":
             client.ask("STARTTLS", 220)
             client.socket = ssl._create_unverified_context().wrap_socket(client.socket)
             client.ask("EHLO again.test", 250)
@@ -252,11 +253,14 @@ def log_in(client):
     client.ask(base64.b64encode(SECRETS[1]), 235)
 
 
-def submission(inside, postern, certificates):
-    server = inside({"AUTH": judge}, keywords=(b"AUTH PLAIN LOGIN", b"XCLIENT ADDR"))
+def submission(inside, postern, certificates, *options):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "ec.pem", certificates / "ec.key")
+    server = inside({"AUTH": judge, "STARTTLS": tls_peers.accepting(context)},
+                    keywords=(b"AUTH PLAIN LOGIN", b"XCLIENT ADDR", b"STARTTLS"))
     return postern(server.address, "log_level=debug", "listener.auth.mode=may", "listener.auth.plaintext=yes",
                    "listener.tls.mode=may", f"listener.tls.certificate={certificates / 'ec.pem'}",
-                   f"listener.tls.key={certificates / 'ec.key'}", "listener.max_errors=100")
+                   f"listener.tls.key={certificates / 'ec.key'}", "listener.max_errors=100", *options)
 
 
 def _core_of(pid, path):
