@@ -62,7 +62,8 @@ def authenticate(client, mechanism, name, secret):
     """The whole dialogue of a smtp_client.Client; the last reply."""
     steps = MECHANISMS[mechanism](name, secret)
     first = next(steps)
-    reply = client.command(f"AUTH {mechanism}".encode() + (b" " + base64.b64encode(first) if first is not None else b""))
+    initial = b"" if first is None else b" " + base64.b64encode(first)
+    reply = client.command(f"AUTH {mechanism}".encode() + initial)
     while reply.code == 334:
         reply = client.command(base64.b64encode(steps.send(base64.b64decode(reply.text, validate=True))))
     return reply

@@ -11,7 +11,8 @@ import postern as postern_program
 import postfix_rig
 
 REALM = "example.org"
-# In config/sasl, where Debian's Postfix looks whatever cyrus_sasl_config_path says. All that Cyrus has, so that it is Postern that leaves some out.
+# In config/sasl, where Debian's Postfix looks whatever cyrus_sasl_config_path says. All that Cyrus has, so that it is
+# Postern that leaves some out.
 SMTPD_CONF = """\
 pwcheck_method: auxprop
 auxprop_plugin: sasldb
@@ -44,7 +45,9 @@ class SaslPostfix(postfix_rig.Postfix):
         self.users = users
 
     def address(self, service="submission"):
-        return ("127.0.0.1", getattr(self, service)) if service in ("submission", "careless") else super().address(service)
+        if service in ("submission", "careless"):
+            return "127.0.0.1", getattr(self, service)
+        return super().address(service)
 
     def _write_files(self):
         super()._write_files()
@@ -54,6 +57,6 @@ class SaslPostfix(postfix_rig.Postfix):
         with open(self.dir + "/config/sasl/smtpd.conf", "w") as f:
             f.write(SMTPD_CONF.format(dir=self.dir))
         for name, password in self.users.items():
-            subprocess.run(["/usr/sbin/saslpasswd2", "-p", "-c", "-f", self.dir + "/config/sasl/sasldb2", "-u", REALM, name],
-                           input=password, check=True, capture_output=True, timeout=30)
+            subprocess.run(["/usr/sbin/saslpasswd2", "-p", "-c", "-f", self.dir + "/config/sasl/sasldb2", "-u", REALM,
+                            name], input=password, check=True, capture_output=True, timeout=30)
         os.chown(self.dir + "/config/sasl/sasldb2", user.pw_uid, user.pw_gid)

@@ -196,7 +196,7 @@ def test_cancelled(gate, postfix):
 
 
 def test_relaying_needs_auth(gate, postfix):
-    """With mode = may it is Postfix that says no to who did not log in: its restrictions see the client, not the gate."""
+    """With mode = may it is Postfix that says no to who did not log in: to it, that is the client, not the gate."""
     program = gate(postfix.address(), "listener.auth.mode=may")
     client, _ = entered(program)
     with client:

@@ -164,7 +164,7 @@ if not postern_program.SANITIZED:
 
     @pytest.mark.parametrize("tls", ["in the clear", "in TLS", "both legs in TLS"])
     def test_nothing_of_auth_stays_in_memory(inside, postern, certificates, tmp_path, tls):
-        """All of a worker's memory, in the session and after it. What is kept, the login, shows that the instrument works."""
+        """All of a worker's memory, in the session and after it. The login, which is kept, shows that one can find it."""
         gate = submission(inside, postern, certificates, "backend.tls.mode=" + ("require" if "both" in tls else "none"))
         client = Client(gate.address)
         client.hello()
@@ -182,6 +182,9 @@ if not postern_program.SANITIZED:
         core = _core_of(worker, tmp_path / "core")
         assert not found_in(core, secrets)
         assert LOGIN_NAME in core
+        board = regions(gate)
+        assert [name for name in board if found_in(board[name], secrets)] == []
+        assert not found_in(titles(gate), secrets)
         client.quit()
         gate.wait_log("event=session ")
         assert not found_in(_core_of(worker, tmp_path / "core-after"), secrets)
