@@ -30,7 +30,6 @@ void session_set_client(struct session *s, const struct endpoint *client, const 
     s->client = *client;
     s->local = *local;
     s->rules = rules_for(s->options, client);
-    s->rules = rules_for(s->options, client);
     if (client->kind == ENDPOINT_IP)
         ipaddr_print(&client->address, s->client_text);
     else
