@@ -74,8 +74,8 @@ class Gate(postern_program.PosternFrom):
                          *sum((["-o", option] for option in [*own, *options]), []))
         net.wait_until(lambda: "event=ready" in self.log(), 30, "posternd is not ready", self.story)
 
-    def trace(self, network="127.0.0.0/8"):
-        subprocess.run([postern_program.BUILD + "/posternctl", "-s", self.control, "trace", network, "1h"], check=True,
+    def ctl(self, *arguments):
+        subprocess.run([postern_program.BUILD + "/posternctl", "-s", self.control, *arguments], check=True,
                        capture_output=True, timeout=30)
 
 
@@ -301,6 +301,20 @@ def test_inside_lost_after_auth(gate, inside, when):
     assert len([s for s in server.sessions if any(c.startswith(b"AUTH") for c in s.commands)]) == 1
 
 
+def test_killed_in_the_dialogue(gate, inside):
+    """The session ends at once, and so does inside's, which hears nothing more: its next line would be a password."""
+    server = inside({"AUTH": b"334 VXNlcm5hbWU6\r\n"}, keywords=(b"AUTH LOGIN", b"XCLIENT ADDR"))
+    program = gate(server.address)
+    client, _ = entered(program)
+    with client:
+        client.ask("AUTH LOGIN", 334)
+        program.ctl("kill", re.search(r"event=command session=(\w+)", program.log()).group(1))
+        assert client.is_closed()
+    program.wait_log(r'event=session .*ended="killed by posternctl"')
+    net.wait_until(lambda: server.sessions[-1].ended, 10, "inside is not left", server.story)
+    assert server.sessions[-1].commands[-1] == b"AUTH LOGIN"
+
+
 # -- nothing is left of it
 
 
@@ -308,7 +322,7 @@ def test_inside_lost_after_auth(gate, inside, when):
 def test_no_trace_of_a_password(gate, postfix, mechanism):
     """Log at debug with a trace of all that is said: nothing that gives the password away."""
     program = gate(postfix.address())
-    program.trace()
+    program.ctl("trace", "127.0.0.0/8", "1h")
     client, _ = entered(program)
     with client:
         sasl.authenticate(client, mechanism, NAME, WRONG)
