@@ -15,6 +15,12 @@ BUILD := build/$(if $(filter 1,$(SANITIZE)),sanitize,plain)
 BUILD_PACKAGES := gcc libc6-dev pkg-config libconfuse-dev libssl-dev libjansson-dev
 TEST_PACKAGES := libcmocka-dev python3 python3-pytest postfix openssl mandoc git gdb systemd swaks libnet-ssleay-perl \
                  haproxy sasl2-bin libsasl2-modules
+# Inside servers for the tests, which exclude each other and Postfix: unpacked below build/servers, with what they need
+# that is not installed.
+SERVERS := sendmail exim opensmtpd
+sendmail_PACKAGES := sendmail-bin sendmail-cf m4
+exim_PACKAGES := exim4-daemon-heavy
+opensmtpd_PACKAGES := opensmtpd
 
 # The libraries, by their pkg-config names. Asked for at the first use and then remembered: not before `deps` was there.
 LIBRARIES := libconfuse openssl
@@ -54,7 +60,7 @@ MAKEFLAGS += -j$(shell nproc) --output-sync=target
 endif
 say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $@;)
 
-.PHONY: all run test tests sink arch memory install uninstall deps build-deps clean help
+.PHONY: all run test tests sink arch memory install uninstall deps build-deps servers clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -71,6 +77,7 @@ help:
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX); configuration to $$(DESTDIR)/etc/postern; the user postern'
 	@echo 'make uninstall  take that away again; the configuration and the user stay'
 	@echo 'make deps       install what is missing for building and testing (Debian; root)'
+	@echo 'make servers    unpack the inside servers of the tests: $(SERVERS)'
 	@echo 'make clean      remove build/'
 	@echo
 	@echo 'SANITIZE=1      with address and undefined behaviour sanitizers, in build/sanitize'
@@ -81,6 +88,8 @@ deps:
 	@tests/deps $(BUILD_PACKAGES) $(TEST_PACKAGES)
 build-deps:
 	@tests/deps $(BUILD_PACKAGES)
+servers: | deps
+	@$(foreach name,$(SERVERS),tests/unpack $(name) $($(name)_PACKAGES) &&) :
 
 # Behind the bar: it must have run, but it makes nothing old.
 $(BUILD)/%.o: %.c Makefile | build-deps
@@ -119,7 +128,7 @@ $(patsubst %,%.o,$(unit_tests)): | deps
 run: deps all
 	@tests/run
 
-test: deps
+test: deps servers
 	@tests/all
 
 arch: deps $(libraries)
