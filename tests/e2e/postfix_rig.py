@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 
+from delivered import Delivered
 from net import free_port, listening_ports, wait_until
 
 SBIN = "/usr/sbin"
@@ -107,29 +108,7 @@ def _replaced(text, lines):
     return "\n".join([*kept, *lines, ""])
 
 
-class Delivered:
-    """One file of the Maildir. `content` is what is below Postfix's own lines, with CRLF again."""
-
-    def __init__(self, octets):
-        self.octets = octets
-        head, self.content = _split_at_own_received(octets)
-        self.head = head
-        self.recipient = _field(head, b"Delivered-To").decode()
-        self.sender = _field(head, b"Return-Path").strip(b"<>").decode()
-        queue_id = re.search(rb"by inside\.test \(Postfix\) with \S+ id (\S+?);?\s", head)
-        self.queue_id = queue_id.group(1).decode() if queue_id else None
-
-
-def _field(head, name):
-    found = re.search(rb"^" + name + rb": (.*)$", head, re.M)
-    return found.group(1).strip() if found else b""
-
-
-def _split_at_own_received(octets):
-    """Postfix puts Return-Path, X-Original-To, Delivered-To and its (folded) Received on top, in this order."""
-    found = re.match(rb"(?:(?!Received:)[^\n]*\n)*Received: [^\n]*\n(?:[ \t][^\n]*\n)*", octets)
-    assert found, f"no Received line of Postfix: {octets[:300]!r}"
-    return found.group(0), octets[found.end():].replace(b"\n", b"\r\n")
+QUEUE_ID = rb"by inside\.test \(Postfix\) with \S+ id (\S+?);?\s"
 
 
 class Postfix:
@@ -189,7 +168,7 @@ class Postfix:
         names = os.listdir(folder) if os.path.isdir(folder) else []
         for name in set(names) - set(self._read):
             with open(os.path.join(folder, name), "rb") as f:
-                self._read[name] = Delivered(f.read())
+                self._read[name] = Delivered(f.read(), QUEUE_ID)
         return [m for m in self._read.values() if recipient in (None, m.recipient)]
 
     def only_message(self, recipient):
