@@ -19,7 +19,6 @@ tls_advertise_hosts = *
 tls_certificate = /etc/certificate.pem
 tls_privatekey = /etc/key.pem
 message_size_limit = {size_limit}
-smtp_accept_queue_per_connection = 0
 rfc1413_query_timeout = 0s
 acl_smtp_rcpt = check_recipient
 
@@ -54,17 +53,24 @@ class Exim(PrivateServer):
     ARGUMENTS = ("-bdf", "-q1h")
     USERS = (("Debian-exim", 601),)
     SERVICES = ("plain", "proxy")
+    PASSES = {"none": "plain", "proxy-v1": "proxy", "proxy-v2": "proxy"}
+    CHANGES = {
+        "empty": "an empty line ends each header",
+        "header-only": "an empty line ends each header",
+        "text-without-header": "an empty line goes above text that is no header",
+        "blank-first-line": "an empty line goes above text that is no header",
+    }
     QUEUE_ID = rb"by inside\.test with [^;]*\tid (\S+)\n"
 
     def write_files(self):
         for path in ("/var/spool/exim4", "/var/log/exim4"):
             self.directory(path, "Debian-exim")
         os.chown(self.dir + "/etc/key.pem", 601, 601)
-        example = self.example("exim.conf", "proxy", r"\b10025\b")
+        example = self.example("exim.conf", "proxy", r"\{10025\}")
         self.write("/etc/exim4/exim4.conf", CONFIGURATION.format(example=example, size_limit=SIZE_LIMIT, **self.ports))
 
     def spelled(self, service):
-        return str(self.ports[service])
+        return f"{{{self.ports[service]}}}"
 
     def log(self):
         return self.text_of("/var/log/exim4/mainlog") + self.text_of("/var/log/exim4/paniclog") + super().log()

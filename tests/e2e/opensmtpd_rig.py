@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
 """A private OpenSMTPD.
 
-Two services: `plain`, and `proxy`, which is the one of conf/examples/opensmtpd.conf and wants PROXY v2. Both offer
-STARTTLS. All mail for example.org but nobody's is delivered into one Maildir; who it was for stands in Delivered-To.
+Two services: `plain`, which offers STARTTLS, and `proxy`, which is the one of conf/examples/opensmtpd.conf and wants
+PROXY v2. All mail for example.org but nobody's is delivered into one Maildir; who it was for stands in Delivered-To.
 """
 from private_server import SIZE_LIMIT, PrivateServer
 
@@ -26,7 +26,16 @@ class OpenSmtpd(PrivateServer):
     USERS = (("opensmtpd", 611), ("opensmtpq", 612), ("nobody", 65534))
     SERVICES = ("plain", "proxy")
     QUEUE_ID = rb"by inside\.test \(OpenSMTPD\) with \S+ id (\S+)"
+    PASSES = {"none": "plain", "proxy-v2": "proxy"}
+    # Date and Message-ID, where they are missing.
+    ADDS = rb"Date: [^\r]* \(UTC\)\r\n|Message-ID: <[0-9a-f]+@inside\.test>\r\n"
+    REFUSES = {
+        "lines-70000": (500, "a line holds 65,533 octets at most; it ends the connection"),
+        "text-without-header": (550, "the first line must be one of a header"),
+        "blank-first-line": (550, "the first line must be one of a header"),
+    }
     SMTPUTF8 = False
+    TLS = False  # Debian 12's was written for OpenSSL 1.1: with 3 no handshake succeeds (OpenSMTPD's issues 1171, 1239)
 
     def write_files(self):
         self.directory("/var/lib/opensmtpd/empty")

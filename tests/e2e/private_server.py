@@ -62,10 +62,14 @@ class PrivateServer:
     USERS = ()  # (name, number) beside root and mail
     SERVICES = ("plain",)
     QUEUE_ID = None
-    # What a server makes of messages by itself, whoever sends them, {name of a message: why}; and what it cannot do.
+    PASSES = {}  # servers.py says what that is
+    # What a server makes of messages by itself, whoever sends them: own header lines, as a regular expression; other
+    # changes, as {name of a message in test_servers_real: why}; and what it refuses: {name: (code, why)}.
+    ADDS = None
     CHANGES = {}
-    REFUSES = {}  # {name of a message: (code of the reply to it, why)}
+    REFUSES = {}
     SMTPUTF8 = True
+    TLS = True
 
     def __init__(self, directory, certificate):
         self.dir = str(directory)

@@ -59,7 +59,15 @@ class Sendmail(PrivateServer):
     ARGUMENTS = ("-bD", "-q1h")
     USERS = (("smmta", 621), ("smmsp", 622))
     QUEUE_ID = rb"by inside\.test \(\S+\) with \S+ id (\S+?);?\s"
-    SMTPUTF8 = False
+    PASSES = {"none": "plain"}
+    CHANGES = {
+        "empty": "an empty line ends each header",
+        "header-only": "an empty line ends each header",
+        "text-without-header": "an empty line goes above text that is no header",
+        "blank-first-line": "an empty line goes above text that is no header",
+        "header-line-5000": "a line of a header is cut at 2,304 octets (MAXLINE + 256, built in)",
+    }
+    SMTPUTF8 = False  # Debian's is built without USE_EAI
 
     def __init__(self, directory, certificate):
         super().__init__(directory, certificate)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: ISC
-"""The four real inside servers, each with what a test may ask of all of them, and the ways to tell them of a client."""
-import os
+"""The four real inside servers, by name, and by which of their services each hears of the client: PASSES, from a value
+of pass_client to a service. `plain` is what a test speaks to without Postern."""
 import re
-import tempfile
 
 import exim_rig
 import opensmtpd_rig
@@ -13,46 +12,45 @@ from net import free_port
 
 POSTFIX_MAIN = """
 message_size_limit = {size_limit}
-smtpd_tls_security_level = may
 smtpd_tls_cert_file = {certificate}
 smtpd_tls_key_file = {key}
+smtpd_tls_security_level = may
+smtpd_tls_received_header = yes
 postscreen_access_list = static:permit
 postscreen_cache_map =
+tlsproxy_tls_security_level = may
 """
-
-POSTFIX_SERVICES = """
-{gate}
-{haproxy}
-tlsmgr    unix  - - n 1000? 1 tlsmgr
-"""
+POSTFIX_REST = ["tlsmgr unix - - n 1000? 1 tlsmgr", "tlsproxy unix - - n - 0 tlsproxy",
+                "dnsblog unix - - n - 0 dnsblog"]
 
 
 class Postfix(postfix_rig.Postfix):
-    """With services of conf/examples: `gate` (XCLIENT), `proxy` and `postscreen` (PROXY). `plain` offers STARTTLS."""
+    """Its services `xclient`, `proxy` and `postscreen` are those of conf/examples. `plain` offers STARTTLS."""
 
     NAME = "postfix"
-    CHANGES = {name: "an empty line goes before text that is no header" for name in ("no-header",)}
-    REFUSES = {}
-    SMTPUTF8 = True
-    PASSES = {"none": "plain", "xclient": "gate", "proxy-v1": "proxy", "proxy-v2": "proxy"}
+    EXAMPLES = {"xclient": "postfix-master.cf", "proxy": "postfix-proxy.cf", "postscreen": "postfix-postscreen.cf"}
+    PASSES = {"none": "plain", "xclient": "xclient", "proxy-v1": "proxy", "proxy-v2": "proxy"}
+    CHANGES = {name: "an empty line goes above text that is no header"
+               for name in ("text-without-header", "blank-first-line")}
+    ADDS, REFUSES = None, {}
+    SMTPUTF8 = TLS = True
 
     def __init__(self, directory, certificate):
         super().__init__(directory)
-        self.own_ports = {name: free_port() for name in ("gate",)}
-        main = POSTFIX_MAIN.format(size_limit=private_server.SIZE_LIMIT, certificate=certificate.certificate,
-                                   key=certificate.key)
-        self.main = main.strip().splitlines()
-        self.services = POSTFIX_SERVICES.format(gate=self._example("postfix-master.cf", "gate"), haproxy="").splitlines()
+        self._own_ports = {name: free_port() for name in self.EXAMPLES}
+        self.main = POSTFIX_MAIN.strip().format(size_limit=private_server.SIZE_LIMIT, key=certificate.key,
+                                                certificate=certificate.certificate).splitlines()
+        self.services = POSTFIX_REST + [self._example(*item) for item in self.EXAMPLES.items()]
 
     def address(self, service="plain"):
-        return "127.0.0.1", {**self.ports, **self.own_ports}[service]
+        return "127.0.0.1", {**self.ports, **self._own_ports}[service]
 
-    def _example(self, name, *services):
-        """A file of conf/examples as it is but for ports, and for chroot: the queue directory is bare."""
+    def _example(self, service, name):
+        """The file as it is, but for its port, and without chroot: this Postfix's queue directory has nothing for it."""
         with open(f"{private_server.EXAMPLES}/{name}") as f:
-            text = f.read()
-        return text
+            text, count = re.subn(r"^127\.0\.0\.1:10025 ", f"127.0.0.1:{self._own_ports[service]} ", f.read(), flags=re.M)
+        assert count == 1, f"{name} has not one service at 127.0.0.1:10025"
+        return re.sub(r"^(\S+ +(?:inet|pass) +\S+ +\S+ +)y ", r"\1n ", text, flags=re.M)
 
 
-SERVERS = {"postfix": Postfix, "sendmail": sendmail_rig.Sendmail, "exim": exim_rig.Exim,
-           "opensmtpd": opensmtpd_rig.OpenSmtpd}
+SERVERS = {rig.NAME: rig for rig in (Postfix, sendmail_rig.Sendmail, exim_rig.Exim, opensmtpd_rig.OpenSmtpd)}

@@ -61,6 +61,7 @@ class Certificates:
         self.mx, self.other, self.inside, self.client = (
             Pair(self.directory, name, self.ca) for name in ("mx.test", "other.test", "inside.test", "client.test"))
         self.mx_rsa = Pair(self.directory, "mx.test", self.ca, "RSA", "mx-rsa")
+        self.inside_rsa = Pair(self.directory, "inside.test", self.ca, "RSA", "inside-rsa")
         self.stranger = Pair(self.directory, "inside.test", file="stranger")
 
     def outside(self, mode="may", *pairs):

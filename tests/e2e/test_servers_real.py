@@ -1,0 +1,402 @@
+# SPDX-License-Identifier: ISC
+"""Messages through posternd into four real servers: Postfix, Sendmail, Exim, OpenSMTPD.
+
+What arrives is what was sent, plus one Received line; where a server changes a message by itself, what arrives is what
+arrives without Postern, plus that line. What a server changes and refuses its rig declares, and is held to here.
+"""
+import functools
+import os
+import random
+import re
+import tempfile
+
+import pytest
+
+import postern as postern_program
+import private_server
+import stories
+from servers import SERVERS
+from smtp_client import Client, stuffed
+from tls_peers import TlsClient
+from vectors import trace_of
+
+EVERY_8BIT = bytes(octet for octet in range(1, 256) if octet not in b"\r\n")
+HEAD = (b"Date: Thu, 1 Jan 2026 00:00:00 +0000\r\nFrom: sender@example.com\r\nTo: user@example.org\r\nSubject: e2e\r\n"
+        b"Message-ID: <1@example.com>\r\n")
+CLIENT = "127.0.0.2"  # where clients of the gate come from, where it matters
+
+
+def lines_of(length, count=3):
+    return b"".join(b"%d" % (n % 10) + b"x" * (length - 1) + b"\r\n" for n in range(count))
+
+
+MESSAGES = {
+    "plain": HEAD + b"\r\nhello\r\n",
+    "8bit": HEAD + b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=x-unknown\r\n"
+            b"Content-Transfer-Encoding: 8bit\r\n\r\n" + EVERY_8BIT + b"\r\n",
+    "utf-8-in-header": HEAD + "X-Note: Grüße, 你好\r\n\r\nπάντα ῥεῖ\r\n".encode(),
+    "lines-998": HEAD + b"\r\n" + lines_of(998),
+    "lines-65533": HEAD + b"\r\n" + lines_of(65533),
+    "lines-70000": HEAD + b"\r\n" + lines_of(70000),
+    "header-line-5000": HEAD + b"X-Long: " + b"y" * 4992 + b"\r\n\r\nbody\r\n",
+    "folded-header": HEAD + b"X-Folded: one\r\n two\r\n\tthree\r\nX-Commas: a,b , c\r\n\r\nbody\r\n",
+    "many-header-lines": HEAD + b"".join(b"X-%d: %d\r\n" % (n, n) for n in range(1000)) + b"\r\nbody\r\n",
+    "leading-dots": HEAD + b"\r\n.\r\n..\r\n...\r\n.x\r\n. \r\nx.\r\n.\r\n",
+    "from-line": HEAD + b"\r\nFrom nobody\r\n>From nobody\r\nfrom\r\n",
+    "blank-lines-at-the-end": HEAD + b"\r\nbody\r\n\r\n\r\n\r\n",
+    "header-only": HEAD,
+    "empty": b"",
+    "one-empty-line": b"\r\n",
+    "no-header": b"\r\nbody\r\n",
+    "no-date": b"From: sender@example.com\r\n\r\nbody\r\n",
+    "text-without-header": b"just text\r\nmore of it\r\n",
+    "blank-first-line": b" \r\nbody\r\n",
+    "one-megabyte": HEAD + b"\r\n" + lines_of(76, 13_000),
+}
+UNENDED = {"no-final-line-end": HEAD + b"\r\nbody", "final-dot": HEAD + b"\r\nbody\r\n.", "final-CR": HEAD + b"\r\n"}
+PASSING = [(server, way) for server, rig in SERVERS.items() for way in rig.PASSES]
+
+
+# -- how a message is sent: after RCPT, up to the answer to the whole of it
+
+def by_data(client, content):
+    client.ask("DATA", 354)
+    client.send(stuffed(content) + b".\r\n")
+    return client.reply()
+
+
+def by_one_chunk(client, content):
+    return client.bdat(content)
+
+
+def by_chunks(client, content):
+    """Cut anywhere: between CR and LF, behind a dot, twice at one place (an empty chunk), before LAST."""
+    dice = random.Random(len(content))
+    cuts = [dice.randint(0, len(content)) for _ in range(7)]
+    return client.bdat(content, [*cuts, cuts[0], content.find(b"\r\n") + 1, content.rfind(b".") + 1, len(content)])
+
+
+WAYS = {"DATA": by_data, "BDAT": by_one_chunk, "chunks": by_chunks}
+
+
+def needs(way, hello):
+    if way != "DATA" and b"CHUNKING" not in hello.text:
+        pytest.skip("this Postern has no CHUNKING yet")
+
+
+def sent(client, recipient, content, way="DATA", sender="sender@example.com", parameters=""):
+    client.ask(f"MAIL FROM:<{sender}>{parameters}", 250)
+    client.ask(f"RCPT TO:<{recipient}>", 250)
+    return WAYS[way](client, content)
+
+
+# -- who takes part
+
+@functools.lru_cache
+def options_text():
+    return postern_program.run("-d")[1]
+
+
+@pytest.fixture(scope="session")
+def running_servers(certificates):
+    """A function: one of the four, by name; started once, ends with the session."""
+    started = {}
+
+    def get(name):
+        if name not in started:
+            directory = tempfile.mkdtemp(prefix=f"{name}-")
+            os.chmod(directory, 0o755)  # its own users have to get in
+            server = SERVERS[name](directory, certificates.inside_rsa)
+            reason = None if name == "postfix" else private_server.why_impossible(directory)
+            if reason:
+                private_server.remove(server)
+                pytest.skip(f"{name}: {reason}")
+            try:
+                server.start()
+            except BaseException:
+                server.stop()
+                private_server.remove(server)
+                raise
+            started[name] = server
+        return started[name]
+
+    yield get
+    for server in started.values():
+        server.stop()
+        private_server.remove(server)
+
+
+@pytest.fixture
+def server_of(running_servers):
+    def get(name):
+        server = running_servers(name)
+        stories.add(server)
+        return server
+    return get
+
+
+@pytest.fixture(params=SERVERS)
+def server(server_of, request):
+    return server_of(request.param)
+
+
+@pytest.fixture(scope="module")
+def running_gates(certificates):
+    """A function: gate(server, way, option ..); one posternd for all tests that want the same."""
+    started = {}
+
+    def get(server, way, *options):
+        if f"pass_client = {way}" not in options_text() and way not in options_text():
+            pytest.skip(f"this Postern has no pass_client = {way} yet")
+        key = (server.NAME, way, options)
+        if key not in started:
+            started[key] = postern_program.Postern(
+                server.address(server.PASSES[way]), f"backend.pass_client={way}", *certificates.outside(), *options)
+        return started[key]
+
+    yield get
+    faults = []
+    for program in started.values():
+        try:
+            program.stop()
+            program.check_log()
+        except AssertionError as fault:
+            faults.append(str(fault))
+    assert not faults, "\n".join(faults)
+
+
+@pytest.fixture
+def gate(running_gates):
+    """By pass_client = none where nothing else is said: the way that all four know."""
+    def get(server, way="none", *options):
+        program = running_gates(server, way, *options)
+        stories.add(program)
+        return program
+    return get
+
+
+def recipient_of(*words):
+    return "-".join(words).lower().replace(" ", "-") + "@example.org"
+
+
+def sent_directly(server, name, content, **kwargs):
+    """What it makes of the message without Postern; once for each."""
+    recipient = recipient_of("direct", name)
+    if not server.messages(recipient):
+        with Client(server.address()) as client:
+            client.hello()
+            reply = sent(client, recipient, content, **kwargs)
+            assert reply.code == 250, reply
+            client.quit()
+    return server.only_message(recipient).content
+
+
+def check_arrived(server, name, recipient, content):
+    """The trace, unfolded."""
+    arrived = server.only_message(recipient).content
+    if server.ADDS:
+        arrived = re.sub(server.ADDS, b"", arrived)
+    if name not in server.CHANGES:
+        return trace_of(arrived, content)
+    direct = sent_directly(server, name, content)
+    assert direct != content, f"{server.NAME} does not change this message: take it out of CHANGES"
+    if content[:1] == b" ":
+        assert arrived == direct
+        return None
+    return trace_of(arrived, direct)
+
+
+# -- the messages
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", MESSAGES)
+def test_message_arrives_unchanged(server, gate, name, way):
+    content, recipient = MESSAGES[name], recipient_of("through", name, way)
+    program = gate(server)
+    with Client(program.address) as client:
+        needs(way, client.hello())
+        if name in server.REFUSES:
+            code, _ = server.REFUSES[name]
+            direct = refused_directly(server, content)
+            assert direct.code == code, direct
+            assert sent(client, recipient, content, way).lines == direct.lines
+            client.ask("NOOP", 250)
+            return
+        reply = sent(client, recipient, content, way, parameters=" BODY=8BITMIME" if name == "8bit" else "")
+        assert reply.code == 250, reply
+        client.quit()
+    check_arrived(server, name, recipient, content)
+    queue_id = server.only_message(recipient).queue_id
+    assert queue_id and queue_id in reply.text.decode()
+    program.wait_log(rf"event=message .* to=<{recipient}> .* size={len(content)} .*verdict=delivered .*"
+                     rf"queue_id={re.escape(queue_id)}(\s|$)")
+
+
+def refused_directly(server, content):
+    with Client(server.address()) as client:
+        client.hello()
+        client.begin("refused@example.org")
+        try:
+            client.send(stuffed(content) + b".\r\n")
+        except ConnectionError:
+            pass  # it has said so already
+        return client.reply()
+
+
+@pytest.mark.parametrize("way", ["BDAT", "chunks"])
+@pytest.mark.parametrize("name", UNENDED)
+def test_a_last_line_without_its_end(server, gate, name, way):
+    """Only BDAT can say such a message. A server that has BDAT itself may hear it as it is; else a line ends with CRLF."""
+    content, recipient = UNENDED[name], recipient_of("unended", name, way)
+    with Client(gate(server).address) as client:
+        needs(way, client.hello())
+        assert sent(client, recipient, content, way).code == 250
+        client.quit()
+    ended = content if content.endswith(b"\r\n") else content + b"\r\n"
+    check_arrived(server, "header-only" if ended == HEAD + b"\r\n" else name, recipient, ended)
+
+
+def test_twenty_five_megabytes(server, gate):
+    content = HEAD + b"\r\n" + lines_of(998, 25_000)
+    program = gate(server)
+    with Client(program.address, timeout=60) as client:
+        assert b"SIZE 40000000" in client.hello().text
+        reply = sent(client, "big@example.org", content, parameters=f" SIZE={len(content)}")
+        assert reply.code == 250, reply
+        client.quit()
+    trace_of(server.only_message("big@example.org").content, content)
+    program.wait_log(f" to=<big@example.org> .* size={len(content)} ")
+
+
+# -- TLS, and the client's identity
+
+@pytest.mark.parametrize("outside, inside", [(True, False), (False, True), (True, True)], ids=["outside", "inside", "both"])
+@pytest.mark.parametrize("name", ["8bit", "leading-dots", "one-megabyte"])
+def test_in_tls(server, gate, name, outside, inside):
+    recipient = recipient_of("tls", name, str(outside), str(inside))
+    program = gate(server, "none", *(["backend.tls.mode=require"] if inside else []))
+    if inside and not server.TLS:
+        pytest.skip(f"this {server.NAME} cannot do TLS")
+    with TlsClient(program.address) as client:
+        client.starttls() if outside else client.hello()
+        assert sent(client, recipient, MESSAGES[name], parameters=" BODY=8BITMIME").code == 250
+        client.quit()
+    trace = check_arrived(server, name, recipient, MESSAGES[name])
+    assert (b"with ESMTPS" in trace) == outside, trace
+    head = server.only_message(recipient).head.lower()
+    assert (b" with esmtps" in head) == inside, head
+    line = program.wait_log(f"event=message .* to=<{recipient}> .*").group(0)
+    assert (" tls=TLSv1.3 " in line, " inside_tls=TLSv1.3 " in line) == (outside, inside)
+
+
+def test_tls_that_does_not_work_is_not_done_without(server_of, gate):
+    """OpenSMTPD of Debian 12 offers STARTTLS, and every handshake fails: it is a day like any other when it is mended."""
+    server = server_of("opensmtpd")
+    assert not server.TLS
+    with TlsClient(server.address()) as client, pytest.raises(OSError):
+        client.starttls()
+    for mode in ("may", "require"):
+        program = gate(server, "none", f"backend.tls.mode={mode}")
+        with Client(program.address) as client:
+            client.expect(220)
+            client.ask("EHLO client.test", 451)
+        program.wait_log('event=inside .*alarm="the TLS handshake with inside failed: ')
+
+
+@pytest.mark.parametrize("name, way", PASSING)
+def test_who_the_client_is(server_of, gate, name, way):
+    """To a server that cannot be told it is Postern's host; to all others the client that it is."""
+    server = server_of(name)
+    recipient = recipient_of("identity", way)
+    with Client(gate(server, way).address, source=CLIENT) as client:
+        client.hello("who.client.test")
+        assert sent(client, recipient, MESSAGES["leading-dots"]).code == 250
+        client.quit()
+    trace = check_arrived(server, "leading-dots", recipient, MESSAGES["leading-dots"])
+    assert b"[127.0.0.2]" in trace
+    head = server.only_message(recipient).head
+    assert b"who.client.test" in head
+    assert (b"[127.0.0.2]" in head, b"[127.0.0.1]" in head) == (way != "none", way == "none"), head
+
+
+# -- the conversation
+
+def test_refused_in_the_servers_own_words(server, gate):
+    replies = []
+    for address in (server.address(), gate(server).address):
+        with Client(address) as client:
+            client.hello()
+            client.ask("MAIL FROM:<sender@example.com>", 250)
+            replies.append(client.ask("RCPT TO:<nobody@example.org>", 550))
+            client.ask("RCPT TO:<somebody@example.org>", 250)
+            client.quit()
+    assert replies[0].text.split(b" ", 1)[-1] in replies[1].text, replies
+    assert server.messages("somebody@example.org") == []
+
+
+def test_one_session(server, gate):
+    """Two messages, RSET between and within, and a second EHLO, which not every server would bear."""
+    program = gate(server)
+    with Client(program.address) as client:
+        client.hello()
+        assert sent(client, "first@example.org", MESSAGES["plain"]).code == 250
+        client.ask("RSET", 250)
+        client.ask("MAIL FROM:<sender@example.com>", 250)
+        client.ask("RCPT TO:<forgotten@example.org>", 250)
+        client.ask("RSET", 250)
+        assert sent(client, "second@example.org", MESSAGES["leading-dots"]).code == 250
+        client.ask("MAIL FROM:<sender@example.com>", 250)
+        client.ask("RCPT TO:<forgotten@example.org>", 250)
+        client.ask("EHLO other.client.test", 250)
+        assert sent(client, "third@example.org", MESSAGES["plain"]).code == 250
+        client.quit()
+    for recipient, name in (("first", "plain"), ("second", "leading-dots"), ("third", "plain")):
+        check_arrived(server, name, recipient + "@example.org", MESSAGES[name])
+    assert server.messages("forgotten@example.org") == []
+
+
+def test_two_sessions_at_once(server, gate):
+    with Client(gate(server).address) as one, Client(gate(server).address) as other:
+        for client, recipient in ((one, "one@example.org"), (other, "other@example.org")):
+            client.hello()
+            client.begin(recipient)
+        for client in (other, one):
+            client.send(MESSAGES["plain"] + b".\r\n")
+            client.expect(250)
+            client.quit()
+    for recipient in ("one@example.org", "other@example.org"):
+        check_arrived(server, "plain", recipient, MESSAGES["plain"])
+
+
+def test_pipelined(server, gate):
+    """Whether or not the server itself would bear it."""
+    with Client(gate(server).address) as client:
+        assert b"PIPELINING" in client.hello().text
+        group = (b"MAIL FROM:<sender@example.com>\r\nRCPT TO:<piped-%d@example.org>\r\nRCPT TO:<nobody@example.org>\r\n"
+                 b"DATA\r\n")
+        client.send(group % 0)
+        for number in range(3):
+            assert [reply.code for reply in client.replies(4)] == [250, 250, 550, 354]
+            client.send(MESSAGES["plain"] + b".\r\n" + (group % (number + 1) if number < 2 else b"QUIT\r\n"))
+            client.expect(250)
+        client.expect(221)
+    for number in range(3):
+        check_arrived(server, "plain", f"piped-{number}@example.org", MESSAGES["plain"])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_smtputf8(server, gate, way):
+    """Offered where the server offers it. Never with xclient to some and without to others: the way is none."""
+    content = "Subject: Grüße\r\n".encode() + MESSAGES["utf-8-in-header"]
+    with Client(gate(server).address) as client:
+        hello = client.hello()
+        needs(way, hello)
+        assert (b"SMTPUTF8" in hello.text) == server.SMTPUTF8
+        if not server.SMTPUTF8:
+            return
+        recipient = f"δοκιμή-{way.lower()}@example.org"
+        assert sent(client, recipient, content, way, "absender-ü@example.com", " SMTPUTF8 BODY=8BITMIME").code == 250
+        client.quit()
+    message = server.only_message(recipient)
+    assert message.sender == "absender-ü@example.com"
+    assert b"UTF8" in trace_of(message.content, content)
