@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
-"""Fixtures: postfix (a private one), inside (a scripted server), postern (posternd in front of either)."""
+"""Fixtures: postfix (a private one), server_of (one of four real servers), inside (a scripted one), postern (posternd in
+front of any)."""
 import os
 import sys
 import tempfile
@@ -11,6 +12,8 @@ sys.path.insert(0, os.path.dirname(__file__))
 import inside_server
 import postern as postern_program
 import postfix_rig
+import private_server
+import servers
 import stories
 import tls_peers
 
@@ -46,6 +49,46 @@ def running_postfix():
 def postfix(running_postfix):
     stories.add(running_postfix)
     return running_postfix
+
+
+@pytest.fixture(scope="session")
+def running_servers(certificates):
+    """A function: one of the four, by name; started once, ends with the session."""
+    started = {}
+
+    def get(name):
+        if name not in started:
+            directory = tempfile.mkdtemp(prefix=f"{name}-")
+            os.chmod(directory, 0o755)  # its own users have to get in
+            server = servers.SERVERS[name](directory, certificates.inside_rsa)
+            reason = None if name == "postfix" else private_server.why_impossible(directory)
+            if reason:
+                private_server.remove(server)
+                pytest.skip(f"{name}: {reason}")
+            try:
+                server.start()
+            except BaseException:
+                server.stop()
+                private_server.remove(server)
+                raise
+            started[name] = server
+        return started[name]
+
+    yield get
+    for server in started.values():
+        server.stop()
+        private_server.remove(server)
+
+
+@pytest.fixture
+def server_of(running_servers):
+    """The same, and it tells its story where a test fails."""
+
+    def get(name):
+        server = running_servers(name)
+        stories.add(server)
+        return server
+    return get
 
 
 @pytest.fixture

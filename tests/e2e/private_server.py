@@ -62,7 +62,7 @@ class PrivateServer:
     USERS = ()  # (name, number) beside root and mail
     SERVICES = ("plain",)
     QUEUE_ID = None
-    PASSES = {}  # servers.py says what that is
+    PASSES, MORE_PASSES = {}, ()  # servers.py says what they are
     # What a server makes of messages by itself, whoever sends them: own header lines, as a regular expression; other
     # changes, as {name of a message in test_servers_real: why}; and what it refuses: {name: (code, why)}.
     ADDS = None

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 """The four real inside servers, by name, and by which of their services each hears of the client: PASSES, from a value
-of pass_client to a service. `plain` is what a test speaks to without Postern."""
+of pass_client to a service, and MORE_PASSES, pairs of the two. `plain` is what a test speaks to without Postern."""
 import re
 
 import exim_rig
@@ -30,6 +30,7 @@ class Postfix(postfix_rig.Postfix):
     NAME = "postfix"
     EXAMPLES = {"xclient": "postfix-master.cf", "proxy": "postfix-proxy.cf", "postscreen": "postfix-postscreen.cf"}
     PASSES = {"none": "plain", "xclient": "xclient", "proxy-v1": "proxy", "proxy-v2": "proxy"}
+    MORE_PASSES = (("proxy-v1", "postscreen"), ("proxy-v2", "postscreen"))
     CHANGES = {name: "an empty line goes above text that is no header"
                for name in ("text-without-header", "blank-first-line")}
     ADDS, REFUSES = None, {}
