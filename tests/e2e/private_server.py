@@ -145,6 +145,13 @@ class PrivateServer:
     def story(self):
         return f"--- {self.NAME} in {self.dir}\n" + "\n".join(self.log().splitlines()[-60:])
 
+    def run(self, *command, given=""):
+        """What a command in the root said to stdout, which went well."""
+        done = subprocess.run(["chroot", self.dir, *command], input=given, capture_output=True, text=True, cwd="/",
+                              timeout=60, env={"PATH": PATH})
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout
+
     # -- for what a server has to say
 
     def text_of(self, path):
