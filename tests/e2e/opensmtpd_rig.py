@@ -16,6 +16,7 @@ table everybody {{ "@" = "mail" }}
 action keep maildir "/mail" virtual <everybody>
 match from any for rcpt-to regex "^nobody" reject
 match from any for domain "example.org" action keep
+match from local for domain "local.example" action keep
 """
 
 

@@ -15,8 +15,8 @@ from private_server import PATH, SIZE_LIMIT, PrivateServer
 
 CF = "/usr/share/sendmail/cf"
 
-# Mailer flags: 8 nothing is made 7-bit; n no line "From "; m many recipients at once; u no lower case; A no lines of
-# RFC 822's are added. L=0: lines of any length.
+# Mailer flags: 8 nothing is made 7-bit; n no line "From "; u no lower case. Nothing asks for lines of
+# RFC 822 that are missing, or for many recipients at once. L=0: lines of any length.
 MC = """divert(0)dnl
 VERSIONID(`postern')dnl
 OSTYPE(`debian')dnl
@@ -39,17 +39,14 @@ define(`confDELAY_LA', `0')dnl
 MAILER(`local')dnl
 MAILER(`smtp')dnl
 MAILER_DEFINITIONS
-Mkeep, P=/usr/bin/keep, F=8nmu, S=EnvFromSMTP, E=\\n, L=0, T=DNS/RFC822/X-Unix, A=keep $f $u
+Mkeep, P=/usr/bin/keep, F=8nu, S=EnvFromSMTP, E=\\n, L=0, T=DNS/RFC822/X-Unix, A=keep $f $u
 LOCAL_RULE_0
 Rnobody$* < @ example.org . > $*	$#error $@ 5.1.1 $: "550 There is no such user here"
 R$* < @ example.org . > $*	$#keep $@ example.org $: $1 < @ example.org . >
 """
 
 KEEP = """#!/bin/sh
-sender=$1; shift
-for recipient; do
-    { printf 'Return-Path: <%s>\\nDelivered-To: %s\\n' "$sender" "$recipient"; cat; } >"/mail/new/$$.$recipient"
-done
+{ printf 'Return-Path: <%s>\\nDelivered-To: %s\\n' "$1" "$2"; cat; } >"/mail/new/$$.$2"
 """
 
 

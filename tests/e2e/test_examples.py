@@ -58,6 +58,18 @@ def test_exim_as_debian_sets_it_up(server_of):
     assert f"{default} +proxy" in lines_of("conf/examples/exim.conf")
 
 
+def test_exim_counts_what_is_no_mail(server_of):
+    """.. and ends a connection that brings too much of it: not Postern's client's, test_servers_real.py shows."""
+    with Client(server_of("exim").address()) as client:
+        client.hello()
+        codes = []
+        for _ in range(15):
+            codes += [client.command(line).code for line in ("MAIL FROM:<sender@example.com>", "RSET")]
+            if codes[-1] != 250:
+                break
+        assert codes[-1] == 554
+
+
 def relays(sendmail, address):
     """Does it relay for who comes from there? As INSTALL tells to ask."""
     said = sendmail.run(SENDMAIL, "-bt", given=f".D{{client_addr}}{address}\n.D{{client_name}}[{address}]\n"
@@ -70,6 +82,17 @@ def test_sendmail_relays_for_loopback_but_not_for_the_gates_address(server_of):
     assert relays(sendmail, "127.0.0.1")
     assert not relays(sendmail, "10.255.255.25")
     assert "10.255.255.25" not in sendmail.run(SENDMAIL, "-bt", given="$=w\n")
+
+
+@pytest.mark.parametrize("service, code", [("plain", 250), ("proxy", 550)])
+def test_opensmtpd_from_local(server_of, service, code):
+    """Who comes by PROXY is no longer local, and who comes by Postern without it is."""
+    with Client(server_of("opensmtpd").address(service)) as client:
+        if service == "proxy":  # version 2, PROXY, TCP over IPv4, 12 octets: 192.0.2.7:1025 to 192.0.2.1:25
+            client.send(b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\2\7\xc0\0\2\1\4\1\0\x19")
+        client.hello()
+        client.ask("MAIL FROM:<sender@example.com>", 250)
+        client.ask("RCPT TO:<somebody@local.example>", code)
 
 
 def test_opensmtpd_takes_one_ehlo(server_of):

@@ -347,6 +347,32 @@ def test_one_session(server, gate):
     assert server.messages("forgotten@example.org") == []
 
 
+def test_a_client_that_resets_a_lot(server, gate):
+    """Exim refuses the eleventh RSET of a connection: to Postern's client that is nothing."""
+    with Client(gate(server).address) as client:
+        client.hello()
+        for _ in range(15):
+            client.ask("MAIL FROM:<sender@example.com>", 250)
+            client.ask("RCPT TO:<forgotten@example.org>", 250)
+            client.ask("RSET", 250)
+        assert sent(client, "reset@example.org", MESSAGES["plain"]).code == 250
+        client.quit()
+    check_arrived(server, "plain", "reset@example.org", MESSAGES["plain"])
+    assert server.messages("forgotten@example.org") == []
+
+
+def test_many_messages_and_recipients(server, gate):
+    recipients = [f"serial-{number}@example.org" for number in range(120)]
+    with Client(gate(server).address) as client:
+        client.hello()
+        for recipient in recipients:
+            assert sent(client, recipient, MESSAGES["plain"]).code == 250, recipient
+        assert client.message([f"many-{number}@example.org" for number in range(100)], MESSAGES["plain"]).code == 250
+        client.quit()
+    for recipient in (*recipients, "many-0@example.org", "many-99@example.org"):
+        check_arrived(server, "plain", recipient, MESSAGES["plain"])
+
+
 def test_many_sessions_at_once(server, gate):
     """More than some servers take where nobody says how many (Exim: 20), each with a message under way."""
     recipients = [f"side-by-side-{number}@example.org" for number in range(30)]
