@@ -22,8 +22,8 @@ SENDMAIL = "/usr/libexec/sendmail/sendmail"
 def lines_of(path):
     """Those that say something, with blanks as one."""
     with open(os.path.join(ROOT, path)) as f:
-        lines = [" ".join(line.split()) for line in f if not line.startswith(("#", "dnl"))]
-    return [line for line in lines if line]
+        lines = [" ".join(line.split()) for line in f]
+    return [line for line in lines if line and not line.startswith(("#", "dnl"))]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -45,6 +45,32 @@ def test_postfix_knows_all_of_it(tmp_path, name):
     later = {"smtpd_forbid_bare_newline_exclusions"}  # than some releases of Postfix
     assert len(names) > 5
     assert [name for name in names if f"\n{name} =" not in known and name not in later] == []
+
+
+def table():
+    """What INSTALL says of main.cf's parameters: [(their names, what is said)]."""
+    with open(ROOT + "/INSTALL") as f:
+        text = f.read().split("\n18. From main.cf to postern.conf\n")[1].split("\n\n")[1]
+    rows = re.sub(r",\n {4}(?=\w)|\n {5,}", lambda found: ", " if found[0][0] == "," else "  ", text).splitlines()
+    return [re.fullmatch(r" {4}(\S.*?) {2,}(\S.*)", row).groups() for row in rows]
+
+
+def test_the_table_names_what_there_is():
+    known = subprocess.run(["/usr/sbin/postconf", "-d"], capture_output=True, text=True, timeout=30).stdout
+    known = set(re.findall(r"^(\w+) =", known, re.M))
+    known |= {"smtpd_forbid_bare_newline", "smtpd_forbid_bare_newline_exclusions", "smtpd_forbid_unauth_pipelining",
+              "postscreen_denylist_action"}  # of later releases
+    ours = {}
+    for part in re.split(r"^(?=\S)", postern_program.run("-d")[1], flags=re.M)[1:]:
+        block = re.sub(r" NAME| \{ \.\. \}", "", part.split("\n")[0])
+        ours[block] = set(re.findall(r"^    (\S+) +\S", part, re.M))
+    rows = table()
+    assert len(rows) > 30
+    for names, said in rows:
+        assert {name for name in names.split(", ") if "_" in name} <= known | {"master.cf: maxproc of smtpd"}, names
+        for options, blocks in re.findall(r"((?:\w+, )*\w+) \(((?:listener|policy|backend)[^)]*)\)", said):
+            for block in blocks.split("; "):
+                assert set(options.split(", ")) <= ours[block], (options, block)
 
 
 def test_exim_as_debian_sets_it_up(server_of):

@@ -41,18 +41,15 @@ TLS = """127.0.0.1:{starttls}  inet  n - n - 100 smtpd -o smtpd_upstream_proxy_p
 tlsmgr    unix  - - n 1000? 1 tlsmgr"""
 
 
-def documented(first, last):
-    """The lines of INSTALL from one to another, without their indent."""
-    with open(postern_program.ROOT + "/INSTALL") as f:
-        found = re.search(rf"^ +{first}(?:.*\n)+? +{last}.*$", f.read(), re.M)
-    return "\n".join(line.strip() for line in found.group().splitlines())
+BESIDE_POSTSCREEN = "dnsblog unix - - n - 0 dnsblog\ntlsproxy unix - - n - 0 tlsproxy\n"
 
 
 def postscreen_services(port):
-    """As INSTALL has them; only the port is the test's, and there is no chroot."""
-    text = documented(r"127\.0\.0\.1:10026 inet", "tlsproxy ")
-    assert len(text.splitlines()) == 4
-    return re.sub(r"^(\S+ +\S+ +\S+ +\S+ +)y", r"\1n", text.replace(":10026", f":{port}"), flags=re.M)
+    """As in conf/examples; only the port is the test's, there is no chroot, and its log is the rig's."""
+    with open(postern_program.ROOT + "/conf/examples/postfix-postscreen.cf") as f:
+        text = "".join(line for line in f if line[0] != "#" and "syslog_name" not in line)
+    text = re.sub(r"^(\S+ +\S+ +\S+ +\S+ +)y", r"\1n", text.replace(":10025", f":{port}"), flags=re.M)
+    return text + BESIDE_POSTSCREEN
 
 
 @pytest.fixture(scope="module")

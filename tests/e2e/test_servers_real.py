@@ -284,6 +284,18 @@ def test_who_the_client_is(server_of, gate, name, way, service):
     assert (b"[127.0.0.2]" in head, b"[127.0.0.1]" in head) == (way != "none", way == "none"), head
 
 
+@pytest.mark.parametrize("way", ["proxy-v1", "proxy-v2"])
+def test_the_header_goes_before_tls(server_of, gate, way):
+    server, recipient = server_of("exim"), recipient_of("header-and-tls", way)
+    with Client(gate(server, "backend.tls.mode=require", way=way).address, source=CLIENT) as client:
+        client.hello()
+        assert sent(client, recipient, MESSAGES["plain"]).code == 250
+        client.quit()
+    check_arrived(server, "plain", recipient, MESSAGES["plain"])
+    head = server.only_message(recipient).head
+    assert b"[127.0.0.2]" in head and b" with esmtps " in head
+
+
 @pytest.mark.parametrize("name, service", sorted({(name, service) for name, way, service in PASSING if "proxy" in way}))
 def test_nobody_is_heard_without_the_header(server_of, name, service):
     """Where inside is told who the client is, it does not take for itself who says nothing of it."""
