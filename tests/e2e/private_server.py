@@ -38,7 +38,7 @@ ETC = {
 
 
 def why_impossible(directory):
-    """In words, or None: devices must be made and work there (CAP_MKNOD), and chroot must be allowed (CAP_SYS_CHROOT)."""
+    """In words, or None: devices must be made and work there (CAP_MKNOD), chroot must be allowed (CAP_SYS_CHROOT)."""
     if shutil.which("apt-get") is None:
         return "this is not Debian, whose packages tests/unpack unpacks"
     try:
@@ -222,13 +222,14 @@ class PrivateServer:
 
     def _take(self, program):
         source = self.unpacked + program if os.path.exists(self.unpacked + program) else os.path.realpath(program)
-        for path in [source, *self.libraries(source)]:
-            target = self.dir + (path[len(self.unpacked):] if path.startswith(self.unpacked + "/") else path)
-            if path == source:
-                target = self.dir + program
-            if not os.path.exists(target):
-                os.makedirs(os.path.dirname(target), exist_ok=True)
-                shutil.copy(path, target)
+        self._copy(source, program)
+        for library in self.libraries(source):
+            self._copy(library, library.removeprefix(self.unpacked))
+
+    def _copy(self, source, path):
+        if not os.path.exists(self.dir + path):
+            os.makedirs(os.path.dirname(self.dir + path), exist_ok=True)
+            shutil.copy(source, self.dir + path)
 
     def library_path(self):
         """Where the unpacked libraries lie."""

@@ -46,13 +46,14 @@ R$* < @ example.org . > $*	$#keep $@ example.org $: $1 < @ example.org . >
 """
 
 KEEP = """#!/bin/sh
-{ printf 'Return-Path: <%s>\\nDelivered-To: %s\\n' "$1" "$2"; cat; } >"/mail/new/$$.$2"
+{ printf 'Return-Path: <%s>\\nDelivered-To: %s\\n' "$1" "$2"; cat; } >"/mail/tmp/$$.$2"
+mv "/mail/tmp/$$.$2" /mail/new
 """
 
 
 class Sendmail(PrivateServer):
     NAME = "sendmail"
-    PROGRAMS = ("/usr/libexec/sendmail/sendmail", "/bin/sh", "/bin/cat", "/usr/bin/m4")
+    PROGRAMS = ("/usr/libexec/sendmail/sendmail", "/bin/sh", "/bin/cat", "/bin/mv", "/usr/bin/m4")
     ARGUMENTS = ("-bD", "-q1h")
     USERS = (("smmta", 621), ("smmsp", 622))
     QUEUE_ID = rb"by inside\.test \(\S+\) with \S+ id (\S+?);?\s"

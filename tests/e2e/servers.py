@@ -47,9 +47,10 @@ class Postfix(postfix_rig.Postfix):
         return "127.0.0.1", {**self.ports, **self._own_ports}[service]
 
     def _example(self, service, name):
-        """The file as it is, but for its port, and without chroot: this Postfix's queue directory has nothing for it."""
+        """The file as it is, but for its port, and without chroot, which the bare queue directory has nothing for."""
+        address = f"127.0.0.1:{self._own_ports[service]} "
         with open(f"{private_server.EXAMPLES}/{name}") as f:
-            text, count = re.subn(r"^127\.0\.0\.1:10025 ", f"127.0.0.1:{self._own_ports[service]} ", f.read(), flags=re.M)
+            text, count = re.subn(r"^127\.0\.0\.1:10025 ", address, f.read(), flags=re.M)
         assert count == 1, f"{name} has not one service at 127.0.0.1:10025"
         return re.sub(r"^(\S+ +(?:inet|pass) +\S+ +\S+ +)y ", r"\1n ", text, flags=re.M)
 

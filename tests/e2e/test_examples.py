@@ -74,7 +74,7 @@ def test_the_table_names_what_there_is():
 
 
 def test_exim_as_debian_sets_it_up(server_of):
-    """Exim takes no option twice, and a macro of Debian's that is set before holds: then with Debian's own value in it."""
+    """Exim takes no option twice. A macro of Debian's that is set before holds: then with Debian's own value in it."""
     server_of("exim")  # or it is not unpacked
     debians = "".join(line for path in sorted(glob.glob(DEBIANS_EXIM + "/*")) for line in open(path))
     options = [line.split(" =")[0] for line in lines_of("conf/examples/exim.conf")]

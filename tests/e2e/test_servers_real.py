@@ -212,22 +212,25 @@ def test_a_last_line_without_its_end(server, gate, name, way):
     check_arrived(server, {"header": "header-only"}.get(name, name), recipient, content + b"\r\n")
 
 
-def test_twenty_five_megabytes(server, gate):
+@pytest.mark.parametrize("way", ["DATA", "chunks"])
+def test_twenty_five_megabytes(server, gate, way):
+    recipient = recipient_of("big", way)
     content = HEAD + b"\r\n" + lines_of(998, 25_000)
     program = gate(server)
     with Client(program.address, timeout=60) as client:
         assert b"SIZE 40000000" in client.hello().text
-        reply = sent(client, "big@example.org", content, parameters=f" SIZE={len(content)}")
+        reply = sent(client, recipient, content, way, parameters=f" SIZE={len(content)}")
         assert reply.code == 250, reply
         client.quit()
-    trace_of(server.only_message("big@example.org").content, content)
-    program.wait_log(f" to=<big@example.org> .* size={len(content)} ")
+    trace_of(server.only_message(recipient).content, content)
+    program.wait_log(f" to=<{recipient}> .* size={len(content)} ")
 
 
 # -- TLS, and the client's identity
 
 @pytest.mark.parametrize("server", [name for name, rig in SERVERS.items() if rig.TLS], indirect=True)
-@pytest.mark.parametrize("outside, inside", [(True, False), (False, True), (True, True)], ids=["outside", "inside", "both"])
+@pytest.mark.parametrize("outside, inside", [(True, False), (False, True), (True, True)],
+                         ids=["outside", "inside", "both"])
 @pytest.mark.parametrize("name", ["8bit", "leading-dots", "one-megabyte"])
 def test_in_tls(server, gate, name, outside, inside):
     recipient = recipient_of("tls", name, str(outside), str(inside))
@@ -270,18 +273,22 @@ def test_tls_that_does_not_work_is_not_done_without(server_of, gate):
 
 @pytest.mark.parametrize("name, way, service", PASSING)
 def test_who_the_client_is(server_of, gate, name, way, service):
-    """To a server that is not told it is Postern's host; to all others the client that it is."""
+    """To a server that is not told it is Postern's host; to all others the client that it is. And with each way of
+    telling, messages arrive as they were sent."""
     server = server_of(name)
-    recipient = recipient_of("identity", way, service)
+    letters = {recipient_of("identity", way, service, letter): letter
+               for letter in ("8bit", "leading-dots", "lines-5000")}
     with Client(gate(server, way=way, service=service).address, source=CLIENT) as client:
         client.hello("who.client.test")
-        assert sent(client, recipient, MESSAGES["leading-dots"]).code == 250
+        for recipient, letter in letters.items():
+            sending = "chunks" if letter == "lines-5000" else "DATA"
+            assert sent(client, recipient, MESSAGES[letter], sending, parameters=" BODY=8BITMIME").code == 250
         client.quit()
-    trace = check_arrived(server, "leading-dots", recipient, MESSAGES["leading-dots"])
-    assert b"[127.0.0.2]" in trace
-    head = server.only_message(recipient).head
-    assert b"who.client.test" in head
-    assert (b"[127.0.0.2]" in head, b"[127.0.0.1]" in head) == (way != "none", way == "none"), head
+    for recipient, letter in letters.items():
+        assert b"[127.0.0.2]" in check_arrived(server, letter, recipient, MESSAGES[letter])
+        head = server.only_message(recipient).head
+        assert b"who.client.test" in head
+        assert (b"[127.0.0.2]" in head, b"[127.0.0.1]" in head) == (way != "none", way == "none"), head
 
 
 @pytest.mark.parametrize("way", ["proxy-v1", "proxy-v2"])
@@ -408,7 +415,8 @@ def test_pipelined_chunks(server, gate):
         client.hello()
         client.send(b"".join(
             b"MAIL FROM:<sender@example.com>\r\nRCPT TO:<chunked-%d@example.org>\r\n" % number
-            + b"".join(chunks(content, [7, 7, len(content) - 1])) for number, content in enumerate(contents)) + b"QUIT\r\n")
+            + b"".join(chunks(content, [7, 7, len(content) - 1])) for number, content in enumerate(contents))
+            + b"QUIT\r\n")
         assert [reply.code for reply in client.all_replies()] == [250] * 12 + [221]
     for number, content in enumerate(contents):
         check_arrived(server, "leading-dots", f"chunked-{number}@example.org", content)
