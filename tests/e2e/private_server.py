@@ -81,13 +81,17 @@ class PrivateServer:
 
     def start(self):
         assert os.path.isdir(self.unpacked), f"{self.unpacked} is missing: make servers"
-        self._furnish()
         self.ports = {service: net.free_port() for service in self.SERVICES}
-        self.write_files()
+        umask = os.umask(0o022)  # root's is stricter on many a machine, and the server's users have to get in
+        try:
+            self._furnish()
+            self.write_files()
+        finally:
+            os.umask(umask)
         with open(self.dir + "/said", "wb") as said:
             self.process = subprocess.Popen(["chroot", self.dir, self.PROGRAMS[0], *self.ARGUMENTS], cwd="/",
                                             stdin=subprocess.DEVNULL, stdout=said, stderr=said,
-                                            env={"PATH": PATH}, start_new_session=True)
+                                            env={"PATH": PATH}, umask=0o022, start_new_session=True)
         net.wait_until(lambda: self._listens() or self.process.poll() is not None, 20,
                        f"{self.NAME} does not listen", self.story)
         assert self.process.poll() is None, f"{self.NAME} ended at once\n{self.story()}"
