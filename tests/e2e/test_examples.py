@@ -50,7 +50,7 @@ def test_postfix_knows_all_of_it(tmp_path, name):
 def table():
     """What INSTALL says of main.cf's parameters: [(their names, what is said)]."""
     with open(ROOT + "/INSTALL") as f:
-        text = f.read().split("\n18. From main.cf to postern.conf\n")[1].split("\n\n")[1]
+        text = f.read().split("\n19. From main.cf to postern.conf\n")[1].split("\n\n")[1]
     rows = re.sub(r",\n {4}(?=\w)|\n {5,}", lambda found: ", " if found[0][0] == "," else "  ", text).splitlines()
     return [re.fullmatch(r" {4}(\S.*?) {2,}(\S.*)", row).groups() for row in rows]
 

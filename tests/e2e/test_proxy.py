@@ -41,6 +41,13 @@ TLS = """127.0.0.1:{starttls}  inet  n - n - 100 smtpd -o smtpd_upstream_proxy_p
 tlsmgr    unix  - - n 1000? 1 tlsmgr"""
 
 
+def documented(first, last):
+    """The lines of INSTALL from one to another, without their indent."""
+    with open(postern_program.ROOT + "/INSTALL") as f:
+        found = re.search(rf"^ +{first}(?:.*\n)+? +{last}.*$", f.read(), re.M)
+    return "\n".join(line.strip() for line in found.group().splitlines())
+
+
 BESIDE_POSTSCREEN = "dnsblog unix - - n - 0 dnsblog\ntlsproxy unix - - n - 0 tlsproxy\n"
 
 
