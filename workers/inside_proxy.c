@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -98,11 +99,9 @@ static bool is_unknown_command(int code)
 /* Who names it has heard of it; Sendmail's echo of an unknown command does that, too, and was found out before. */
 static bool names_client(const struct inside *in, const struct reply *reply)
 {
-    char text[IPADDR_TEXT_MAX + 2] = "[", *end;
-    ipaddr_print(&in->who->client->address, text + 1);
-    end = text + strlen(text);
-    end[0] = ']';
-    end[1] = '\0';
+    char address[IPADDR_TEXT_MAX], text[IPADDR_TEXT_MAX + 2];
+    ipaddr_print(&in->who->client->address, address);
+    snprintf(text, sizeof(text), "[%s]", address);
     return has_words(reply->text, text);
 }
 
