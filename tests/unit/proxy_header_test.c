@@ -111,9 +111,10 @@ static const struct slice bad[] = {
     SLICE(SIGNATURE "\x21\x11\0\0"),
     SLICE(SIGNATURE "\x21\x21\0\x0c" FOUR_ENDS),
     SLICE(SIGNATURE "\x21\x31\0\x0c" FOUR_ENDS),
-    SLICE(SIGNATURE "\x21\x11\0\x0d" FOUR_ENDS "\x04"),             /* cut TLVs */
-    SLICE(SIGNATURE "\x21\x11\0\x0f" FOUR_ENDS "\x04\0\x01"),       /* one that says more than there is */
-    SLICE(SIGNATURE "\x21\x11\0\x12" FOUR_ENDS "\x04\xff\xff" "abc"),
+    SLICE(SIGNATURE "\x21\x11\0\x0d" FOUR_ENDS "\x04"),       /* cut TLVs */
+    SLICE(SIGNATURE "\x21\x11\0\x0f" FOUR_ENDS "\x04\0\x01"), /* one that says more than there is */
+    SLICE(SIGNATURE "\x21\x11\0\x12" FOUR_ENDS "\x04\xff\xff"
+                    "abc"),
     SLICE(SIGNATURE "\x21\x11\x08\x01"), /* 2049 octets */
     SLICE(SIGNATURE "\x21\x11\xff\xff"),
     SLICE(SIGNATURE "\x20\0\x08\x01"),
