@@ -66,6 +66,7 @@ class Exim(PrivateServer):
         for path in ("/var/spool/exim4", "/var/log/exim4"):
             self.directory(path, "Debian-exim")
         os.chown(self.dir + "/etc/key.pem", 601, 601)
+        os.chmod(self.dir + self.PROGRAMS[0], 0o4755)  # who delivers is started by Debian-exim, and becomes mail
         example = self.example("exim.conf", "proxy", r"\{10025\}")
         self.write("/etc/exim4/exim4.conf", CONFIGURATION.format(example=example, size_limit=SIZE_LIMIT, **self.ports))
 

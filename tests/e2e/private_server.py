@@ -38,9 +38,12 @@ ETC = {
 
 
 def why_impossible(directory):
-    """In words, or None: devices must be made and work there (CAP_MKNOD), chroot must be allowed (CAP_SYS_CHROOT)."""
+    """In words, or None: devices must be made and work there (CAP_MKNOD), chroot must be allowed (CAP_SYS_CHROOT), and
+    a program's setuid bit must count."""
     if shutil.which("apt-get") is None:
         return "this is not Debian, whose packages tests/unpack unpacks"
+    if os.statvfs(directory).f_flag & os.ST_NOSUID:
+        return f"{directory} is mounted nosuid"
     try:
         os.mknod(f"{directory}/try", stat.S_IFCHR | 0o666, os.makedev(*DEVICES["null"]))
         with open(f"{directory}/try", "w") as device:
