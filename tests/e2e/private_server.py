@@ -105,7 +105,10 @@ class PrivateServer:
             self.process.kill()
             self.process.wait()
         for pid in self.processes():
-            os.kill(pid, signal.SIGKILL)
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it ended by itself
         net.wait_until(lambda: not self.processes(), 10, f"{self.NAME} does not end", self.story)
 
     def processes(self):
