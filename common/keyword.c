@@ -4,14 +4,14 @@
 _Static_assert((int)KEYWORD_NUMBERS <= (int)HEARD_NUMBERS, "struct heard has room for all of them");
 
 const struct keyword_row keyword_rows[KEYWORDS] = {
-    {KEYWORD_PIPELINING, "PIPELINING"},       {KEYWORD_SIZE, "SIZE"},
-    {KEYWORD_STARTTLS, "STARTTLS"},           {KEYWORD_ENHANCEDSTATUSCODES, "ENHANCEDSTATUSCODES"},
-    {KEYWORD_8BITMIME, "8BITMIME"},           {KEYWORD_DSN, "DSN"},
-    {KEYWORD_SMTPUTF8, "SMTPUTF8"},           {KEYWORD_CHUNKING, "CHUNKING"},
-    {KEYWORD_BINARYMIME, "BINARYMIME"},       {KEYWORD_REQUIRETLS, "REQUIRETLS"},
-    {KEYWORD_MT_PRIORITY, "MT-PRIORITY"},     {KEYWORD_FUTURERELEASE, "FUTURERELEASE"},
-    {KEYWORD_DELIVERBY, "DELIVERBY"},         {KEYWORD_LIMITS, "LIMITS"},
-    {KEYWORD_XCLIENT, "XCLIENT"},             {KEYWORD_XFORWARD, "XFORWARD"},
+    {KEYWORD_PIPELINING, "PIPELINING"},   {KEYWORD_SIZE, "SIZE"},
+    {KEYWORD_STARTTLS, "STARTTLS"},       {KEYWORD_ENHANCEDSTATUSCODES, "ENHANCEDSTATUSCODES"},
+    {KEYWORD_8BITMIME, "8BITMIME"},       {KEYWORD_DSN, "DSN"},
+    {KEYWORD_SMTPUTF8, "SMTPUTF8"},       {KEYWORD_CHUNKING, "CHUNKING"},
+    {KEYWORD_BINARYMIME, "BINARYMIME"},   {KEYWORD_REQUIRETLS, "REQUIRETLS"},
+    {KEYWORD_MT_PRIORITY, "MT-PRIORITY"}, {KEYWORD_FUTURERELEASE, "FUTURERELEASE"},
+    {KEYWORD_DELIVERBY, "DELIVERBY"},     {KEYWORD_LIMITS, "LIMITS"},
+    {KEYWORD_XCLIENT, "XCLIENT"},         {KEYWORD_XFORWARD, "XFORWARD"},
 };
 
 const struct keyword_row auth_mechanism_rows[AUTH_MECHANISMS] = {
@@ -51,6 +51,26 @@ void keyword_merge(struct keyword_memory *memory, uint32_t keywords, const uint6
     memory->known = true;
 }
 
+/* RFC 5321 section 4.5.3.1.7: nobody offers less than 64K, and mail that is too big for a rumour is bounced. The rest
+ * as its RFC has it. */
+static const struct range {
+    uint64_t least, most;
+} ranges[KEYWORD_NUMBERS] = {
+    [NUMBER_SIZE] = {65536, UINT64_MAX},
+    [NUMBER_RCPTMAX] = {1, 999999},
+    [NUMBER_MAILMAX] = {1, 999999},
+    [NUMBER_RCPTDOMAINMAX] = {1, 999999},
+    [NUMBER_BY_MIN] = {1, 999999999},
+    [NUMBER_HOLD_FOR] = {1, 999999999},
+    [NUMBER_HOLD_UNTIL] = {1, UINT64_C(253402300799)},
+    [NUMBER_PRIORITIES] = {1, 3},
+};
+
+static uint64_t in_range(int which, uint64_t number)
+{
+    return number >= ranges[which].least && number <= ranges[which].most ? number : 0;
+}
+
 static void merge_words(struct keyword_memory *memory, const struct heard_words *words, uint32_t now)
 {
     uint64_t word = atomic_load(&words->keywords), numbers[KEYWORD_NUMBERS];
@@ -58,8 +78,11 @@ static void merge_words(struct keyword_memory *memory, const struct heard_words 
     if ((word & KEYWORD_HEARD) == 0 || epoch > now || now - epoch > 1)
         return;
     for (int i = 0; i < KEYWORD_NUMBERS; i++)
-        numbers[i] = atomic_load(&words->numbers[i]);
-    keyword_merge(memory, (uint32_t)word & KEYWORDS_REMEMBERED, numbers);
+        numbers[i] = in_range(i, atomic_load(&words->numbers[i]));
+    uint32_t keywords = (uint32_t)word & KEYWORDS_REMEMBERED;
+    if (numbers[NUMBER_HOLD_FOR] == 0 || numbers[NUMBER_HOLD_UNTIL] == 0)
+        keywords &= ~(uint32_t)KEYWORD_FUTURERELEASE; /* it is none without them */
+    keyword_merge(memory, keywords, numbers);
 }
 
 struct keyword_memory keyword_recall(const struct heard *heard, int64_t now_ms)

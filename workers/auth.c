@@ -63,13 +63,18 @@ bool auth_is_bound(const struct session *s)
     return s->auth != NULL && !s->auth_vouched;
 }
 
+bool auth_lives(struct session *s, struct reply *reply_out)
+{
+    return !auth_is_bound(s) || envelope_keeps_inside(s, reply_out);
+}
+
 /* Not a new inside connection, as another name would need (L6): nobody could authenticate on that. The one that there
  * is serves the name that it knows, so the session goes on under it. */
 bool auth_bears_name(struct session *s, struct slice name, struct reply *reply_out)
 {
     if (!auth_is_bound(s))
         return true;
-    if (!envelope_keeps_inside(s, reply_out))
+    if (!auth_lives(s, reply_out))
         return false;
     if (slice_equal(slice_of(s->inside.name), name))
         return true;
@@ -288,8 +293,10 @@ static const struct reply *parse(const struct session *s, struct slice argument,
         return &REPLY_SYNTAX;
     if ((*mechanism_out & auth_options_mechanisms(options_of(s))) == 0)
         return &REPLY_MECHANISM;
-    bool fine = sasl_is_base64(*initial_out) || slice_is_word(*initial_out, "=");
-    return fine ? NULL : &REPLY_NOT_BASE64;
+    bool is_empty = slice_is_word(*initial_out, "=");
+    if (is_empty && *mechanism_out == KEYWORD_AUTH_LOGIN)
+        return &REPLY_SYNTAX; /* an empty name; whom inside would ask for then, nobody could tell */
+    return is_empty || sasl_is_base64(*initial_out) ? NULL : &REPLY_NOT_BASE64;
 }
 
 /* What EHLO said from memory may be gone: that is our trouble. What it did not say is the client's. */

@@ -17,6 +17,8 @@ uint32_t auth_offers(const struct session *s, uint32_t inside);
 const struct reply *auth_demand(const struct session *s, enum verb verb);
 /* Does it live and die with the inside connection on which it succeeded? */
 bool auth_is_bound(const struct session *s);
+/* False: it is bound to a connection that is not there any more: the session is over, *reply_out says so (L1). */
+bool auth_lives(struct session *s, struct reply *reply_out);
 /* The name that EHLO or HELO brings cannot be taken, since AUTH has succeeded under another one, or what it succeeded
  * on is lost. False: *reply_out says so. */
 bool auth_bears_name(struct session *s, struct slice name, struct reply *reply_out);

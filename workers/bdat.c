@@ -41,18 +41,18 @@ static bool begin_message(struct session *s, struct reply *reply_out)
 }
 
 /* Inside never opened its ears, but the client goes on to the last chunk; only then is the transaction over. */
-static void answer_unopened(struct session *s)
+static struct reply answer_unopened(struct session *s)
 {
-    struct transfer *t = &s->transaction.transfer;
-    bool is_last = s->chunk.is_last;
-    if (!transfer_skip_chunk(s, &t->answer))
-        return;
-    session_reply(s, &t->answer);
+    const struct reply *answer = &s->transaction.transfer.answer;
     session_move(s, PHASE_CHUNK);
-    if (is_last) {
-        envelope_drop(s, NULL);
-        session_move(s, PHASE_HELLO);
-    }
+    if (!transfer_skip_chunk(s, answer))
+        return REPLY_NOTHING;
+    if (!s->chunk.is_last)
+        return *answer;
+    session_reply(s, answer); /* before it goes with the transaction */
+    envelope_drop(s, NULL);
+    session_move(s, PHASE_HELLO);
+    return REPLY_NOTHING;
 }
 
 struct reply bdat_answer(struct session *s, const struct command *command)
@@ -64,9 +64,5 @@ struct reply bdat_answer(struct session *s, const struct command *command)
             return reply;
         transfer_refuse_chunks(s, &reply);
     }
-    if (s->transaction.transfer.is_opened)
-        transfer_chunk(s);
-    else
-        answer_unopened(s);
-    return REPLY_NOTHING;
+    return s->transaction.transfer.is_opened ? transfer_chunk(s) : answer_unopened(s);
 }

@@ -30,7 +30,8 @@ static const struct reply REPLY_HELLO_FIRST = REPLY(503, "5.5.1", "Say EHLO or H
 static const struct reply REPLY_MAIL_FIRST = REPLY(503, "5.5.1", "Say MAIL first");
 static const struct reply REPLY_MAIL_REFUSED = REPLY(503, "5.5.1", "MAIL was refused");
 static const struct reply REPLY_NESTED = REPLY(503, "5.5.1", "A transaction is under way; RSET ends it");
-static const struct reply REPLY_IN_CHUNKS = REPLY(503, "5.5.1", "A message in chunks is under way; BDAT goes on with it");
+static const struct reply REPLY_IN_CHUNKS =
+    REPLY(503, "5.5.1", "A message in chunks is under way; BDAT goes on with it");
 static const struct reply REPLY_NO_RECIPIENTS = REPLY(554, "5.5.1", "No valid recipients");
 static const struct reply REPLY_NO_ARGUMENT = REPLY(501, "5.5.4", "This command takes no argument");
 static const struct reply REPLY_ARGUMENT = REPLY(501, "5.5.4", "This command needs an argument");
@@ -90,6 +91,8 @@ static bool accept_name(struct session *s, const struct command *command, struct
     if (!auth_bears_name(s, command->argument, reply_out))
         return false;
     leave_old_name(s, command->argument);
+    if (!auth_lives(s, reply_out))
+        return false;
     snprintf(s->name, sizeof(s->name), "%.*s", SLICE_ARGS(command->argument));
     s->esmtp = command->verb == VERB_EHLO;
     struct verdict verdict = check_stage(s, STAGE_HELO, NULL);
@@ -219,16 +222,28 @@ static const struct row *row_of(enum verb verb, enum phase phase)
 }
 
 /* RFC 2920 section 3.1: what ends a group. Nothing may lie behind it before its reply (L6). */
-static bool ends_a_group(enum verb verb)
+static bool ends_a_group(const struct session *s, enum verb verb)
 {
+    if (verb == VERB_XCLIENT)
+        return xclient_from_may(s); /* its reply is a banner */
     return verb == VERB_EHLO || verb == VERB_HELO || verb == VERB_DATA || verb == VERB_STARTTLS || verb == VERB_AUTH;
 }
 
-/* Everything but an envelope that is accepted is idle talk; a message that is accepted makes up for it. */
-static bool brings_mail_forward(enum verb verb, const struct reply *reply)
+/* Everything but an envelope or a chunk that is accepted is idle talk; a message that is accepted makes up for it. */
+static bool brings_mail_forward(const struct session *s, enum verb verb, const struct reply *reply)
 {
-    bool envelope = verb == VERB_MAIL || verb == VERB_RCPT || verb == VERB_DATA;
-    return reply->code == 0 || (envelope && reply_class(reply) == 2);
+    bool accepted = reply_class(reply) == 2;
+    switch ((int)verb) {
+    case VERB_MAIL:
+    case VERB_RCPT:
+        return accepted;
+    case VERB_BDAT:
+        return reply->code == 0 || (accepted && s->chunk.size > 0);
+    case VERB_XCLIENT:
+        return false;
+    default:
+        return reply->code == 0;
+    }
 }
 
 /* What is withheld from this client is not understood either. */
@@ -237,7 +252,11 @@ static bool is_withheld(const struct session *s, enum verb verb)
     static const struct {
         enum verb verb;
         uint32_t keyword;
-    } brought[] = {{VERB_BDAT, KEYWORD_CHUNKING}, {VERB_STARTTLS, KEYWORD_STARTTLS}, {VERB_AUTH, KEYWORDS_AUTH}};
+    } brought[] = {{VERB_BDAT, KEYWORD_CHUNKING},
+                   {VERB_STARTTLS, KEYWORD_STARTTLS},
+                   {VERB_AUTH, KEYWORDS_AUTH},
+                   {VERB_XCLIENT, KEYWORD_XCLIENT},
+                   {VERB_XFORWARD, KEYWORD_XFORWARD}};
     for (size_t i = 0; i < sizeof(brought) / sizeof(brought[0]); i++)
         if (verb == brought[i].verb)
             return (s->rules.withheld & brought[i].keyword) != 0;
@@ -277,7 +296,8 @@ static struct reply answer(struct session *s, const struct command *command)
 /* The reply, or 421 in its place when there were too many that led nowhere. */
 static struct reply within_reason(struct session *s, enum verb verb, const struct reply *reply)
 {
-    if (s->phase == PHASE_CLOSED || brings_mail_forward(verb, reply) || ++s->idle_commands <= s->options->max_commands)
+    if (s->phase == PHASE_CLOSED || brings_mail_forward(s, verb, reply) ||
+        ++s->idle_commands <= s->options->max_commands)
         return *reply;
     session_end(s, "too many commands");
     return REPLY_TOO_MANY_COMMANDS;
@@ -285,7 +305,7 @@ static struct reply within_reason(struct session *s, enum verb verb, const struc
 
 static void obey(struct session *s, const struct command *command)
 {
-    bool alone = ends_a_group(command->verb), chunk = command->verb == VERB_BDAT;
+    bool alone = ends_a_group(s, command->verb), chunk = command->verb == VERB_BDAT;
     if ((alone && session_spoke_early(s)) || (chunk && !bdat_begin(s, command)))
         return;
     struct reply reply = answer(s, command);
@@ -324,12 +344,20 @@ static bool belongs_to_refused(struct session *s, struct slice line)
     return refused;
 }
 
+/* What follows such a line may be octets of a message, however wrong it is. */
+static bool begins_a_chunk(struct slice line)
+{
+    return slice_is_word(slice_take_word(&line), verb_name(VERB_BDAT));
+}
+
 static void take_line(struct session *s, struct slice line)
 {
     struct command command;
     int errors = s->errors;
     enum command_fault fault = command_parse(line, &command);
-    if (fault != COMMAND_FINE)
+    if (fault != COMMAND_FINE && begins_a_chunk(line))
+        bdat_begin(s, &command); /* without a size, to us */
+    else if (fault != COMMAND_FINE)
         blame_line(s, FAULT_REPLIES[fault]);
     else
         obey(s, &command);

@@ -62,6 +62,7 @@ void envelope_drop(struct session *s, const char *why)
             inside_lost(in, LEVEL_WARNING, "inside refuses RSET", "", &reply);
         if (asked == ASKED_GONE)
             session_end(s, "client hung up");
+        in->forwarded = 0;
     }
     s->forwarded = (struct attributes){0};
     bool all_refused = s->transaction.accepted_recipients == 0 && s->transaction.refused_recipients > 0;
@@ -100,7 +101,7 @@ static bool begin_line(struct session *s, struct reply *reply_out)
 
 bool envelope_keeps_inside(struct session *s, struct reply *reply_out)
 {
-    if (inside_line(&s->inside, reply_out))
+    if (s->phase != PHASE_CLOSED && inside_line(&s->inside, reply_out))
         return true;
     session_end(s, "inside lost after AUTH");
     *reply_out = REPLY_LOGIN_LOST;

@@ -26,6 +26,8 @@ void inside_init(struct inside *in, struct wait *wait, const struct backend *bac
     in->hailed = false;
     in->passed = false;
     in->hushed = false;
+    in->offers = (struct extensions){0};
+    in->forwarded = 0;
     in->name[0] = '\0';
     in->trouble[0] = '\0';
 }
@@ -37,6 +39,8 @@ static void forget(struct inside *in)
     in->state = INSIDE_CLOSED;
     in->passed = false;
     in->hailed = false;
+    in->offers = (struct extensions){0};
+    in->forwarded = 0;
 }
 
 void inside_break_off(struct inside *in)

@@ -59,7 +59,7 @@ static void begin(struct session *s, const struct session_setup *setup, int fd, 
                                     .reverse_name = &s->client_reverse_name,
                                     .helo = s->name,
                                     .esmtp = &s->esmtp,
-                                    .login = s->login,
+                                    .login = s->vouched_login,
                                     .transcript = &s->transcript};
     stream_init(&s->outside, setup->wait, s->outside_in, sizeof(s->outside_in), s->outside_out, sizeof(s->outside_out));
     stream_open(&s->outside, fd);

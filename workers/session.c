@@ -65,6 +65,7 @@ void session_start_over(struct session *s)
     s->auth = NULL;
     s->auth_vouched = false;
     memset(s->login, 0, sizeof(s->login));
+    memset(s->vouched_login, 0, sizeof(s->vouched_login));
     s->forwarded = (struct attributes){0};
     s->name[0] = '\0';
     s->esmtp = false;

@@ -122,10 +122,12 @@ struct session {
         bool allowed;
     } at_greeting; /* what was known of the client before it said anything */
 
-    const char *auth;               /* the mechanism by which AUTH succeeded, or XCLIENT; NULL: it did not */
-    bool auth_vouched;              /* by XCLIENT: no connection inside is bound to it */
-    char login[SASL_LOGIN_MAX + 1]; /* .. and for whom; "" where that is not known */
-    bool may_forward;               /* XFORWARD: of whom it got the next message */
+    const char *auth;                       /* the mechanism by which AUTH succeeded, or XCLIENT; NULL: it did not */
+    bool auth_vouched;                      /* by XCLIENT: no connection inside is bound to it */
+    char login[SASL_LOGIN_MAX + 1];         /* .. and for whom; "" where that is not known */
+    char vouched_login[SASL_LOGIN_MAX + 1]; /* for whom XCLIENT does: this alone goes inside by XCLIENT */
+    bool renamed;                           /* XCLIENT has named the client */
+    bool may_forward;                       /* XFORWARD: of whom it got the next message */
     struct attributes forwarded;
 
     bool esmtp;                   /* EHLO, not HELO */

@@ -13,6 +13,8 @@ static const struct reply REPLY_NOT_PROVIDED = REPLY(502, "5.5.1", "Command not 
 static const struct reply REPLY_NO_ARGUMENT = REPLY(501, "5.5.4", "STARTTLS takes no argument");
 static const struct reply REPLY_ON_ALREADY = REPLY(503, "5.5.1", "TLS is on already");
 static const struct reply REPLY_EHLO_FIRST = REPLY(503, "5.5.1", "Say EHLO first");
+/* Who the client is would have been said in the clear, by anybody on the way (L6). */
+static const struct reply REPLY_RENAMED = REPLY(503, "5.5.1", "XCLIENT was said in the clear; say STARTTLS before it");
 static const struct reply REPLY_NESTED = REPLY(503, "5.5.1", "A transaction is under way; RSET ends it");
 static const struct reply REPLY_NOT_NOW = REPLY(454, "4.7.0", "TLS cannot be started now");
 static const struct reply REPLY_NOTHING = {0};
@@ -30,7 +32,7 @@ static bool is_on(const struct session *s)
 bool starttls_is_offered(const struct session *s)
 {
     bool to_be_asked_for = mode_of(s) == TLS_MODE_MAY || mode_of(s) == TLS_MODE_REQUIRE;
-    return s->service->tls != NULL && to_be_asked_for && !is_on(s);
+    return s->service->tls != NULL && to_be_asked_for && !is_on(s) && !s->renamed;
 }
 
 static bool must_use_it(const struct session *s)
@@ -100,6 +102,8 @@ static const struct reply *objection(const struct session *s, const struct comma
         return &REPLY_NOT_PROVIDED;
     if (is_on(s))
         return &REPLY_ON_ALREADY;
+    if (s->renamed)
+        return &REPLY_RENAMED;
     if (command->argument.size > 0)
         return &REPLY_NO_ARGUMENT;
     if (s->transaction.begun)

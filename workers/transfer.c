@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: ISC */
-#include <stdio.h>
-
 #include "common/clock.h"
 
 #include "workers/transaction.h"
@@ -104,6 +102,15 @@ static void cut_short(struct transfer *t)
     session_reply(s, &t->answer);
 }
 
+/* It is that of all chunks together, whatever they bring and however fast they come (L5). */
+static void heed_deadline(struct transfer *t)
+{
+    if (clock_ms() < t->deadline_ms)
+        return;
+    transfer_time_out(t);
+    cut_short(t);
+}
+
 static bool is_read(const struct transfer *t)
 {
     return t->framing != FRAMING_DATA && t->chunk_left == 0;
@@ -141,6 +148,16 @@ static struct transfer *begin(struct session *s, enum framing framing)
     return t;
 }
 
+/* Replies that are due leave before anything is waited for (RFC 2920 section 3.2), and while inside cannot disturb. */
+static bool outside_listens(struct session *s)
+{
+    if (session_flush(s) == IO_OK)
+        return true;
+    inside_break_off(&s->inside);
+    transaction_close(s, "aborted");
+    return false;
+}
+
 void transfer_streamed(struct session *s)
 {
     struct transfer *t = begin(s, FRAMING_DATA);
@@ -176,62 +193,81 @@ void transfer_refuse_chunks(struct session *s, const struct reply *answer)
     transfer_keep_answer(t, answer);
 }
 
+/* Whoever has none that goes on, all of it is for this chunk alone. */
+static struct transfer *transfer_of(struct session *s, struct transfer *own, const struct reply *answer)
+{
+    struct transfer *t = &s->transaction.transfer;
+    if (t->s != NULL)
+        return t;
+    *own = (struct transfer){.s = s, .framing = FRAMING_CHUNKS, .refused = true, .answer = *answer};
+    own->deadline_ms = clock_deadline(s->options->message_timeout_ms);
+    return own;
+}
+
 bool transfer_skip_chunk(struct session *s, const struct reply *answer)
 {
-    struct transfer t = {.s = s, .framing = FRAMING_CHUNKS, .chunk_left = s->chunk.size, .refused = true};
-    t.answer = *answer;
-    t.deadline_ms = clock_deadline(s->options->message_timeout_ms);
+    struct transfer own, *t = transfer_of(s, &own, answer);
+    t->chunk_left = s->chunk.size;
     s->chunk.is_unread = false;
-    while (t.chunk_left > 0 && s->phase != PHASE_CLOSED) {
+    heed_deadline(t);
+    while (t->chunk_left > 0 && s->phase != PHASE_CLOSED) {
         size_t unread = buffer_unread(&s->outside.in).size;
         if (unread == 0)
-            fill(&t);
-        size_t taken = unread < t.chunk_left ? unread : (size_t)t.chunk_left;
+            fill(t);
+        size_t taken = unread < t->chunk_left ? unread : (size_t)t->chunk_left;
         buffer_consume(&s->outside.in, taken);
-        t.chunk_left -= taken;
-        t.drained_bytes += taken;
-        cut_short(&t);
+        t->chunk_left -= taken;
+        t->drained_bytes += taken;
+        cut_short(t);
     }
     return s->phase != PHASE_CLOSED;
 }
 
 /* RFC 3030 section 2: each chunk has its reply. This one is no yes to the message. */
-static void answer_chunk(struct transfer *t, uint64_t size)
+static struct reply reply_to_chunk(const struct transfer *t, uint64_t size)
 {
-    char text[64];
-    int length = snprintf(text, sizeof(text), "%llu octets received", (unsigned long long)size);
-    struct reply received = {250, "2.0.0", slice_make(text, (size_t)length)};
-    session_reply(t->s, t->refused ? &t->answer : &received);
-    session_move(t->s, PHASE_CHUNK);
+    struct session *s = t->s;
+    if (t->refused)
+        return t->answer;
+    buffer_init(&s->said, s->said_text, sizeof(s->said_text));
+    buffer_print(&s->said, "%llu octets received", (unsigned long long)size);
+    return (struct reply){250, "2.0.0", buffer_unread(&s->said)};
 }
 
-void transfer_chunk(struct session *s)
+static bool read_chunk(struct transfer *t, uint64_t size)
 {
-    struct transfer *t = &s->transaction.transfer;
-    uint64_t size = s->chunk.size;
-    s->chunk.is_unread = false;
     t->chunk_left = size;
-    t->is_last = s->chunk.is_last;
-    if (session_flush(s) != IO_OK) { /* replies that are due (RFC 2920 section 3.2), while inside cannot disturb */
-        inside_break_off(&s->inside);
-        transaction_close(s, "aborted");
-        return;
-    }
-    session_move(s, PHASE_MESSAGE);
+    heed_deadline(t);
     transfer_weigh(t, size);
     if (!t->refused)
         transfer_watch(t, true);
     if (!read_message(t)) {
         abort_transfer(t);
-        return;
+        return false;
     }
-    transcript_data(&s->transcript, TRANSCRIPT_CLIENT, TRANSCRIPT_IN, size);
+    transcript_data(&t->s->transcript, TRANSCRIPT_CLIENT, TRANSCRIPT_IN, size);
     if (size == 0 && ends_with_chunk(t))
         transfer_judge(t, true);
+    return true;
+}
+
+struct reply transfer_chunk(struct session *s)
+{
+    static const struct reply nothing = {0};
+    struct transfer *t = &s->transaction.transfer;
+    uint64_t size = s->chunk.size;
+    s->chunk.is_unread = false;
+    t->is_last = s->chunk.is_last;
+    if (!outside_listens(s))
+        return nothing;
+    session_move(s, PHASE_MESSAGE);
+    if (!read_chunk(t, size))
+        return nothing;
     if (t->is_last) {
         transfer_end(t);
-        return;
+        return nothing;
     }
     transfer_watch(t, false);
-    answer_chunk(t, size);
+    session_move(s, PHASE_CHUNK);
+    return reply_to_chunk(t, size);
 }

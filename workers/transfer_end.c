@@ -14,13 +14,11 @@
 /* Up to the very end: what is still to go before the word that ends the message. Inside must have said nothing yet. */
 static bool is_ready(struct transfer *t)
 {
-    if (stream_input(&t->s->inside.stream) != INPUT_NONE) {
-        transfer_hear_early(t);
-        return false;
-    }
     transfer_begin_message(t, slice_of("")); /* an empty message has had no run */
     if (t->framing == FRAMING_BINARY && t->count > 0)
         transfer_forward(t);
+    if (!t->refused && stream_input(&t->s->inside.stream) != INPUT_NONE)
+        transfer_hear_early(t);
     return !t->refused;
 }
 
@@ -93,6 +91,7 @@ static void conclude(struct transfer *t)
     wait_invite(s->setup->wait, &s->outside_watch);
     inside_unhush(&s->inside);
     s->transaction.open_inside = false;
+    s->inside.forwarded = 0;
     if (heard != IO_OK || has_hung_up(s))
         note_unheard(s);
     if (t->delivered) {

@@ -180,7 +180,7 @@ static void hear_chunk(struct transfer *t)
 {
     struct reply reply;
     struct inside *in = &t->s->inside;
-    switch (inside_hear(in, EXPECT_25X, clock_deadline(in->backend->block_timeout_ms), &reply)) {
+    switch (inside_hear(in, EXPECT_25X, inside_sooner(t->deadline_ms, in->backend->block_timeout_ms), &reply)) {
     case ASKED_ANSWERED:
         if (reply_class(&reply) == 2)
             return;

@@ -41,6 +41,7 @@ static void take_login(struct session *s, const struct attribute_value *login)
     if (login->state != ATTRIBUTE_KNOWN)
         return;
     snprintf(s->login, sizeof(s->login), "%s", login->text);
+    snprintf(s->vouched_login, sizeof(s->vouched_login), "%s", login->text);
     s->auth = "XCLIENT";
     s->auth_vouched = true;
     s->allowed = true; /* as after AUTH */
@@ -62,6 +63,7 @@ static void become(struct session *s, const struct attributes *said)
     s->client_name = *attributes_get(said, ATTRIBUTE_NAME);
     s->client_reverse_name = *attributes_get(said, ATTRIBUTE_REVERSE_NAME);
     s->client_untold = false;
+    s->renamed = true;
     session_change_client(s, &client, &local);
     check_begin_session(s);
     take_login(s, attributes_get(said, ATTRIBUTE_LOGIN));

@@ -59,8 +59,10 @@ static enum asked add(struct session *s, enum attribute which, struct reply *rep
     struct buffer *out = &s->inside.stream.out;
     struct attribute_value value = value_of(s, which);
     size_t before = out->end;
-    if (value.state == ATTRIBUTE_NOT_SAID)
+    /* What was said for a message that came to nothing is taken back. */
+    if (value.state == ATTRIBUTE_NOT_SAID && (s->inside.forwarded & (uint32_t)which) == 0)
         return ASKED_ANSWERED;
+    s->inside.forwarded |= (uint32_t)which;
     if (before == 0)
         buffer_put_text(out, VERB);
     attributes_print(out, which, &value);

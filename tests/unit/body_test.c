@@ -372,7 +372,8 @@ static void chunks_and_what_is_mended(void **unused)
             for (size_t size = 0; size < 70; size += 5) {
                 char line[70];
                 memset(line, 'x', sizeof line);
-                check_input(put_together(memory, sizeof memory, slice_make(line, size), vectors[i].vector, second), true);
+                check_input(put_together(memory, sizeof memory, slice_make(line, size), vectors[i].vector, second),
+                            true);
             }
         check_every_input_of(6);
         check_long_inputs(500);

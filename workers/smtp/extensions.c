@@ -222,9 +222,14 @@ static bool print_auth(struct buffer *to, uint32_t keywords)
 bool extensions_print(struct buffer *to, struct slice greeting, const struct extensions *offered)
 {
     bool fits = buffer_put(to, greeting);
-    for (size_t i = 0; i < KEYWORDS; i++)
-        if (offered->keywords & keyword_rows[i].bit)
-            fits = fits && buffer_put_char(to, '\n') && buffer_put_text(to, keyword_rows[i].text) &&
-                   print_arguments(to, keyword_rows[i].bit, offered);
+    for (size_t i = 0; fits && i < KEYWORDS; i++) {
+        size_t before = to->end;
+        if ((offered->keywords & keyword_rows[i].bit) == 0)
+            continue;
+        fits = buffer_put_char(to, '\n') && buffer_put_text(to, keyword_rows[i].text) &&
+               print_arguments(to, keyword_rows[i].bit, offered);
+        if (!fits)
+            to->end = before; /* whole lines only */
+    }
     return fits && print_auth(to, offered->keywords);
 }
