@@ -154,12 +154,6 @@ static const struct reply *parameter_reply(enum parameter_fault fault)
     return replies[fault];
 }
 
-static struct reply blame(struct session *s, const struct reply *fault, struct slice culprit)
-{
-    struct reply reply = culprit.size > 0 ? session_name(s, fault, culprit) : *fault;
-    return session_blame(s, &reply);
-}
-
 /* The path off the front of *rest; NULL, or the reply to what is wrong. */
 static const struct reply *parse_sender(struct slice *rest, struct path *path)
 {
@@ -243,7 +237,7 @@ static struct reply answer_mail(struct session *s, const struct path *path, stru
     }
     enum parameter_fault wrong = mail_parameters_parse(rest, s->offered.keywords, parameters, &culprit);
     if (wrong != PARAMETER_FINE)
-        return blame(s, parameter_reply(wrong), culprit);
+        return session_blame_word(s, parameter_reply(wrong), culprit);
     if (path->has_8bit && !parameters->smtputf8)
         return session_blame(s, &REPLY_NEEDS_UTF8);
     if (parameters->has_size && is_too_big(s, parameters->size))
@@ -345,7 +339,7 @@ static struct reply answer_rcpt(struct session *s, const struct path *path, stru
     struct reply reply;
     enum parameter_fault wrong = rcpt_parameters_parse(rest, s->offered.keywords, &parameters, &culprit);
     if (wrong != PARAMETER_FINE)
-        return blame(s, parameter_reply(wrong), culprit);
+        return session_blame_word(s, parameter_reply(wrong), culprit);
     if (path->has_8bit && !s->transaction.parameters.smtputf8)
         return session_blame(s, &REPLY_NEEDS_UTF8);
     if (s->transaction.accepted_recipients >= s->rules.max_recipients)

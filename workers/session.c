@@ -149,23 +149,31 @@ bool session_spoke_early(struct session *s)
     return true;
 }
 
-struct reply session_name(struct session *s, const struct reply *reply, struct slice what)
-{
-    if (what.size > NAMED_MAX)
-        what.size = NAMED_MAX;
-    buffer_init(&s->said, s->said_text, sizeof(s->said_text));
-    buffer_print(&s->said, "%.*s: ", SLICE_ARGS(reply->text));
-    for (size_t i = 0; i < what.size; i++)
-        buffer_put_char(&s->said, what.at[i] > ' ' && what.at[i] < 0x7F ? what.at[i] : '?');
-    struct reply named = *reply;
-    named.text = buffer_unread(&s->said);
-    return named;
-}
-
 struct reply session_blame(struct session *s, const struct reply *reply)
 {
     if (++s->errors < s->options->max_errors)
         return *reply;
     session_end(s, "too many errors");
     return REPLY_TOO_MANY_ERRORS;
+}
+
+static struct reply with_word(struct session *s, const struct reply *reply, struct slice word)
+{
+    if (word.size > NAMED_MAX)
+        word.size = NAMED_MAX;
+    buffer_init(&s->said, s->said_text, sizeof(s->said_text));
+    buffer_print(&s->said, "%.*s: ", SLICE_ARGS(reply->text));
+    for (size_t i = 0; i < word.size; i++)
+        buffer_put_char(&s->said, word.at[i] > ' ' && word.at[i] < 0x7F ? word.at[i] : '?');
+    struct reply named = *reply;
+    named.text = buffer_unread(&s->said);
+    return named;
+}
+
+struct reply session_blame_word(struct session *s, const struct reply *reply, struct slice word)
+{
+    if (word.size == 0)
+        return session_blame(s, reply);
+    struct reply named = with_word(s, reply, word);
+    return session_blame(s, &named);
 }

@@ -17,14 +17,13 @@ bool xclient_from_may(const struct session *s)
     return session_client_is_in(s, &s->options->xclient_from);
 }
 
-static struct reply blame(struct session *s, enum attribute_fault fault, struct slice culprit)
+static const struct reply *fault_reply(enum attribute_fault fault)
 {
     static const struct reply *const replies[] = {[ATTRIBUTE_MISSING] = &REPLY_SYNTAX,
                                                   [ATTRIBUTE_BAD_NAME] = &REPLY_BAD_NAME,
                                                   [ATTRIBUTE_DOUBLED] = &REPLY_DOUBLED,
                                                   [ATTRIBUTE_BAD_VALUE] = &REPLY_BAD_VALUE};
-    struct reply reply = culprit.size > 0 ? session_name(s, replies[fault], culprit) : *replies[fault];
-    return session_blame(s, &reply);
+    return replies[fault];
 }
 
 static struct endpoint endpoint_of(const struct attributes *said, enum attribute address, enum attribute port)
@@ -79,7 +78,7 @@ struct reply xclient_from_answer(struct session *s, const struct command *comman
         return session_blame(s, &REPLY_NESTED);
     enum attribute_fault fault = attributes_parse(command->argument, XCLIENT_FROM_ATTRIBUTES, &said, &culprit);
     if (fault != ATTRIBUTE_FINE)
-        return blame(s, fault, culprit);
+        return session_blame_word(s, fault_reply(fault), culprit);
     become(s, &said);
     greeting_say(s);
     return REPLY_NOTHING;

@@ -25,8 +25,7 @@ struct reply xforward_answer(struct session *s, const struct command *command)
         return session_blame(s, &REPLY_NESTED);
     if (attributes_parse(command->argument, XFORWARD_ATTRIBUTES, &s->forwarded, &culprit) == ATTRIBUTE_FINE)
         return REPLY_OK;
-    struct reply reply = culprit.size > 0 ? session_name(s, &REPLY_FAULT, culprit) : REPLY_FAULT;
-    return session_blame(s, &reply);
+    return session_blame_word(s, &REPLY_FAULT, culprit);
 }
 
 /* -- inside -- */
