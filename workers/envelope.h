@@ -20,8 +20,8 @@ bool envelope_open_message(struct session *s, struct reply *reply_out);
 void envelope_rcpt_learn(struct session *s, const struct reply *reply);
 struct reply envelope_rset(struct session *s, const struct command *command);
 
-/* Inside is open, and a line may begin: between transactions a lost connection is opened anew, unless AUTH had succeeded
- * on it. Replies that are due leave before. False: *reply_out answers. */
+/* Inside is open, and a line may begin: between transactions a lost connection is opened anew, unless AUTH had
+ * succeeded on it. Replies that are due leave before. False: *reply_out answers. */
 bool envelope_have_inside(struct session *s, struct reply *reply_out);
 /* AUTH has succeeded: is that connection still there? False, with 421: it is not, and the session ends. */
 bool envelope_keeps_inside(struct session *s, struct reply *reply_out);

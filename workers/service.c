@@ -93,8 +93,8 @@ static bool check_tls(struct config *config, const void *listener, const struct 
     if (who == NULL || options->tls.mode != TLS_MODE_NONE)
         return true;
     return config_refuse(config, listener, "policy",
-                         "policy %s says client %s { tls = require }, but this listener has no TLS; set tls { mode = may "
-                         ".. }",
+                         "policy %s says client %s { tls = require }, but this listener has no TLS; "
+                         "set tls { mode = may .. }",
                          options->policy->name, who);
 }
 
@@ -122,7 +122,8 @@ bool service_check(struct config *config, const void *listener, const struct ses
             return config_refuse(config, listener, "backend",
                                  "backend %s has pass_client = none, and its server %s would take every client for a "
                                  "trusted host and relay for it; say in policy %s recipient { relay_domains = { .. } } "
-                                 "which domains are yours (\"*\" means: I know), or use pass_client = xclient, proxy-v1 or proxy-v2",
+                                 "which domains are yours (\"*\" means: I know), or use pass_client = xclient, "
+                                 "proxy-v1 or proxy-v2",
                                  backend->name, server->name, options->policy->name);
     }
     return true;

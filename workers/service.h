@@ -26,9 +26,9 @@ struct session_options {
     int64_t max_errors;         /* of a session: then 421 */
     int64_t max_commands;       /* of a session without a message accepted since: then 421 */
     int64_t sessions_per_worker;
-    bool received;                  /* add a Received line */
-    struct network_list proxy_from; /* load balancers that tell who the client is */
-    struct network_list xclient_from, xforward_from; /* other gates that do */
+    bool received; /* add a Received line */
+    /* Load balancers, and other gates, that tell who the client is. */
+    struct network_list proxy_from, xclient_from, xforward_from;
     struct tls_server_options tls;
     struct auth_options auth;
 };

@@ -5,8 +5,9 @@
  *
  * Never a message, only its size; never a credential: the argument of AUTH and what follows until its last answer are
  * [hidden]. So is every line that is no command once AUTH was tried, and after a DATA until a message came, since a
- * client that lost its step says its password then, or the message that nobody takes. Lines are cut at TRANSCRIPT_LINE_MAX. Between inside's answer to a message and its way outside nothing
- * is logged (L1): what is said then is held and logged after.
+ * client that lost its step says its password then, or the message that nobody takes. Lines are cut at
+ * TRANSCRIPT_LINE_MAX. Between inside's answer to a message and its way outside nothing is logged (L1): what is said
+ * then is held and logged after.
  */
 #ifndef POSTERN_WORKERS_TRANSCRIPT_H
 #define POSTERN_WORKERS_TRANSCRIPT_H

@@ -68,8 +68,8 @@ static void what_was_said_is_there(void **unused)
     struct ipaddr address;
     uint16_t port;
     char text[IPADDR_TEXT_MAX];
-    assert_int_equal(attributes_parse(slice_of("ADDR=IPV6:2001:db8::1 LOGIN=ann+2Bx@example.org NAME=[TEMPUNAVAIL]"), ALL,
-                                      &said, &culprit),
+    assert_int_equal(attributes_parse(slice_of("ADDR=IPV6:2001:db8::1 LOGIN=ann+2Bx@example.org NAME=[TEMPUNAVAIL]"),
+                                      ALL, &said, &culprit),
                      ATTRIBUTE_FINE);
     assert_true(attributes_address(&said, ATTRIBUTE_ADDR, &address));
     ipaddr_print(&address, text);

@@ -100,10 +100,8 @@ static void no_memory_is_no_trouble(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_does_not_fit_is_not_written),
-        cmocka_unit_test(printing_needs_room_for_its_nul),
-        cmocka_unit_test(consuming_and_compacting),
-        cmocka_unit_test(what_is_not_unread_is_wiped),
+        cmocka_unit_test(what_does_not_fit_is_not_written), cmocka_unit_test(printing_needs_room_for_its_nul),
+        cmocka_unit_test(consuming_and_compacting),         cmocka_unit_test(what_is_not_unread_is_wiped),
         cmocka_unit_test(no_memory_is_no_trouble),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

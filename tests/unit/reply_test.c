@@ -267,10 +267,14 @@ static void classes(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(replies_of_inside_are_read_with_care), cmocka_unit_test(lines_and_their_sum_are_bounded),
-        cmocka_unit_test(a_text_of_exactly_the_limit_is_read),  cmocka_unit_test(replies_are_printed),
-        cmocka_unit_test(what_does_not_fit_is_not_begun),       cmocka_unit_test(long_lines_are_wrapped),
-        cmocka_unit_test(a_line_is_broken_at_its_last_blank),   cmocka_unit_test(a_challenge_is_one_line),
+        cmocka_unit_test(replies_of_inside_are_read_with_care),
+        cmocka_unit_test(lines_and_their_sum_are_bounded),
+        cmocka_unit_test(a_text_of_exactly_the_limit_is_read),
+        cmocka_unit_test(replies_are_printed),
+        cmocka_unit_test(what_does_not_fit_is_not_begun),
+        cmocka_unit_test(long_lines_are_wrapped),
+        cmocka_unit_test(a_line_is_broken_at_its_last_blank),
+        cmocka_unit_test(a_challenge_is_one_line),
         cmocka_unit_test(classes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

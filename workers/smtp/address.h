@@ -3,9 +3,9 @@
  * address - reverse-path and forward-path (RFC 5321 sections 4.1.2 and 4.1.1.2, RFC 6531). Pure.
  *
  * Sloppy clients pass (a blank after the colon, no <>, <postmaster> without a domain, dots in odd places); what could
- * mean two things does not (controls, blanks outside quotes, unbalanced quotes or brackets, two @). The parts are slices
- * of the line as written, quotes kept. Printing makes "<..>" anew from the checked parts; a source route is dropped
- * (RFC 5321 appendix C), but `has_route` remembers it for L11.
+ * mean two things does not (controls, blanks outside quotes, unbalanced quotes or brackets, two @). The parts are
+ * slices of the line as written, quotes kept. Printing makes "<..>" anew from the checked parts; a source route is
+ * dropped (RFC 5321 appendix C), but `has_route` remembers it for L11.
  */
 #ifndef POSTERN_WORKERS_SMTP_ADDRESS_H
 #define POSTERN_WORKERS_SMTP_ADDRESS_H
@@ -35,7 +35,7 @@ bool path_is_postmaster(const struct path *path); /* any case, with or without d
 /* Syntax of a host name: labels of letters, digits, - and _ (U-labels where 8bit), no empty label but a last dot. */
 bool domain_is_valid(struct slice domain);
 bool utf8_is_valid(struct slice octets); /* RFC 3629: no overlong forms, surrogates or beyond U+10FFFF */
-/* Nothing that a screen, a log or a splitter of lines could take for a control (C0, DEL, C1, U+2028, U+2029); not -1. */
+/* No control to a screen, a log or a splitter of lines (C0, DEL, C1, U+2028, U+2029), and not -1. */
 bool code_point_is_printable(int32_t point);
 /* Valid, and each code point printable. */
 bool utf8_is_printable(struct slice octets);

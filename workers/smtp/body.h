@@ -29,7 +29,8 @@ struct body {
     bool soft;             /* at a line's start: the line before ended with a LF alone */
     enum body_fault fault; /* the first one */
     uint64_t mended;       /* octets that stood alone */
-    uint64_t size; /* octets of the message so far, as they came: dots unstuffed, the final dot not counted (RFC 1870) */
+    /* Octets of the message so far, as they came: dots unstuffed, the final dot not counted (RFC 1870). */
+    uint64_t size;
 };
 
 enum body_event {

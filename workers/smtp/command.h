@@ -16,11 +16,13 @@ enum {
     HELO_NAME_MAX = 255
 };
 
+/* clang-format off */
 enum verb {
     VERB_HELO, VERB_EHLO, VERB_MAIL, VERB_RCPT, VERB_DATA, VERB_BDAT, VERB_RSET, VERB_NOOP, VERB_QUIT, VERB_VRFY,
     VERB_EXPN, VERB_HELP, VERB_STARTTLS, VERB_AUTH, VERB_ETRN, VERB_TURN, VERB_BURL, VERB_XCLIENT, VERB_XFORWARD,
     VERB_UNKNOWN
 };
+/* clang-format on */
 
 enum command_fault { COMMAND_FINE, COMMAND_NO_CRLF, COMMAND_BARE_CR, COMMAND_NUL, COMMAND_CONTROL };
 
@@ -29,12 +31,12 @@ struct command {
     struct slice argument; /* blanks at both ends dropped; may be empty */
 };
 
-/* `line` with its line end, as stream_read_line gives it. "MAIL FROM:" and "RCPT TO:" keep FROM:/TO: in the argument. */
+/* `line` with its end, as stream_read_line gives it. "MAIL FROM:" and "RCPT TO:" keep FROM:/TO: in the argument. */
 enum command_fault command_parse(struct slice line, struct command *out);
 const char *verb_name(enum verb verb);
 
-/* HELO and EHLO: a name that may be said inside and logged: 1..255 octets, printable ASCII, no blank (RFC 6531 section 3.7.1: A-labels). Odd
- * names pass (underscores, bare words, broken literals); only what could do harm is refused. */
+/* HELO and EHLO: a name that may be said inside and logged: 1..255 octets, printable ASCII, no blank (RFC 6531 section
+ * 3.7.1: A-labels). Odd names pass (underscores, bare words, broken literals); only what could do harm is refused. */
 bool helo_name_is_safe(struct slice name);
 
 #endif

@@ -16,8 +16,9 @@ enum { HEADER_NAME_MAX = 64, MESSAGE_ID_MAX = 256 };
 
 struct header {
     bool ended;
-    unsigned received_count;         /* Received: fields */
-    char message_id[MESSAGE_ID_MAX]; /* of the first Message-ID field, with <>, blanks dropped; "" when none or too long */
+    unsigned received_count; /* Received: fields */
+    /* Of the first Message-ID field, with <>, blanks dropped; "" when none or too long. */
+    char message_id[MESSAGE_ID_MAX];
     /* private to header.c */
     enum { HEADER_LINE_START, HEADER_NAME, HEADER_NAME_BLANK, HEADER_VALUE, HEADER_CR } state;
     char name[HEADER_NAME_MAX];

@@ -6,7 +6,7 @@
 #include "workers/smtp/address.h"
 
 enum { PRINTED_LINE_MAX = 512 }; /* RFC 5321 section 4.5.3.1.5, with CRLF */
-enum { CHALLENGE = 334 };          /* one line, however long (RFC 4954 section 4) */
+enum { CHALLENGE = 334 };        /* one line, however long (RFC 4954 section 4) */
 
 int reply_class(const struct reply *reply)
 {

@@ -13,10 +13,10 @@
 #include "common/buffer.h"
 
 enum {
-    REPLY_LINE_MAX = 2048,  /* octets of one line from inside, with CRLF; RFC 5321's 512 is a minimum */
-    REPLY_TEXT_MAX = 8192,  /* of all lines' texts */
+    REPLY_LINE_MAX = 2048, /* octets of one line from inside, with CRLF; RFC 5321's 512 is a minimum */
+    REPLY_TEXT_MAX = 8192, /* of all lines' texts */
     REPLY_LINES_MAX = 128,
-    ENHANCED_MAX = 12       /* "5.999.999" and NUL */
+    ENHANCED_MAX = 12 /* "5.999.999" and NUL */
 };
 
 struct reply {
@@ -25,7 +25,9 @@ struct reply {
     struct slice text;
 };
 
+/* clang-format off */
 #define REPLY(code, enhanced, text) { (code), (enhanced), SLICE(text) }
+/* clang-format on */
 
 int reply_class(const struct reply *reply); /* 2, 3, 4, 5; 0 for none */
 

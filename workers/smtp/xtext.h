@@ -8,7 +8,7 @@
 #include "common/buffer.h"
 
 bool xtext_print(struct buffer *to, struct slice octets); /* encodes '+', '=', and all outside 33..126 */
-/* Well-formed, and what it stands for holds no control character. 8-bit octets as they are only where allowed (RFC 6533). */
+/* Well-formed, and what it stands for holds no control character. 8-bit octets only where allowed (RFC 6533). */
 bool xtext_is_valid(struct slice text, bool allow_8bit);
 bool xtext_decode(struct buffer *to, struct slice text);
 
