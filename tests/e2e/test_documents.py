@@ -34,6 +34,9 @@ def one_line(text):
 # -- postern.conf.5 against posternd -d
 
 
+OPTION = r"^    (\S+) +(\S.*)\n {8}default: (.*(?:\n {9,}\S.*)*)\n {8}allowed: (.*(?:\n {9,}\S.*)*)"
+
+
 def reference():
     """{(block, option): (type, default, allowed)} of posternd -d."""
     status, text, _ = postern_program.run("-d")
@@ -41,7 +44,7 @@ def reference():
     options = {}
     for part in re.split(r"^(?=\S)", text, flags=re.M)[1:]:
         block = part.split("\n", 1)[0]
-        for found in re.finditer(r"^    (\S+) +(\S.*)\n {8}default: (.*(?:\n {9,}\S.*)*)\n {8}allowed: (.*(?:\n {9,}\S.*)*)", part, re.M):
+        for found in re.finditer(OPTION, part, re.M):
             name, kind, default, allowed = map(one_line, found.groups())
             options[block, name] = (kind, default, allowed)
     return options
@@ -138,7 +141,7 @@ def test_every_field_is_explained():
 
 def test_every_trouble_with_inside_has_a_way_out():
     """What these say in lower case is said in the log; their replies begin with a capital."""
-    files = ("inside.c", "inside_open.c", "inside_tls.c", "inside_proxy.c", "auth.c", "xforward.c")
+    files = ("inside.c", "inside_open.c", "inside_tls.c", "inside_proxy.c", "proxy_from.c", "auth.c", "xforward.c")
     source = re.sub(r'"\s*\n\s*"', "", "".join(read(f"workers/{name}") for name in files))
     texts = set(re.findall(r'"([a-z][^"%]*? [^"%]*)"', source))
     assert len(texts) > 12
@@ -148,9 +151,12 @@ def test_every_trouble_with_inside_has_a_way_out():
 
 def test_every_end_and_reason_is_explained():
     """The constants that become ended= and reason= of a line."""
-    call = r'\b(?:session_end|lose_client|envelope_drop|refuse)\([^;]*?"([^"]+)"\);'
-    texts = {text for path in SOURCES if "/workers/" in path for text in re.findall(call, read(path))}
-    assert len(texts) > 12
+    ends = "session_end|transfer_lose_client|transfer_refuse|envelope_drop|dead|without"
+    call = rf"\b(?:{ends})\([^;{{]*;|->dropped = [^;]*;"
+    calls = [found for path in SOURCES if "/workers/" in path for found in re.findall(call, read(path))]
+    assert {name for found in calls for name in re.findall(r"transfer_\w+", found)} > {"transfer_refuse"}
+    texts = {text for found in calls for text in re.findall(r'"([^"]+)"', found)}
+    assert len(texts) > 30
     install = one_line(read("INSTALL"))
     assert [text for text in texts if text not in install] == []
 
