@@ -15,7 +15,8 @@ static const struct option tls_client_rows[] = {
     {"ca", OPTION_PATH, offsetof(struct tls_client_options, ca), NULL, NULL,
      "A file with the CAs, PEM. Not set: those of this host."},
     {"pin", OPTION_TEXTS, offsetof(struct tls_client_options, pins), NULL, NULL,
-     "SHA-256 of public keys (SubjectPublicKeyInfo) in hex, as in DANE's TLSA 3 1 1. More than one while a key changes."},
+     "SHA-256 of public keys (SubjectPublicKeyInfo) in hex, as in DANE's TLSA 3 1 1. More than one while a key "
+     "changes."},
     {"handshake_timeout", OPTION_TIME, offsetof(struct tls_client_options, handshake_timeout_ms), "30s", "1s..5m",
      "How long a handshake may take as a whole; then the next server is tried."},
     {0},

@@ -9,9 +9,9 @@ static const struct option tls_server_rows[] = {
      "none: no TLS. may: STARTTLS is offered. require: no mail without it (not for the MX of a public domain, RFC 3207 "
      "section 4). implicit: TLS from the first octet, as on port 465."},
     {"certificate", OPTION_TEXTS, offsetof(struct tls_server_options, certificates), NULL, NULL,
-     "Files with certificates, PEM, the host's own first, then its chain. Of several the one is shown that has the name "
-     "that the client asks for, the first one where none has it; those with the same names and other kinds of key (ECDSA "
-     "and RSA) go side by side. An OCSP response is taken from FILE.ocsp, where there is one."},
+     "Files with certificates, PEM, the host's own first, then its chain. Of several the one is shown that has the "
+     "name that the client asks for, the first one where none has it; those with the same names and other kinds of key "
+     "(ECDSA and RSA) go side by side. An OCSP response is taken from FILE.ocsp, where there is one."},
     {"key", OPTION_TEXTS, offsetof(struct tls_server_options, keys), NULL, NULL,
      "Their private keys, PEM, without passphrase, in the same order. Not set: each is in its certificate's file."},
     {"min_version", OPTION_CHOICE, offsetof(struct tls_server_options, min_version), "1.2", "1.2|1.3",

@@ -7,8 +7,8 @@
 /* clang-format off */
 static const struct option rows[] = {
     {"mode", OPTION_CHOICE, offsetof(struct auth_options, mode), "none", "none|may|require",
-     "none: no AUTH. may: what inside offers of it is offered. require: nothing but that goes before AUTH succeeded, for "
-     "ports 587 and 465; never on port 25."},
+     "none: no AUTH. may: what inside offers of it is offered. require: nothing but that goes before AUTH succeeded, "
+     "for ports 587 and 465; never on port 25."},
     {"plaintext", OPTION_FLAG, offsetof(struct auth_options, plaintext), "no", NULL,
      "Offer and take AUTH without TLS, too: passwords can then be read on the way."},
     {"mechanisms", OPTION_TEXTS, offsetof(struct auth_options, mechanisms),

@@ -28,8 +28,8 @@ static const struct option backend_rows[] = {
      "xclient|proxy-v1|proxy-v2|none",
      "How inside hears who the client is. xclient: by Postfix's XCLIENT command (its service there: -o "
      "smtpd_authorized_xclient_hosts=..). proxy-v1, proxy-v2: by a header of the PROXY protocol before anything else "
-     "(-o smtpd_upstream_proxy_protocol=haproxy, or what postscreen, Exim and OpenSMTPD have for it). none: not at all; "
-     "then the policy must say recipient { relay_domains }."},
+     "(-o smtpd_upstream_proxy_protocol=haproxy, or what postscreen, Exim and OpenSMTPD have for it). none: not at "
+     "all; then the policy must say recipient { relay_domains }."},
     {"connect", OPTION_CHOICE, offsetof(struct backend, connect), "mail", "mail|greeting",
      "When the inside session is opened. mail: at the first MAIL, EHLO is answered with the keywords that inside was "
      "heard to offer lately. greeting: before the banner, as a classic synchronous proxy does."},

@@ -100,8 +100,8 @@ static const struct block client_block = {
 
 const struct option rules_option_rows[] = {
     {"bare_lf", OPTION_CHOICE, offsetof(struct client_options, bare_lf), "reject", "reject|normalise",
-     "What becomes of a CR, LF or NUL that stands alone in a message. reject: 550, for the message. normalise: a LF alone "
-     "is a line's end, a CR or NUL alone a blank. Neither ever ends a message."},
+     "What becomes of a CR, LF or NUL that stands alone in a message. reject: 550, for the message. normalise: a LF "
+     "alone is a line's end, a CR or NUL alone a blank. Neither ever ends a message."},
     {"withhold", OPTION_TEXTS, offsetof(struct client_options, withhold), NULL, NULL,
      "EHLO keywords that are neither offered nor understood, though we could: CHUNKING, DSN, STARTTLS, AUTH .."},
     {"client", OPTION_BLOCK, offsetof(struct client_options, clients), .block = &client_block},

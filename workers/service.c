@@ -20,7 +20,8 @@ const struct option session_option_rows[] = {
     {"message_timeout", OPTION_TIME, offsetof(struct session_options, message_timeout_ms), "1h", "1s..1d",
      "How long a message may take as a whole, from 354 to its end."},
     {"message_size_limit", OPTION_SIZE, offsetof(struct session_options, message_size_limit), "0", "0..1024G",
-     "The largest message, in octets; 0: whatever inside takes. The smaller of this and inside's SIZE is offered and held."},
+     "The largest message, in octets; 0: whatever inside takes. The smaller of this and inside's SIZE is offered and "
+     "held."},
     {"max_recipients", OPTION_COUNT, offsetof(struct session_options, max_recipients), "1000", "100..100000",
      "Recipients of one message; more are answered 452 (RFC 5321 asks for 100 at least)."},
     {"max_errors", OPTION_COUNT, offsetof(struct session_options, max_errors), "20", "1..1000",
@@ -32,11 +33,11 @@ const struct option session_option_rows[] = {
     {"received", OPTION_FLAG, offsetof(struct session_options, received), "yes", NULL,
      "Add a Received line to each message (RFC 5321 section 4.4)."},
     {"proxy_from", OPTION_NETWORKS, offsetof(struct session_options, proxy_from), NULL, NULL,
-     "Load balancers that say who the client is, by a header of the PROXY protocol, version 1 or 2, before anything else. "
-     "From them a connection without one is closed; from others none is taken."},
+     "Load balancers that say who the client is, by a header of the PROXY protocol, version 1 or 2, before anything "
+     "else. From them a connection without one is closed; from others none is taken."},
     {"xclient_from", OPTION_NETWORKS, offsetof(struct session_options, xclient_from), NULL, NULL,
-     "Gates and filters that say by Postfix's XCLIENT command who the client is, and whom it logged in as. Who is listed may "
-     "claim to be anybody."},
+     "Gates and filters that say by Postfix's XCLIENT command who the client is, and whom it logged in as. Who is "
+     "listed may claim to be anybody."},
     {"xforward_from", OPTION_NETWORKS, offsetof(struct session_options, xforward_from), NULL, NULL,
      "Gates and filters that say by Postfix's XFORWARD command from whom they got a message. It is logged here, and "
      "passed on where inside offers XFORWARD; nobody is judged by it."},
