@@ -9,9 +9,7 @@
 #include "workers/heard.h"
 #include "workers/translate.h"
 
-static const struct reply REPLY_NOT_PROVIDED = REPLY(502, "5.5.1", "Command not provided here");
 static const struct reply REPLY_EHLO_FIRST = REPLY(503, "5.5.1", "Say EHLO first");
-static const struct reply REPLY_NESTED = REPLY(503, "5.5.1", "A transaction is under way; RSET ends it");
 static const struct reply REPLY_ALREADY = REPLY(503, "5.5.1", "Authenticated already");
 static const struct reply REPLY_OTHER_NAME =
     REPLY(503, "5.5.1", "Authenticated under another name; QUIT, and say it anew");

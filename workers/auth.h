@@ -19,8 +19,8 @@ const struct reply *auth_demand(const struct session *s, enum verb verb);
 bool auth_is_bound(const struct session *s);
 /* False: it is bound to a connection that is not there any more: the session is over, *reply_out says so (L1). */
 bool auth_lives(struct session *s, struct reply *reply_out);
-/* The name that EHLO or HELO brings cannot be taken, since AUTH has succeeded under another one, or what it succeeded
- * on is lost. False: *reply_out says so. */
+/* May EHLO or HELO bring this name? False, with *reply_out: AUTH has succeeded under another one, or what it succeeded
+ * on is lost. */
 bool auth_bears_name(struct session *s, struct slice name, struct reply *reply_out);
 
 /* AUTH is required, and inside has been asked and offers none: an alarm. */

@@ -25,11 +25,9 @@ static const struct reply REPLY_NO_EXPN = REPLY(502, "5.5.1", "EXPN is not provi
 static const struct reply REPLY_HELP =
     REPLY(214, "2.0.0", "Commands: HELO EHLO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY HELP; see RFC 5321");
 static const struct reply REPLY_UNKNOWN = REPLY(500, "5.5.1", "Command not recognized");
-static const struct reply REPLY_NOT_PROVIDED = REPLY(502, "5.5.1", "Command not provided here");
 static const struct reply REPLY_HELLO_FIRST = REPLY(503, "5.5.1", "Say EHLO or HELO first");
 static const struct reply REPLY_MAIL_FIRST = REPLY(503, "5.5.1", "Say MAIL first");
 static const struct reply REPLY_MAIL_REFUSED = REPLY(503, "5.5.1", "MAIL was refused");
-static const struct reply REPLY_NESTED = REPLY(503, "5.5.1", "A transaction is under way; RSET ends it");
 static const struct reply REPLY_IN_CHUNKS =
     REPLY(503, "5.5.1", "A message in chunks is under way; BDAT goes on with it");
 static const struct reply REPLY_NO_RECIPIENTS = REPLY(554, "5.5.1", "No valid recipients");

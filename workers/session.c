@@ -11,6 +11,8 @@
 #include "workers/session.h"
 #include "workers/transaction.h"
 
+const struct reply REPLY_NOT_PROVIDED = REPLY(502, "5.5.1", "Command not provided here");
+const struct reply REPLY_NESTED = REPLY(503, "5.5.1", "A transaction is under way; RSET ends it");
 static const struct reply REPLY_EARLY = REPLY(554, "5.5.0", "Wait for the reply before you send more");
 static const struct reply REPLY_TOO_MANY_ERRORS = REPLY(421, "4.7.0", "Too many errors, closing the connection");
 

@@ -111,11 +111,11 @@ struct session {
     int64_t began_ms;
     struct endpoint client, local;       /* where it connected to; both as told by `proxy`, where there is one */
     char client_text[ENDPOINT_TEXT_MAX]; /* the address alone; "local", "unknown" */
-    struct endpoint proxy;               /* the load balancer that told of the client; ENDPOINT_NONE: none did */
-    bool client_untold;                  /* .. but not who it is */
-    struct attribute_value client_name, client_reverse_name; /* NOT_SAID: nobody has looked them up */
+    struct endpoint proxy; /* the load balancer, or other gate, that told of the client; ENDPOINT_NONE: none did */
+    bool client_untold;    /* .. but not who it is */
     bool client_untold_logged;
-    struct tls_facts tls;  /* version NULL: in the clear */
+    struct attribute_value client_name, client_reverse_name; /* NOT_SAID: nobody has looked them up */
+    struct tls_facts tls;                                    /* version NULL: in the clear */
     char why[TLS_WHY_MAX]; /* no header of PROXY, or no handshake of TLS: more of `ending`; or "" */
     struct known {
         int notes, score;
@@ -127,8 +127,8 @@ struct session {
     char login[SASL_LOGIN_MAX + 1];         /* .. and for whom; "" where that is not known */
     char vouched_login[SASL_LOGIN_MAX + 1]; /* for whom XCLIENT does: this alone goes inside by XCLIENT */
     bool renamed;                           /* XCLIENT has named the client */
-    bool may_forward;                       /* XFORWARD: of whom it got the next message */
-    struct attributes forwarded;
+    bool may_forward;                       /* it may say XFORWARD */
+    struct attributes forwarded;            /* .. and said by it of the next message, or of this one */
 
     bool esmtp;                   /* EHLO, not HELO */
     char name[HELO_NAME_MAX + 1]; /* that the client gave itself; "" before */
@@ -164,6 +164,10 @@ struct session {
     char outside_in[OUTSIDE_IN_BYTES];
     char outside_out[OUTSIDE_OUT_BYTES];
 };
+
+/* Said to more than one command. */
+extern const struct reply REPLY_NOT_PROVIDED; /* 502: not to this client, or not by this listener */
+extern const struct reply REPLY_NESTED;       /* 503: a transaction is under way */
 
 /* Who is served, from here on: for the log, the trace, the checks and inside. */
 void session_set_client(struct session *s, const struct endpoint *client, const struct endpoint *local);

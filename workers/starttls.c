@@ -9,13 +9,11 @@
 
 static const struct reply REPLY_READY = REPLY(220, "2.0.0", "Ready to start TLS");
 static const struct reply REPLY_DEMAND = REPLY(530, "5.7.0", "Must issue a STARTTLS command first");
-static const struct reply REPLY_NOT_PROVIDED = REPLY(502, "5.5.1", "Command not provided here");
 static const struct reply REPLY_NO_ARGUMENT = REPLY(501, "5.5.4", "STARTTLS takes no argument");
 static const struct reply REPLY_ON_ALREADY = REPLY(503, "5.5.1", "TLS is on already");
 static const struct reply REPLY_EHLO_FIRST = REPLY(503, "5.5.1", "Say EHLO first");
 /* Who the client is would have been said in the clear, by anybody on the way (L6). */
 static const struct reply REPLY_RENAMED = REPLY(503, "5.5.1", "XCLIENT was said in the clear; say STARTTLS before it");
-static const struct reply REPLY_NESTED = REPLY(503, "5.5.1", "A transaction is under way; RSET ends it");
 static const struct reply REPLY_NOT_NOW = REPLY(454, "4.7.0", "TLS cannot be started now");
 static const struct reply REPLY_NOTHING = {0};
 

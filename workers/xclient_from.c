@@ -4,8 +4,6 @@
 #include "workers/greeting.h"
 #include "workers/xclient_from.h"
 
-static const struct reply REPLY_NOT_PROVIDED = REPLY(502, "5.5.1", "Command not provided here");
-static const struct reply REPLY_NESTED = REPLY(503, "5.5.1", "A transaction is under way; RSET ends it");
 static const struct reply REPLY_SYNTAX = REPLY(501, "5.5.4", "Write XCLIENT ATTRIBUTE=value");
 static const struct reply REPLY_BAD_NAME = REPLY(501, "5.5.4", "Bad XCLIENT attribute");
 static const struct reply REPLY_DOUBLED = REPLY(501, "5.5.4", "XCLIENT attribute given twice");

@@ -4,8 +4,6 @@
 #include "workers/xforward.h"
 
 static const struct reply REPLY_OK = REPLY(250, "2.0.0", "Ok");
-static const struct reply REPLY_NOT_PROVIDED = REPLY(502, "5.5.1", "Command not provided here");
-static const struct reply REPLY_NESTED = REPLY(503, "5.5.1", "A transaction is under way; RSET ends it");
 static const struct reply REPLY_FAULT = REPLY(501, "5.5.4", "Bad XFORWARD attribute");
 
 enum { LINE_MAX_OCTETS = 512, LINE_END = 2 };
