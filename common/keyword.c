@@ -24,6 +24,14 @@ const struct keyword_row auth_mechanism_rows[AUTH_MECHANISMS] = {
     {KEYWORD_AUTH_OAUTHBEARER, "OAUTHBEARER"},
 };
 
+uint32_t keyword_find(const struct keyword_row *rows, size_t count, struct slice word)
+{
+    for (size_t i = 0; i < count; i++)
+        if (slice_is_word(word, rows[i].text))
+            return rows[i].bit;
+    return 0;
+}
+
 uint32_t keyword_epoch(int64_t now_ms)
 {
     return (uint32_t)(now_ms / KEYWORD_EPOCH_MS) + 1;

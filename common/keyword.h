@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "common/scoreboard.h"
+#include "common/slice.h"
 
 enum keyword {
     KEYWORD_PIPELINING = 1 << 0,
@@ -51,6 +52,8 @@ struct keyword_row {
 enum { KEYWORDS = 16, AUTH_MECHANISMS = 7 };
 extern const struct keyword_row keyword_rows[KEYWORDS]; /* in the order in which we say them; AUTH comes last */
 extern const struct keyword_row auth_mechanism_rows[AUTH_MECHANISMS];
+/* The bit of a word, in any case of letters; 0: it is in none of the rows. */
+uint32_t keyword_find(const struct keyword_row *rows, size_t count, struct slice word);
 
 /* What stands behind some of them; 0: nothing did. Of two the smaller one holds, but for NUMBER_BY_MIN. */
 enum keyword_number {

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "workers/smtp/attributes.h"
 #include "workers/smtp/extensions.h"
 
 static const struct {

@@ -10,6 +10,13 @@
 static const char UNAVAILABLE[] = "[UNAVAILABLE]", TEMPUNAVAIL[] = "[TEMPUNAVAIL]", IPV6[] = "IPV6:";
 enum { PROTO_MAX = 64, PORT_DIGITS_MAX = 5, PORT_MAX = 65535 };
 
+const struct keyword_row attribute_rows[ATTRIBUTES] = {
+    {ATTRIBUTE_NAME, "NAME"},         {ATTRIBUTE_ADDR, "ADDR"},         {ATTRIBUTE_PORT, "PORT"},
+    {ATTRIBUTE_PROTO, "PROTO"},       {ATTRIBUTE_HELO, "HELO"},         {ATTRIBUTE_LOGIN, "LOGIN"},
+    {ATTRIBUTE_DESTADDR, "DESTADDR"}, {ATTRIBUTE_DESTPORT, "DESTPORT"}, {ATTRIBUTE_REVERSE_NAME, "REVERSE_NAME"},
+    {ATTRIBUTE_IDENT, "IDENT"},       {ATTRIBUTE_SOURCE, "SOURCE"},
+};
+
 /* -- what each may be -- */
 
 static bool parse_address(struct slice value, struct ipaddr *out)
@@ -84,6 +91,11 @@ static bool is_valid(uint32_t which, struct slice value)
 }
 
 /* -- parsing -- */
+
+uint32_t attribute_of(struct slice name)
+{
+    return keyword_find(attribute_rows, ATTRIBUTES, name);
+}
 
 static int place_of(uint32_t which)
 {

@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include "workers/smtp/extensions.h"
 
+#include "workers/smtp/attributes.h"
 #include "workers/smtp/datetime.h"
 
 enum { SMTP_OK = 250 };
 static const uint64_t LIMIT_MAX = 999999, INTERVAL_MAX = 999999999; /* six digits and nine, in their RFCs */
-
-const struct keyword_row attribute_rows[ATTRIBUTES] = {
-    {ATTRIBUTE_NAME, "NAME"},         {ATTRIBUTE_ADDR, "ADDR"},         {ATTRIBUTE_PORT, "PORT"},
-    {ATTRIBUTE_PROTO, "PROTO"},       {ATTRIBUTE_HELO, "HELO"},         {ATTRIBUTE_LOGIN, "LOGIN"},
-    {ATTRIBUTE_DESTADDR, "DESTADDR"}, {ATTRIBUTE_DESTPORT, "DESTPORT"}, {ATTRIBUTE_REVERSE_NAME, "REVERSE_NAME"},
-    {ATTRIBUTE_IDENT, "IDENT"},       {ATTRIBUTE_SOURCE, "SOURCE"},
-};
 
 static const struct limit {
     enum keyword_number number;
@@ -22,19 +16,6 @@ enum { LIMITS = sizeof limits / sizeof *limits };
 /* RFC 6710 section 9: NUMBER_PRIORITIES counts from one. */
 static const char *const profiles[] = {"MIXER", "STANAG4406", "NSEP"};
 enum { PROFILES = sizeof profiles / sizeof *profiles };
-
-static uint32_t find_bit(const struct keyword_row *names, size_t count, struct slice word)
-{
-    for (size_t i = 0; i < count; i++)
-        if (slice_is_word(word, names[i].text))
-            return names[i].bit;
-    return 0;
-}
-
-uint32_t attribute_of(struct slice name)
-{
-    return find_bit(attribute_rows, ATTRIBUTES, name);
-}
 
 /* -- what stands behind a keyword -- */
 
@@ -98,7 +79,7 @@ static void parse_xforward(struct slice arguments, struct extensions *out)
 static void parse_auth(struct slice mechanisms, struct extensions *out)
 {
     for (struct slice word; (word = slice_take_word(&mechanisms)).size > 0;)
-        out->keywords |= find_bit(auth_mechanism_rows, AUTH_MECHANISMS, word);
+        out->keywords |= keyword_find(auth_mechanism_rows, AUTH_MECHANISMS, word);
 }
 
 static bool print_size(struct buffer *to, const struct extensions *offered)
@@ -183,7 +164,7 @@ static void parse_line(struct slice line, struct extensions *out)
     struct slice word = slice_take_word(&line);
     if (slice_is_word(word, "AUTH"))
         parse_auth(line, out);
-    uint32_t keyword = find_bit(keyword_rows, KEYWORDS, word);
+    uint32_t keyword = keyword_find(keyword_rows, KEYWORDS, word);
     out->keywords |= keyword;
     for (size_t i = 0; i < WITH_ARGUMENTS; i++)
         if (keyword == with_arguments[i].keyword)

@@ -10,24 +10,6 @@
 #include "common/keyword.h"
 #include "workers/smtp/reply.h"
 
-/* Attributes of a client, as XCLIENT and XFORWARD name them. */
-enum attribute {
-    ATTRIBUTE_NAME = 1 << 0,
-    ATTRIBUTE_ADDR = 1 << 1,
-    ATTRIBUTE_PORT = 1 << 2,
-    ATTRIBUTE_PROTO = 1 << 3,
-    ATTRIBUTE_HELO = 1 << 4,
-    ATTRIBUTE_LOGIN = 1 << 5,
-    ATTRIBUTE_DESTADDR = 1 << 6,
-    ATTRIBUTE_DESTPORT = 1 << 7,
-    ATTRIBUTE_REVERSE_NAME = 1 << 8,
-    ATTRIBUTE_IDENT = 1 << 9,
-    ATTRIBUTE_SOURCE = 1 << 10
-};
-enum { ATTRIBUTES = 11 };
-extern const struct keyword_row attribute_rows[ATTRIBUTES];
-uint32_t attribute_of(struct slice name); /* its bit, in any case of letters; 0: not known */
-
 struct extensions {
     uint32_t keywords;
     uint64_t numbers[KEYWORD_NUMBERS];

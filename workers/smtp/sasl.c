@@ -128,11 +128,7 @@ static const struct mechanism mechanisms[AUTH_MECHANISMS] = {
 
 uint32_t sasl_mechanism(struct slice name)
 {
-    for (size_t i = 0; i < AUTH_MECHANISMS; i++) {
-        if (slice_is_word(name, auth_mechanism_rows[i].text))
-            return auth_mechanism_rows[i].bit;
-    }
-    return 0;
+    return keyword_find(auth_mechanism_rows, AUTH_MECHANISMS, name);
 }
 
 const char *sasl_name(uint32_t mechanism)
