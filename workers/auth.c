@@ -56,21 +56,16 @@ const struct reply *auth_demand(const struct session *s, enum verb verb)
     return &REPLY_DEMAND;
 }
 
-bool auth_is_bound(const struct session *s)
-{
-    return s->auth != NULL && !s->auth_vouched;
-}
-
 bool auth_lives(struct session *s, struct reply *reply_out)
 {
-    return !auth_is_bound(s) || envelope_keeps_inside(s, reply_out);
+    return !session_is_bound(s) || envelope_keeps_inside(s, reply_out);
 }
 
 /* Not a new inside connection, as another name would need (L6): nobody could authenticate on that. The one that there
  * is serves the name that it knows, so the session goes on under it. */
 bool auth_bears_name(struct session *s, struct slice name, struct reply *reply_out)
 {
-    if (!auth_is_bound(s))
+    if (!session_is_bound(s))
         return true;
     if (!auth_lives(s, reply_out))
         return false;

@@ -15,8 +15,6 @@
 uint32_t auth_offers(const struct session *s, uint32_t inside);
 /* Where AUTH must go before this command, the reply that says so; or NULL. */
 const struct reply *auth_demand(const struct session *s, enum verb verb);
-/* Does it live and die with the inside connection on which it succeeded? */
-bool auth_is_bound(const struct session *s);
 /* False: it is bound to a connection that is not there any more: the session is over, *reply_out says so (L1). */
 bool auth_lives(struct session *s, struct reply *reply_out);
 /* May EHLO or HELO bring this name? False, with *reply_out: AUTH has succeeded under another one, or what it succeeded

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 #include "common/clock.h"
-#include "workers/auth.h"
 #include "workers/envelope.h"
 #include "workers/heard.h"
 #include "workers/proxy_from.h"
@@ -113,7 +112,7 @@ bool envelope_have_inside(struct session *s, struct reply *reply_out)
     struct inside *in = &s->inside;
     if (!outside_listens(s, reply_out))
         return false;
-    if (auth_is_bound(s))
+    if (session_is_bound(s))
         return envelope_keeps_inside(s, reply_out);
     if (in->state == INSIDE_READY && inside_line(in, reply_out))
         return true;

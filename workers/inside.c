@@ -9,6 +9,8 @@
 
 const struct reply REPLY_INSIDE_LOST =
     REPLY(451, "4.4.2", "The connection to the mail server was lost, try again later");
+const struct reply REPLY_NOT_PASSED =
+    REPLY(451, "4.3.5", "The mail server is not set up for this gate, try again later");
 
 enum { QUIT_WAIT_MS = 1000 };
 
@@ -76,6 +78,13 @@ enum asked inside_lost(struct inside *in, enum level level, const char *what, co
         tell(in, level);
     inside_break_off(in);
     *reply_out = REPLY_INSIDE_LOST;
+    return ASKED_LOST;
+}
+
+enum asked inside_not_passed(struct inside *in, const char *what, const char *more, struct reply *reply_out)
+{
+    inside_lost(in, LEVEL_ERROR, what, more, reply_out);
+    *reply_out = REPLY_NOT_PASSED;
     return ASKED_LOST;
 }
 

@@ -15,8 +15,6 @@
 #include "workers/xclient.h"
 
 const struct reply REPLY_INSIDE_AWAY = REPLY(451, "4.4.1", "The mail server cannot be reached now, try again later");
-const struct reply REPLY_NOT_PASSED =
-    REPLY(451, "4.3.5", "The mail server is not set up for this gate, try again later");
 
 /* All servers together: the client waits for the answer to its MAIL, five minutes by RFC 5321. */
 enum { OPENING_MAX_MS = 4 * 60 * 1000 };
@@ -86,13 +84,6 @@ static enum asked hello(struct inside *in, struct slice name, int64_t deadline_m
 }
 
 /* -- the client is passed on as configured, or nothing is (L11) -- */
-
-enum asked inside_not_passed(struct inside *in, const char *what, const char *more, struct reply *reply_out)
-{
-    inside_lost(in, LEVEL_ERROR, what, more, reply_out);
-    *reply_out = REPLY_NOT_PASSED;
-    return ASKED_LOST;
-}
 
 /* Anything but 220. Its own words go into the log: a 5yz is a line missing there, a 4yz a limit at work on the client.
  */

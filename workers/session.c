@@ -61,6 +61,11 @@ bool session_client_is_in(const struct session *s, const struct network_list *ne
     return false;
 }
 
+bool session_is_bound(const struct session *s)
+{
+    return s->auth != NULL && !s->auth_vouched;
+}
+
 void session_start_over(struct session *s)
 {
     transaction_begin(s);

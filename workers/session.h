@@ -175,6 +175,8 @@ void session_set_client(struct session *s, const struct endpoint *client, const 
  * the scoreboard shows that one, too. Before anything is judged by who it is, or goes inside. */
 void session_change_client(struct session *s, const struct endpoint *client, const struct endpoint *local);
 bool session_client_is_in(const struct session *s, const struct network_list *networks);
+/* AUTH has succeeded, and the session lives and dies with the inside connection on which it did. */
+bool session_is_bound(const struct session *s);
 /* What was said so far may have been said by somebody else, or of somebody else: it is forgotten, phase GREETING. An
  * inside server that heard of it hears no more. The counts of faults stay. */
 void session_start_over(struct session *s);
