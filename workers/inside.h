@@ -62,7 +62,7 @@ struct inside {
     bool hushed;                 /* trouble is not logged before inside_unhush: the client's answer comes first (L1) */
     enum level unsaid;           /* how loud it will be then */
     struct extensions offers;
-    uint32_t forwarded; /* enum attribute: what XFORWARD said of a message that has not ended there */
+    uint32_t forwarded;         /* enum attribute: what XFORWARD said of a message that has not ended there */
     char name[INSIDE_NAME_MAX]; /* that EHLO said inside */
     char trouble[INSIDE_TROUBLE_MAX];
     struct reply_reader reader;

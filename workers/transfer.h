@@ -18,9 +18,9 @@ void transfer_streamed(struct session *s);
 
 /* Before the first chunk, when inside is ready for the message: has answered 354, or (FRAMING_BINARY) RCPT. */
 void transfer_begin_chunks(struct session *s, enum framing framing);
-/* The octets of s->chunk, read and carried inside. Behind the last one as above, and a reply with code 0; else the phase
- * is CHUNK, and the reply is that to the chunk: also when the message is refused. Then every later chunk is read away
- * and answered alike. */
+/* The octets of s->chunk, read and carried inside. Behind the last one as above, and a reply with code 0; else the
+ * phase is CHUNK, and the reply is that to the chunk: also when the message is refused. Then every later chunk is read
+ * away and answered alike. */
 struct reply transfer_chunk(struct session *s);
 /* There is no such transfer inside (it refused DATA): what is to be answered to each chunk of the message. */
 void transfer_refuse_chunks(struct session *s, const struct reply *answer);
