@@ -223,20 +223,50 @@ def test_twenty_five_megabytes(server, gate, way):
 @pytest.mark.parametrize("server", [name for name, rig in SERVERS.items() if rig.TLS], indirect=True)
 @pytest.mark.parametrize("outside, inside", [(True, False), (False, True), (True, True)],
                          ids=["outside", "inside", "both"])
-@pytest.mark.parametrize("name", ["8bit", "leading-dots", "one-megabyte"])
-def test_in_tls(server, gate, name, outside, inside):
-    recipient = recipient_of("tls", name, str(outside), str(inside))
+@pytest.mark.parametrize("way", ["DATA", "chunks"])
+@pytest.mark.parametrize("name", ["8bit", "leading-dots", "lines-65533", "one-megabyte"])
+def test_in_tls(server, gate, name, way, outside, inside):
+    recipient = recipient_of("tls", name, way, str(outside), str(inside))
     program = gate(server, *(["backend.tls.mode=require"] if inside else []))
     with TlsClient(program.address) as client:
         client.starttls() if outside else client.hello()
-        assert sent(client, recipient, MESSAGES[name], parameters=" BODY=8BITMIME").code == 250
+        assert sent(client, recipient, MESSAGES[name], way, parameters=" BODY=8BITMIME").code == 250
         client.quit()
     trace = check_arrived(server, name, recipient, MESSAGES[name])
     assert (b"with ESMTPS" in trace) == outside, trace
     head = server.only_message(recipient).head.lower()
     assert (b" with esmtps" in head) == inside, head
     line = program.wait_log(f"event=message .* to=<{recipient}> .*").group(0)
+    assert f" size={len(MESSAGES[name])} " in line
     assert (" tls=TLSv1.3 " in line, " inside_tls=TLSv1.3 " in line) == (outside, inside)
+
+
+@pytest.mark.parametrize("server", [name for name, rig in SERVERS.items() if rig.TLS], indirect=True)
+@pytest.mark.parametrize("name", UNENDED)
+def test_a_last_line_without_its_end_in_tls(server, gate, name):
+    content, recipient = UNENDED[name], recipient_of("unended-tls", name)
+    program = gate(server, "backend.tls.mode=require")
+    with TlsClient(program.address) as client:
+        client.starttls()
+        assert sent(client, recipient, content, "chunks").code == 250
+        client.quit()
+    check_arrived(server, {"header": "header-only"}.get(name, name), recipient, content + b"\r\n")
+    program.wait_log(f"event=message .* to=<{recipient}> .* size={len(content)} ")
+
+
+@pytest.mark.parametrize("server", [name for name, rig in SERVERS.items() if rig.TLS], indirect=True)
+@pytest.mark.parametrize("way", ["DATA", "chunks"])
+def test_twenty_five_megabytes_in_tls(server, gate, way):
+    recipient = recipient_of("big-tls", way)
+    content = HEAD + b"\r\n" + lines_of(998, 25_000)
+    program = gate(server, "backend.tls.mode=require")
+    with TlsClient(program.address) as client:
+        client.socket.settimeout(60)
+        client.starttls()
+        assert sent(client, recipient, content, way).code == 250
+        client.quit()
+    trace_of(server.only_message(recipient).content, content)
+    program.wait_log(f" to=<{recipient}> .* size={len(content)} ")
 
 
 def test_tls_outside_alone(server_of, gate):
@@ -431,18 +461,21 @@ def test_pipelined(server, gate):
         check_arrived(server, "plain", f"piped-{number}@example.org", MESSAGES["plain"])
 
 
+@pytest.mark.parametrize("in_tls", [False, True], ids=["clear", "tls"])
 @pytest.mark.parametrize("way", WAYS)
-def test_smtputf8(server, gate, way):
+def test_smtputf8(server, gate, way, in_tls):
     """Offered where the server offers it."""
     content = "Subject: Grüße\r\n".encode() + MESSAGES["utf-8-in-header"]
-    with Client(gate(server).address) as client:
-        hello = client.hello()
+    program = gate(server, *(["backend.tls.mode=require"] if in_tls and server.TLS else []))
+    with TlsClient(program.address) as client:
+        hello = client.starttls() if in_tls else client.hello()
         assert (b"SMTPUTF8" in hello.text) == server.SMTPUTF8
         if not server.SMTPUTF8:
             return
-        recipient = f"δοκιμή-{way.lower()}@example.org"
+        recipient = f"δοκιμή-{way.lower()}-{in_tls}@example.org".lower()
         assert sent(client, recipient, content, way, "absender-ü@example.com", " SMTPUTF8 BODY=8BITMIME").code == 250
         client.quit()
     message = server.only_message(recipient)
     assert message.sender == "absender-ü@example.com"
-    assert b"UTF8" in trace_of(message.content, content)
+    assert (b"with UTF8SMTPS " if in_tls else b"with UTF8SMTP ") in trace_of(message.content, content)
+    program.wait_log(rf'event=message .* to="<\S+-{way.lower()}-{str(in_tls).lower()}@example\.org>" .* size={len(content)} ')
