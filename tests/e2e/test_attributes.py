@@ -123,6 +123,31 @@ def test_proxy(known, way):
           sasl_username="", server_address=gate[0], server_port=str(gate[1]))
 
 
+SIX = [("EHLO gate.test", 250), ("XCLIENT NAME=[UNAVAILABLE] ADDR=IPV6:2001:db8::7 PORT=4711", 220)]
+
+
+@pytest.mark.parametrize("way", ["proxy-v1", "proxy-v2"])
+def test_proxy_with_six(known, way):
+    """Here, where the gate itself was reached by IPv4: the header has one family, so its own address is none."""
+    asked, _, gate = known("proxy", way, f"listener.xclient_from={GATE}", source=GATE, before=SIX)
+    check(asked, client_address="2001:db8::7", client_port="4711", helo_name="who.client.test", server_address="::",
+          server_port=str(gate[1]))
+
+
+@pytest.mark.parametrize("name, way", [("exim", "proxy-v1"), ("exim", "proxy-v2"), ("opensmtpd", "proxy-v2")])
+def test_proxy_with_six_elsewhere(server_of, postern, name, way):
+    server, recipient = server_of(name), f"six-{way}@example.org"
+    gate = postern(server.address("proxy"), f"backend.pass_client={way}", f"listener.xclient_from={GATE}")
+    with Client(gate.address, source=GATE) as client:
+        client.expect(220)
+        for line, code in SIX:
+            client.ask(line, code)
+        client.ask("EHLO who.client.test", 250)
+        assert client.message(recipient, CONTENT).code == 250
+        client.quit()
+    assert b"2001:db8::7]" in server.only_message(recipient).head
+
+
 def test_none(known):
     """Postfix sees Postern's host, and the client's name alone."""
     asked, _, _ = known("plain", "none")
