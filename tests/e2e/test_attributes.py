@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
-"""What Postfix knows of the client, attribute by attribute, as its policy protocol says it (SMTPD_POLICY_README): by each
-way in which Postern passes the client on."""
+"""What Postfix knows of the client, attribute by attribute, as its policy protocol says it (SMTPD_POLICY_README): by
+each way in which Postern passes the client on."""
 import os
 import socketserver
 import tempfile
@@ -93,8 +93,8 @@ def check(asked, **wanted):
 def test_xclient(known, hello, protocol):
     """Each attribute of the nine that Postfix has. Postern itself always says EHLO to it."""
     asked, port, gate = known("xclient", "xclient", hello=hello)
-    check(asked, client_address="127.0.0.9", client_port=str(port), client_name="unknown", reverse_client_name="unknown",
-          helo_name="who.client.test", protocol_name=protocol, sasl_username="", server_address=gate[0],
+    check(asked, client_address="127.0.0.9", client_port=str(port), client_name="unknown",
+          reverse_client_name="unknown", helo_name="who.client.test", protocol_name=protocol, sasl_username="", server_address=gate[0],
           server_port=str(gate[1]))
 
 

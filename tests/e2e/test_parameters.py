@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Parameters of MAIL and RCPT with real servers that know them: what they do shows that they heard them. DSN (RFC 3461)
-with all four, DELIVERBY (RFC 2852) with Sendmail, AUTH= (RFC 4954) with Postfix; what nobody of them knows is offered by
-nobody."""
+with all four, DELIVERBY (RFC 2852) with Sendmail, AUTH= (RFC 4954) with Postfix. What a server does not offer Postern
+does not take before it."""
 import os
 import re
 import shutil
@@ -88,7 +88,7 @@ def by_chunks(client):
 @pytest.mark.parametrize("way", [by_data, by_chunks])
 @pytest.mark.parametrize("name", RIGS)
 def test_delivery_is_notified_as_asked(gate_of, name, way):
-    """RET, ENVID, NOTIFY and ORCPT, in the notification that the server writes of a delivery; none for who said NEVER."""
+    """RET, ENVID, NOTIFY and ORCPT, in what the server writes of a delivery. Nothing of who said NEVER."""
     server, gate = gate_of(name)
     asked = f"asked-{way.__name__}@example.org".replace("_", "-")
     with Client(gate.address) as client:
@@ -105,7 +105,8 @@ def test_delivery_is_notified_as_asked(gate_of, name, way):
     assert notification.sender in ("", "MAILER-DAEMON")  # as Sendmail names it to its mailers
     if name != "opensmtpd":  # whose notifications have neither
         assert re.search(rf"^Original-Envelope-Id: envelope\+(2B)?{name}\r$", said, re.M | re.I), said
-        assert re.search(r"^Original-Recipient: rfc822; ?first\+(2B)?name@elsewhere\.example\r$", said, re.M | re.I), said
+        first = r"^Original-Recipient: rfc822; ?first\+(2B)?name@elsewhere\.example\r$"
+        assert re.search(first, said, re.M | re.I), said
     assert "second@elsewhere.example" not in said
     assert "Subject: parameters" in said and "unmistakable" not in said  # RET=HDRS
 
@@ -124,11 +125,11 @@ def test_sendmail_is_told_by_when(gate_of):
                 client.ask("RSET", 250)
             client.quit()
     assert [reply.lines for reply in heard[0]] == [reply.lines for reply in heard[1]]
-    assert [reply.code for reply in heard[1]][1:] == [250, 250, 250] and heard[1][0].code // 100 == 5, heard
+    assert [reply.code // 100 for reply in heard[1]] == [5, 2, 2, 2], heard
 
 
-def test_what_sendmail_makes_of_time(gate_of):
-    """BY with N and T: the sender is told that it was delivered in time by who does that (RFC 2852 section 4.1.4)."""
+def test_a_message_that_has_time(gate_of):
+    """BY beside BDAT."""
     server, gate = gate_of("sendmail")
     with Client(gate.address) as client:
         client.hello()
@@ -144,8 +145,9 @@ def test_what_sendmail_makes_of_time(gate_of):
                                        "BY=7200;R", "AUTH=<>", "BODY=BINARYMIME", "SMTPUTF8", "RET=FULL"])
 def test_what_is_not_offered_is_not_taken(gate_of, name, parameter):
     """.. and what is offered is: EHLO and MAIL are of one mind, for each parameter and each server."""
-    keyword = {"HOLDFOR=60": "FUTURERELEASE", "HOLDUNTIL=2026-12-01T00:00:00Z": "FUTURERELEASE", "BY=7200;R": "DELIVERBY",
-               "BODY=BINARYMIME": "BINARYMIME", "RET=FULL": "DSN"}.get(parameter, re.split("=", parameter)[0])
+    word = parameter.split("=")[0]
+    keyword = {"HOLDFOR": "FUTURERELEASE", "HOLDUNTIL": "FUTURERELEASE", "BY": "DELIVERBY", "BODY": "BINARYMIME",
+               "RET": "DSN"}.get(word, word)
     _, gate = gate_of(name)
     with Client(gate.address) as client:
         offered = {line.split()[0].decode() for line in client.hello().text.split(b"\n")[1:]}
