@@ -14,7 +14,7 @@ BUILD := build/$(if $(filter 1,$(SANITIZE)),sanitize,plain)
 # What Debian 12 must have. `all` needs the first line only.
 BUILD_PACKAGES := gcc libc6-dev pkg-config libconfuse-dev libssl-dev libjansson-dev
 TEST_PACKAGES := libcmocka-dev python3 python3-pytest postfix openssl mandoc git gdb systemd swaks libnet-ssleay-perl \
-                 haproxy sasl2-bin libsasl2-modules
+                 haproxy sasl2-bin libsasl2-modules ca-certificates
 
 # Inside servers for the tests, which exclude each other and Postfix: unpacked below build/servers, with what they need
 # that is not installed.

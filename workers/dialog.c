@@ -126,12 +126,11 @@ static struct reply answer_ehlo(struct session *s, const struct command *command
 
 static struct reply answer_helo(struct session *s, const struct command *command)
 {
+    static const struct extensions nothing = {0}; /* of inside's: none was said to a client that asked for none */
     struct reply reply;
-    struct extensions inside;
     if (!accept_name(s, command, &reply))
         return reply;
-    offers_are_known(s, &inside);
-    s->offered = offer_to(s, &inside);
+    s->offered = offer_to(s, &nothing);
     return (struct reply){250, "", slice_of(s->service->hostname)};
 }
 

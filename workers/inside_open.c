@@ -96,6 +96,12 @@ static enum asked xclient_refused(struct inside *in, struct reply *reply_out)
                                  "inside turns the client away at XCLIENT; its service lacks "
                                  "smtpd_client_connection_count_limit=0, or limits clients otherwise",
                                  said, reply_out);
+    if (reply_out->code == 501)
+        return inside_not_passed(
+            in,
+            "inside does not take what XCLIENT says of the client; it lacks inet_protocols=all, where "
+            "clients come by IPv6",
+            said, reply_out);
     return inside_not_passed(
         in,
         "inside answers XCLIENT with a refusal; its service lacks smtpd_delay_reject=yes, or this host's "

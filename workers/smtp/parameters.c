@@ -33,11 +33,22 @@ static bool find_choice(struct slice word, const struct choice *choices, unsigne
 
 /* ---- MAIL ---- */
 
+static bool is_digits(struct slice value)
+{
+    for (size_t i = 0; i < value.size; i++)
+        if (!ascii_is_digit(value.at[i]))
+            return false;
+    return true;
+}
+
 static bool parse_size(struct slice value, void *out)
 {
     struct mail_parameters *mail = out;
     mail->has_size = true;
-    return value.size <= SIZE_DIGITS_MAX && slice_to_number(value, &mail->size);
+    if (slice_to_number(value, &mail->size))
+        return value.size <= SIZE_DIGITS_MAX;
+    mail->size = UINT64_MAX; /* twenty digits may be more than we can count: too big, but not wrong (RFC 1870) */
+    return value.size == SIZE_DIGITS_MAX && is_digits(value);
 }
 
 static const struct choice bodies[] = {
