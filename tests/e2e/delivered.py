@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
-"""A message as a mail server left it in a file: the server's own lines on top, below them what it was given."""
+"""Messages as a mail server left them in files: the server's own lines on top, below them what it was given."""
+import os
 import re
 
 
@@ -15,6 +16,27 @@ class Delivered:
         self.sender = _field(head, b"Return-Path").strip(b"<>").decode()
         found = re.search(queue_id, head)
         self.queue_id = found.group(1).decode() if found else None
+
+
+class Maildir:
+    """Where a server delivers to. `queue_id` as above; whoever has one has settle() and story(), too."""
+
+    def __init__(self, folder, queue_id):
+        self.folder, self.queue_id = folder, queue_id
+        self._read = {}
+
+    def messages(self, recipient=None):
+        """All that has been delivered, or all that was for this recipient; once the queue is empty."""
+        names = os.listdir(self.folder) if os.path.isdir(self.folder) else []
+        for name in set(names) - set(self._read):
+            with open(os.path.join(self.folder, name), "rb") as f:
+                self._read[name] = Delivered(f.read(), self.queue_id)
+        return [m for m in self._read.values() if recipient in (None, m.recipient)]
+
+    def only_message(self, recipient, story):
+        found = self.messages(recipient)
+        assert len(found) == 1, f"{len(found)} messages for {recipient}, not 1\n{story()}"
+        return found[0]
 
 
 def _field(head, name):

@@ -14,7 +14,7 @@ import re
 import shutil
 import subprocess
 
-from delivered import Delivered
+from delivered import Maildir
 from net import free_port, listening_ports, wait_until
 
 SBIN = "/usr/sbin"
@@ -120,7 +120,7 @@ class Postfix:
         self.ipv6 = ipv6
         self.main, self.services = main, services
         self.ports = {}
-        self._read = {}
+        self.maildir = Maildir(self.dir + "/mail/all/new", QUEUE_ID)
 
     def start(self):
         assert os.geteuid() == 0, "these tests start a private Postfix, which needs root: run them as root"
@@ -164,18 +164,11 @@ class Postfix:
 
     def messages(self, recipient=None):
         """All that has been delivered, or all that was for this recipient. Call settle() first."""
-        folder = self.dir + "/mail/all/new"
-        names = os.listdir(folder) if os.path.isdir(folder) else []
-        for name in set(names) - set(self._read):
-            with open(os.path.join(folder, name), "rb") as f:
-                self._read[name] = Delivered(f.read(), QUEUE_ID)
-        return [m for m in self._read.values() if recipient in (None, m.recipient)]
+        return self.maildir.messages(recipient)
 
     def only_message(self, recipient):
         self.settle()
-        found = self.messages(recipient)
-        assert len(found) == 1, f"{len(found)} messages for {recipient}, not 1\n{self.story()}"
-        return found[0]
+        return self.maildir.only_message(recipient, self.story)
 
     def story(self):
         return f"--- Postfix in {self.dir}\n" + "\n".join(self.log().splitlines()[-60:])

@@ -16,7 +16,7 @@ import subprocess
 
 import net
 import postern as postern_program
-from delivered import Delivered
+from delivered import Maildir
 
 SERVERS = postern_program.ROOT + "/build/servers"
 EXAMPLES = postern_program.ROOT + "/conf/examples"
@@ -80,7 +80,7 @@ class PrivateServer:
         self.unpacked = f"{SERVERS}/{self.NAME}"
         self.ports = {}
         self.process = None
-        self._read = {}
+        self.maildir = Maildir(self.dir + "/mail/new", self.QUEUE_ID)
 
     def start(self):
         assert os.path.isdir(self.unpacked), f"{self.unpacked} is missing: make servers"
@@ -140,17 +140,11 @@ class PrivateServer:
 
     def messages(self, recipient=None):
         """All that has been delivered, or all that was for this recipient. Call settle() first."""
-        folder = self.dir + "/mail/new"
-        for name in set(os.listdir(folder)) - set(self._read):
-            with open(os.path.join(folder, name), "rb") as f:
-                self._read[name] = Delivered(f.read(), self.QUEUE_ID)
-        return [m for m in self._read.values() if recipient in (None, m.recipient)]
+        return self.maildir.messages(recipient)
 
     def only_message(self, recipient):
         self.settle()
-        found = self.messages(recipient)
-        assert len(found) == 1, f"{len(found)} messages for {recipient}, not 1\n{self.story()}"
-        return found[0]
+        return self.maildir.only_message(recipient, self.story)
 
     def story(self):
         return f"--- {self.NAME} in {self.dir}\n" + "\n".join(self.log().splitlines()[-60:])
