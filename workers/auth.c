@@ -56,6 +56,11 @@ const struct reply *auth_demand(const struct session *s, enum verb verb)
     return &REPLY_DEMAND;
 }
 
+bool auth_is_impossible(const struct session *s)
+{
+    return options_of(s)->mode == AUTH_MODE_REQUIRE && s->auth == NULL && !is_safe(s) && s->renamed;
+}
+
 bool auth_lives(struct session *s, struct reply *reply_out)
 {
     return !session_is_bound(s) || envelope_keeps_inside(s, reply_out);

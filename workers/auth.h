@@ -15,6 +15,8 @@
 uint32_t auth_offers(const struct session *s, uint32_t inside);
 /* Where AUTH must go before this command, the reply that says so; or NULL. */
 const struct reply *auth_demand(const struct session *s, enum verb verb);
+/* It is required, not there, and TLS, which it would need, cannot be had any more. */
+bool auth_is_impossible(const struct session *s);
 /* False: it is bound to a connection that is not there any more: the session is over, *reply_out says so (L1). */
 bool auth_lives(struct session *s, struct reply *reply_out);
 /* May EHLO or HELO bring this name? False, with *reply_out: AUTH has succeeded under another one, or what it succeeded

@@ -49,7 +49,8 @@ static struct reply answer_unopened(struct session *s)
         return REPLY_NOTHING;
     if (!s->chunk.is_last)
         return *answer;
-    session_reply(s, answer); /* before it goes with the transaction */
+    struct reply reply = session_count_idle(s, answer);
+    session_reply(s, &reply); /* before it goes with the transaction */
     envelope_drop(s, NULL);
     session_move(s, PHASE_HELLO);
     return REPLY_NOTHING;

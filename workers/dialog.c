@@ -39,7 +39,6 @@ static const struct reply REPLY_LINE_END =
     REPLY(500, "5.5.2", "A line ends with CR LF, and neither stands alone in it");
 static const struct reply REPLY_CONTROL = REPLY(500, "5.5.2", "Control characters in a command");
 static const struct reply REPLY_TIMEOUT = REPLY(421, "4.4.2", "Timeout, closing the connection");
-static const struct reply REPLY_TOO_MANY_COMMANDS = REPLY(421, "4.7.0", "Too many commands without a message");
 
 /* -- HELO and EHLO -- */
 
@@ -290,14 +289,10 @@ static struct reply answer(struct session *s, const struct command *command)
     return reply;
 }
 
-/* The reply, or 421 in its place when there were too many that led nowhere. */
 static struct reply within_reason(struct session *s, enum verb verb, const struct reply *reply)
 {
-    if (s->phase == PHASE_CLOSED || brings_mail_forward(s, verb, reply) ||
-        ++s->idle_commands <= s->options->max_commands)
-        return *reply;
-    session_end(s, "too many commands");
-    return REPLY_TOO_MANY_COMMANDS;
+    bool counts = s->phase != PHASE_CLOSED && !brings_mail_forward(s, verb, reply);
+    return counts ? session_count_idle(s, reply) : *reply;
 }
 
 static void obey(struct session *s, const struct command *command)
@@ -341,10 +336,15 @@ static bool belongs_to_refused(struct session *s, struct slice line)
     return refused;
 }
 
-/* What follows such a line may be octets of a message, however wrong it is. */
+/* What follows such a line may be octets of a message, however wrong it is: nobody looks for a command there. */
 static bool begins_a_chunk(struct slice line)
 {
-    return slice_is_word(slice_take_word(&line), verb_name(VERB_BDAT));
+    static const char verb[] = "BDAT";
+    line = slice_trim(line);
+    if (!slice_starts_nocase(line, verb))
+        return false;
+    slice_drop(&line, sizeof(verb) - 1);
+    return line.size == 0 || !ascii_is_alnum(*line.at);
 }
 
 static void take_line(struct session *s, struct slice line)
@@ -352,7 +352,7 @@ static void take_line(struct session *s, struct slice line)
     struct command command;
     int errors = s->errors;
     enum command_fault fault = command_parse(line, &command);
-    if (fault != COMMAND_FINE && begins_a_chunk(line))
+    if ((fault != COMMAND_FINE || command.verb == VERB_UNKNOWN) && begins_a_chunk(line))
         bdat_begin(s, &command); /* without a size, to us */
     else if (fault != COMMAND_FINE)
         blame_line(s, FAULT_REPLIES[fault]);
@@ -370,6 +370,10 @@ static enum io judge_length(struct slice *line)
     struct slice rest = *line;
     if (line->size <= COMMAND_LINE_MAX || slice_is_word(slice_take_word(&rest), verb_name(VERB_AUTH)))
         return IO_OK;
+    if (begins_a_chunk(*line)) {
+        line->size = sizeof("BDAT\n") - 1; /* enough to be one without a size */
+        return IO_OK;
+    }
     slice_drop(line, line->size - 2);
     return IO_TOO_LONG;
 }
@@ -378,6 +382,8 @@ void dialog_step(struct session *s)
 {
     struct slice line;
     int64_t deadline = clock_deadline(s->options->command_timeout_ms);
+    if (s->phase == PHASE_CHUNK) /* the message goes on meanwhile */
+        deadline = inside_sooner(s->transaction.transfer.deadline_ms, s->options->command_timeout_ms);
     if (kill_switch_is_pulled()) { /* what the client sent before is still there to be read */
         session_end(s, "killed by posternctl");
         return;

@@ -36,21 +36,11 @@ static bool outside_listens(struct session *s, struct reply *reply_out)
     return session_flush(s) == IO_OK;
 }
 
-/* Between chunks: whatever was said now would be a line of it. */
-static bool is_in_message(const struct session *s)
-{
-    const struct transfer *transfer = &s->transaction.transfer;
-    return transfer->is_opened && !transfer->refused;
-}
-
 void envelope_drop(struct session *s, const char *why)
 {
     struct inside *in = &s->inside;
     struct reply reply;
-    if (is_in_message(s)) {
-        inside_break_off(in);
-        s->transaction.open_inside = false;
-    }
+    transfer_abandon(s);
     if (s->transaction.begun && s->transaction.reason == NULL)
         s->transaction.reason = why;
     if (s->transaction.open_inside && s->phase != PHASE_CLOSED && outside_listens(s, &reply) &&
@@ -221,7 +211,7 @@ static bool refused_by_policy(struct session *s, enum stage stage, const struct 
 static bool is_too_big(const struct session *s, uint64_t size)
 {
     uint64_t limit = (uint64_t)s->rules.message_size_limit;
-    return limit != 0 && size > limit;
+    return (limit != 0 && size > limit) || size > INT64_MAX; /* more than anybody inside counts to */
 }
 
 /* What follows the path of MAIL, our own rules, the checks, and inside. */

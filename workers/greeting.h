@@ -8,7 +8,7 @@
 
 #include "workers/session.h"
 
-/* 220, or the refusal that ends the session. */
-void greeting_say(struct session *s);
+/* 220; or the refusal of a session that has ended with it. */
+struct reply greeting_find(struct session *s);
 
 #endif

@@ -133,8 +133,10 @@ void serve_session(struct session *memory, const struct session_setup *setup, in
     show_on_slot(s, SLOT_BUSY);
     bool heard = proxy_from_hear(s);
     xforward_begin(s);
-    if (heard && starttls_at_once(s))
-        greeting_say(s);
+    if (heard && starttls_at_once(s)) {
+        struct reply greeting = greeting_find(s);
+        session_reply(s, &greeting);
+    }
     while (s->phase != PHASE_CLOSED)
         dialog_step(s);
     finish(s);

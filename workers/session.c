@@ -14,6 +14,7 @@
 const struct reply REPLY_NOT_PROVIDED = REPLY(502, "5.5.1", "Command not provided here");
 const struct reply REPLY_NESTED = REPLY(503, "5.5.1", "A transaction is under way; RSET ends it");
 static const struct reply REPLY_EARLY = REPLY(554, "5.5.0", "Wait for the reply before you send more");
+static const struct reply REPLY_TOO_MANY_COMMANDS = REPLY(421, "4.7.0", "Too many commands without a message");
 static const struct reply REPLY_TOO_MANY_ERRORS = REPLY(421, "4.7.0", "Too many errors, closing the connection");
 
 /* -- the client -- */
@@ -154,6 +155,14 @@ bool session_spoke_early(struct session *s)
     session_reply(s, &REPLY_EARLY);
     session_end(s, "input before the reply");
     return true;
+}
+
+struct reply session_count_idle(struct session *s, const struct reply *reply)
+{
+    if (++s->idle_commands <= s->options->max_commands)
+        return *reply;
+    session_end(s, "too many commands");
+    return REPLY_TOO_MANY_COMMANDS;
 }
 
 struct reply session_blame(struct session *s, const struct reply *reply)

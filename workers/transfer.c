@@ -134,8 +134,28 @@ static void abort_transfer(struct transfer *t)
 {
     struct outcome outcome = {.kind = OUTCOME_MESSAGE};
     transfer_watch(t, false);
+    if (t->dropped != NULL) /* and said so */
+        transaction_note_reply(t->s, &t->answer, NULL);
     check_learn(t->s, &outcome, NULL);
     transaction_close(t->s, t->verdict);
+}
+
+void transfer_abandon(struct session *s)
+{
+    struct transfer *t = &s->transaction.transfer;
+    struct outcome outcome = {.kind = OUTCOME_MESSAGE};
+    if (!t->is_opened)
+        return;
+    if (t->refused) {
+        outcome.reply = &t->answer;
+        transaction_note_reply(s, &t->answer, NULL);
+        s->transaction.verdict = t->verdict;
+        s->refused_messages++;
+    } else {
+        inside_break_off(&s->inside); /* whatever was said now would be a line of it */
+    }
+    s->transaction.open_inside = false;
+    check_learn(s, &outcome, NULL);
 }
 
 static struct transfer *begin(struct session *s, enum framing framing)
@@ -200,7 +220,7 @@ static struct transfer *transfer_of(struct session *s, struct transfer *own, con
     if (t->s != NULL)
         return t;
     *own = (struct transfer){.s = s, .framing = FRAMING_CHUNKS, .refused = true, .answer = *answer};
-    own->deadline_ms = clock_deadline(s->options->message_timeout_ms);
+    own->deadline_ms = clock_deadline(s->options->data_timeout_ms); /* for all of it: it belongs to no message */
     return own;
 }
 

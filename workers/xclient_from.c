@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdio.h>
 
+#include "common/log.h"
+
+#include "workers/auth.h"
 #include "workers/greeting.h"
+#include "workers/starttls.h"
 #include "workers/xclient_from.h"
 
 static const struct reply REPLY_SYNTAX = REPLY(501, "5.5.4", "Write XCLIENT ATTRIBUTE=value");
 static const struct reply REPLY_BAD_NAME = REPLY(501, "5.5.4", "Bad XCLIENT attribute");
 static const struct reply REPLY_DOUBLED = REPLY(501, "5.5.4", "XCLIENT attribute given twice");
 static const struct reply REPLY_BAD_VALUE = REPLY(501, "5.5.4", "Bad value of an XCLIENT attribute");
-static const struct reply REPLY_NOTHING = {0};
+static const struct reply REPLY_TLS_FIRST = REPLY(421, "4.3.5", "Say STARTTLS before XCLIENT");
 
 bool xclient_from_may(const struct session *s)
 {
@@ -66,6 +70,30 @@ static void become(struct session *s, const struct attributes *said)
     take_login(s, attributes_get(said, ATTRIBUTE_LOGIN));
 }
 
+/* TLS is too late now, and without it no mail is taken from this client, or no login. */
+static bool is_shut_out(const struct session *s)
+{
+    return starttls_is_due(s) || auth_is_impossible(s);
+}
+
+/* Own trouble: the client that is named could do nothing about it, and its mail must not bounce. */
+static struct reply turn_back(struct session *s)
+{
+    struct record r;
+    char gate[IPADDR_TEXT_MAX];
+    ipaddr_print(&s->proxy.address, gate);
+    record_begin(&r, "proxy");
+    record_string(&r, "session", s->id);
+    record_string(&r, "listener", s->service->listener);
+    record_string(&r, "proxy", gate);
+    record_string(&r, "client", s->client_text);
+    record_string(&r, "alarm",
+                  "the gate says XCLIENT in the clear for a client that needs TLS; it has to say STARTTLS first");
+    record_send(&r, LEVEL_ERROR);
+    session_end(s, "XCLIENT before STARTTLS");
+    return REPLY_TLS_FIRST;
+}
+
 struct reply xclient_from_answer(struct session *s, const struct command *command)
 {
     struct attributes said = {0};
@@ -78,6 +106,5 @@ struct reply xclient_from_answer(struct session *s, const struct command *comman
     if (fault != ATTRIBUTE_FINE)
         return session_blame_word(s, fault_reply(fault), culprit);
     become(s, &said);
-    greeting_say(s);
-    return REPLY_NOTHING;
+    return is_shut_out(s) ? turn_back(s) : greeting_find(s);
 }

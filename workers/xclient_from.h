@@ -17,7 +17,7 @@ enum {
 };
 
 bool xclient_from_may(const struct session *s);
-/* Says 220 (or a refusal of the new client) itself, which a reply with code 0 tells; or the reply to a fault. */
+/* 220, a refusal of the new client, or the reply to a fault. */
 struct reply xclient_from_answer(struct session *s, const struct command *command);
 
 #endif
