@@ -17,12 +17,11 @@ enum {
 
 static uint32_t offered_keywords(const struct session *s, uint32_t inside)
 {
-    uint32_t chunking = inside & PROVIDED & ~s->rules.withheld & KEYWORD_CHUNKING;
     inside &= ~s->rules.withheld; /* and with them what needs them */
     uint32_t keywords = PROVIDED | (inside & PASSED_ON);
     if ((inside & KEYWORD_8BITMIME) != 0)
         keywords |= inside & WITH_8BITMIME;
-    if (chunking == 0)
+    if ((inside & KEYWORD_CHUNKING) == 0)
         keywords &= ~(uint32_t)KEYWORD_BINARYMIME;
     if (s->tls.version != NULL)
         keywords |= inside & IN_TLS;

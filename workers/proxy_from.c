@@ -6,6 +6,7 @@
 
 #include "workers/proxy_from.h"
 #include "workers/proxy_header.h"
+#include "workers/report.h"
 
 const struct reply REPLY_CLIENT_UNTOLD =
     REPLY(451, "4.3.5", "The load balancer in front does not tell who you are, try again later");
@@ -54,24 +55,10 @@ bool proxy_from_hear(struct session *s)
     return true;
 }
 
-static void raise_alarm(const struct session *s)
-{
-    struct record r;
-    char proxy[IPADDR_TEXT_MAX];
-    ipaddr_print(&s->proxy.address, proxy);
-    record_begin(&r, "proxy");
-    record_string(&r, "session", s->id);
-    record_string(&r, "listener", s->service->listener);
-    record_string(&r, "proxy", proxy);
-    record_string(&r, "alarm",
-                  "the load balancer does not tell who the client is; it says UNKNOWN for somebody who has mail");
-    record_send(&r, LEVEL_ERROR);
-}
-
 bool proxy_from_keeps_out(struct session *s)
 {
     if (s->client_untold && !s->client_untold_logged)
-        raise_alarm(s);
+        report_gate(s, "the load balancer does not tell who the client is; it says UNKNOWN for somebody who has mail");
     s->client_untold_logged = s->client_untold;
     return s->client_untold;
 }

@@ -156,6 +156,18 @@ static void record_proxy(struct record *r, const struct session *s)
         record_string(r, "proxy", address);
 }
 
+void report_gate(const struct session *s, const char *alarm)
+{
+    struct record r;
+    record_begin(&r, "proxy");
+    record_string(&r, "session", s->id);
+    record_string(&r, "listener", s->service->listener);
+    record_proxy(&r, s);
+    record_string(&r, "client", s->client_text);
+    record_string(&r, "alarm", alarm);
+    record_send(&r, LEVEL_ERROR);
+}
+
 void report_session(const struct session *s)
 {
     struct record r;

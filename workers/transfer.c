@@ -181,12 +181,9 @@ static bool outside_listens(struct session *s)
 void transfer_streamed(struct session *s)
 {
     struct transfer *t = begin(s, FRAMING_DATA);
-    s->transaction.reason = NULL;    /* of a recipient that was refused: now it is about the message */
-    if (session_flush(s) != IO_OK) { /* our 354; later no write outside may be ended by what inside says */
-        inside_break_off(&s->inside);
-        transaction_close(s, "aborted");
+    s->transaction.reason = NULL; /* of a recipient that was refused: now it is about the message */
+    if (!outside_listens(s))
         return;
-    }
     session_move(s, PHASE_MESSAGE);
     transfer_watch(t, true);
     if (!read_message(t)) {

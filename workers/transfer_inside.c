@@ -51,7 +51,8 @@ void transfer_keep_answer(struct transfer *t, const struct reply *answer)
     t->answer.text = slice_make(t->answer_text, size);
 }
 
-void transfer_refuse(struct transfer *t, const struct reply *answer, const char *verdict, const char *reason)
+/* No octet goes inside any more: its connection is broken off, no dot ever goes there. The first refusal counts. */
+static void refuse(struct transfer *t, const struct reply *answer, const char *verdict, const char *reason)
 {
     if (t->refused)
         return;
@@ -68,12 +69,12 @@ void transfer_refuse(struct transfer *t, const struct reply *answer, const char 
 void transfer_lose_client(struct transfer *t, const char *why)
 {
     session_end(t->s, why);
-    transfer_refuse(t, &REPLY_INSIDE_LOST, "aborted", t->s->ending); /* which knows of posternctl's kill */
+    refuse(t, &REPLY_INSIDE_LOST, "aborted", t->s->ending); /* which knows of posternctl's kill */
 }
 
 void transfer_time_out(struct transfer *t)
 {
-    transfer_refuse(t, &REPLY_SLOW, "aborted", "timeout in the message");
+    refuse(t, &REPLY_SLOW, "aborted", "timeout in the message");
     t->dropped = "timeout in a message";
 }
 
@@ -84,14 +85,14 @@ void transfer_hear_early(struct transfer *t)
     switch (inside_hear(&t->s->inside, EXPECT_25X, clock_deadline(EARLY_WAIT_MS), &reply)) {
     case ASKED_ANSWERED:
         if (reply_class(&reply) == 2) {
-            transfer_refuse(t, &REPLY_INSIDE_LOST, "lost", "inside said 2xx before the dot");
+            refuse(t, &REPLY_INSIDE_LOST, "lost", "inside said 2xx before the dot");
             return;
         }
         reply = translate(&reply);
-        transfer_refuse(t, &reply, transaction_refusal(&reply), "inside refused in the middle of the message");
+        refuse(t, &reply, transaction_refusal(&reply), "inside refused in the middle of the message");
         return;
     case ASKED_LOST:
-        transfer_refuse(t, &reply, "lost", t->s->inside.trouble);
+        refuse(t, &reply, "lost", t->s->inside.trouble);
         return;
     case ASKED_GONE:
         transfer_lose_client(t, "client hung up in the message");
@@ -106,7 +107,7 @@ static void judge_stage(struct transfer *t, enum stage stage)
     struct verdict verdict = check_stage(t->s, stage, NULL);
     if (!verdict_refuses(&verdict))
         return;
-    transfer_refuse(t, &verdict.reply, transaction_refusal(&verdict.reply), verdict.reason);
+    refuse(t, &verdict.reply, transaction_refusal(&verdict.reply), verdict.reason);
     if (verdict.action == ACTION_DROP)
         t->dropped = verdict.reason;
 }
@@ -123,7 +124,7 @@ void transfer_weigh(struct transfer *t, uint64_t more)
 {
     uint64_t limit = transfer_size_limit(t->s), size = t->s->transaction.body.size;
     if (limit != 0 && more > limit - (size < limit ? size : limit))
-        transfer_refuse(t, &REPLY_TOO_BIG, "refused", "too big");
+        refuse(t, &REPLY_TOO_BIG, "refused", "too big");
 }
 
 void transfer_judge(struct transfer *t, bool ended)
@@ -132,10 +133,10 @@ void transfer_judge(struct transfer *t, bool ended)
     uint64_t limit = transfer_size_limit(t->s);
     if (mail->body.fault != BODY_FINE) {
         const struct reply *why = mail->body.fault == BODY_NUL ? &REPLY_NUL : &REPLY_BARE;
-        transfer_refuse(t, why, "refused", body_fault_name(mail->body.fault));
+        refuse(t, why, "refused", body_fault_name(mail->body.fault));
     }
     if (limit != 0 && mail->body.size > limit)
-        transfer_refuse(t, &REPLY_TOO_BIG, "refused", "too big");
+        refuse(t, &REPLY_TOO_BIG, "refused", "too big");
     if (!t->refused && !t->header_judged && (mail->header.ended || ended)) {
         t->header_judged = true;
         judge_stage(t, STAGE_HEADER);
@@ -170,7 +171,7 @@ void transfer_write(struct transfer *t)
         if (clock_ms() >= t->deadline_ms)
             transfer_time_out(t);
         else
-            transfer_refuse(t, &REPLY_INSIDE_LOST, "lost", "inside does not read the message");
+            refuse(t, &REPLY_INSIDE_LOST, "lost", "inside does not read the message");
         return;
     }
 }
@@ -185,10 +186,10 @@ static void hear_chunk(struct transfer *t)
         if (reply_class(&reply) == 2)
             return;
         reply = translate(&reply);
-        transfer_refuse(t, &reply, transaction_refusal(&reply), "inside refused in the middle of the message");
+        refuse(t, &reply, transaction_refusal(&reply), "inside refused in the middle of the message");
         return;
     case ASKED_LOST:
-        transfer_refuse(t, &reply, "lost", in->trouble);
+        refuse(t, &reply, "lost", in->trouble);
         return;
     case ASKED_GONE:
         transfer_lose_client(t, "client hung up in the message");
@@ -206,7 +207,7 @@ static void write_chunk(struct transfer *t)
         size += t->pieces[i].iov_len;
     transfer_watch(t, false);
     if (!inside_line(in, &reply)) {
-        transfer_refuse(t, &reply, "lost", in->trouble);
+        refuse(t, &reply, "lost", in->trouble);
         return;
     }
     buffer_print(&in->stream.out, "BDAT %zu\r\n", size);

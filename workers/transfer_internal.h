@@ -14,8 +14,6 @@
 
 #include "workers/transfer.h"
 
-/* No octet goes inside any more: its connection is broken off, no dot ever goes there. The first refusal counts. */
-void transfer_refuse(struct transfer *t, const struct reply *answer, const char *verdict, const char *reason);
 void transfer_keep_answer(struct transfer *t, const struct reply *answer);
 void transfer_lose_client(struct transfer *t, const char *why);
 void transfer_time_out(struct transfer *t);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdio.h>
 
-#include "common/log.h"
-
 #include "workers/auth.h"
 #include "workers/greeting.h"
+#include "workers/report.h"
 #include "workers/starttls.h"
 #include "workers/xclient_from.h"
 
@@ -79,17 +78,7 @@ static bool is_shut_out(const struct session *s)
 /* Own trouble: the client that is named could do nothing about it, and its mail must not bounce. */
 static struct reply turn_back(struct session *s)
 {
-    struct record r;
-    char gate[IPADDR_TEXT_MAX];
-    ipaddr_print(&s->proxy.address, gate);
-    record_begin(&r, "proxy");
-    record_string(&r, "session", s->id);
-    record_string(&r, "listener", s->service->listener);
-    record_string(&r, "proxy", gate);
-    record_string(&r, "client", s->client_text);
-    record_string(&r, "alarm",
-                  "the gate says XCLIENT in the clear for a client that needs TLS; it has to say STARTTLS first");
-    record_send(&r, LEVEL_ERROR);
+    report_gate(s, "the gate says XCLIENT in the clear for a client that needs TLS; it has to say STARTTLS first");
     session_end(s, "XCLIENT before STARTTLS");
     return REPLY_TLS_FIRST;
 }

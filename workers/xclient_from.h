@@ -4,7 +4,9 @@
  * XCLIENT_README).
  *
  * The session begins anew, at the banner, with the client that it names; TLS stays. Whether the right is there is asked
- * of who the client is now: with ADDR it is gone. What is not said of the new client is not known of it.
+ * of who the client is now: with ADDR it is gone. What is not said of the new client is not known of it. PORT and
+ * DESTPORT count beside their addresses; HELO and PROTO are checked and not kept, since the EHLO that has to follow
+ * says both.
  */
 #ifndef POSTERN_WORKERS_XCLIENT_FROM_H
 #define POSTERN_WORKERS_XCLIENT_FROM_H
