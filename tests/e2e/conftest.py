@@ -12,7 +12,6 @@ sys.path.insert(0, os.path.dirname(__file__))
 import inside_server
 import postern as postern_program
 import postfix_rig
-import private_server
 import servers
 import stories
 import tls_peers
@@ -54,30 +53,8 @@ def postfix(running_postfix):
 @pytest.fixture(scope="session")
 def running_servers(certificates):
     """A function: one of the four, by name; started once, ends with the session."""
-    started = {}
-
-    def get(name):
-        if name not in started:
-            directory = tempfile.mkdtemp(prefix=f"{name}-")
-            os.chmod(directory, 0o755)  # its own users have to get in
-            server = servers.SERVERS[name](directory, certificates.inside_rsa)
-            reason = None if name == "postfix" else private_server.why_impossible(directory)
-            if reason:
-                private_server.remove(server)
-                pytest.skip(f"{name}: {reason}")
-            try:
-                server.start()
-            except BaseException:
-                server.stop()
-                private_server.remove(server)
-                raise
-            started[name] = server
-        return started[name]
-
-    yield get
-    for server in started.values():
-        server.stop()
-        private_server.remove(server)
+    with servers.started_on_demand(servers.SERVERS, certificates.inside_rsa) as get:
+        yield get
 
 
 @pytest.fixture

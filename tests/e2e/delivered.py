@@ -3,6 +3,8 @@
 import os
 import re
 
+import net
+
 
 class Delivered:
     """`content` is what is below the server's own lines, with CRLF again. `queue_id` is a regular expression whose first
@@ -19,7 +21,7 @@ class Delivered:
 
 
 class Maildir:
-    """Where a server delivers to. `queue_id` as above; whoever has one has settle() and story(), too."""
+    """Where a server delivers to. `queue_id` as above."""
 
     def __init__(self, folder, queue_id):
         self.folder, self.queue_id = folder, queue_id
@@ -37,6 +39,30 @@ class Maildir:
         found = self.messages(recipient)
         assert len(found) == 1, f"{len(found)} messages for {recipient}, not 1\n{story()}"
         return found[0]
+
+
+class MaildirServer:
+    """What rigs of servers have in common that deliver to `maildir`. They have NAME, dir, log() and queued()."""
+
+    def wait_log(self, pattern):
+        """The first match of a regular expression in the log; it may appear a little later than the reply."""
+        return net.wait_until(lambda: re.search(pattern, self.log()), 10, f"{self.NAME} did not log {pattern}",
+                              self.story)
+
+    def settle(self):
+        """Waits until every accepted message has been delivered (or has failed): the queue is empty."""
+        net.wait_until(lambda: not self.queued(), 30, f"the queue of {self.NAME} does not become empty", self.story)
+
+    def messages(self, recipient=None):
+        """All that has been delivered, or all that was for this recipient. Call settle() first."""
+        return self.maildir.messages(recipient)
+
+    def only_message(self, recipient):
+        self.settle()
+        return self.maildir.only_message(recipient, self.story)
+
+    def story(self):
+        return f"--- {self.NAME} in {self.dir}\n" + "\n".join(self.log().splitlines()[-60:])
 
 
 def _field(head, name):

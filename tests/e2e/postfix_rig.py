@@ -10,11 +10,10 @@ Three services listen: `xclient` believes XCLIENT from 127.0.0.1 and ::1, `plain
 """
 import os
 import pwd
-import re
 import shutil
 import subprocess
 
-from delivered import Maildir
+from delivered import Maildir, MaildirServer
 from net import free_port, listening_ports, wait_until
 
 SBIN = "/usr/sbin"
@@ -111,9 +110,11 @@ def _replaced(text, lines):
 QUEUE_ID = rb"by inside\.test \(Postfix\) with \S+ id (\S+?);?\s"
 
 
-class Postfix:
+class Postfix(MaildirServer):
     """`main` are lines of main.cf that take the place of those above with the same name, or are added; `services` lines
     that are added to master.cf."""
+
+    NAME = "postfix"
 
     def __init__(self, directory, ipv6=False, main=(), services=()):
         self.dir = str(directory)
@@ -154,25 +155,6 @@ class Postfix:
         except FileNotFoundError:
             return ""
 
-    def wait_log(self, pattern):
-        """The first match of a regular expression in the log; it may appear a little later than the reply."""
-        return wait_until(lambda: re.search(pattern, self.log()), 10, f"Postfix did not log {pattern}", self.story)
-
-    def settle(self):
-        """Waits until every accepted message has been delivered (or has failed): all queues are empty."""
-        wait_until(lambda: not self._queued(), 30, "Postfix's queue does not become empty", self.story)
-
-    def messages(self, recipient=None):
-        """All that has been delivered, or all that was for this recipient. Call settle() first."""
-        return self.maildir.messages(recipient)
-
-    def only_message(self, recipient):
-        self.settle()
-        return self.maildir.only_message(recipient, self.story)
-
-    def story(self):
-        return f"--- Postfix in {self.dir}\n" + "\n".join(self.log().splitlines()[-60:])
-
     # -- below: how
 
     def _write_files(self):
@@ -205,7 +187,7 @@ class Postfix:
     def _listens(self):
         return set(self.ports.values()) <= listening_ports()
 
-    def _queued(self):
+    def queued(self):
         for queue in ("maildrop", "incoming", "active", "deferred"):
             for _, _, files in os.walk(f"{self.dir}/queue/{queue}"):
                 if files:

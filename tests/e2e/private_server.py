@@ -16,7 +16,7 @@ import subprocess
 
 import net
 import postern as postern_program
-from delivered import Maildir
+from delivered import Maildir, MaildirServer
 
 SERVERS = postern_program.ROOT + "/build/servers"
 EXAMPLES = postern_program.ROOT + "/conf/examples"
@@ -56,7 +56,7 @@ def why_impossible(directory):
     return None
 
 
-class PrivateServer:
+class PrivateServer(MaildirServer):
     """One of them says what it is by these, and by write_files(), queued() and, where stderr is not its log, log()."""
 
     NAME = None  # of what is unpacked
@@ -128,26 +128,6 @@ class PrivateServer:
 
     def log(self):
         return self.text_of("/said")
-
-    def wait_log(self, pattern):
-        """The first match of a regular expression in the log; it may appear a little later than the reply."""
-        return net.wait_until(lambda: re.search(pattern, self.log()), 10, f"{self.NAME} did not log {pattern}",
-                              self.story)
-
-    def settle(self):
-        """Waits until every accepted message has been delivered (or has failed): the queue is empty."""
-        net.wait_until(lambda: not self.queued(), 30, f"the queue of {self.NAME} does not become empty", self.story)
-
-    def messages(self, recipient=None):
-        """All that has been delivered, or all that was for this recipient. Call settle() first."""
-        return self.maildir.messages(recipient)
-
-    def only_message(self, recipient):
-        self.settle()
-        return self.maildir.only_message(recipient, self.story)
-
-    def story(self):
-        return f"--- {self.NAME} in {self.dir}\n" + "\n".join(self.log().splitlines()[-60:])
 
     def run(self, *command, given=""):
         """What a command in the root said to stdout, which went well."""

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: ISC
 """The four real inside servers, by name, and by which of their services each hears of the client: PASSES, from a value
 of pass_client to a service, and MORE_PASSES, pairs of the two. `plain` is what a test speaks to without Postern."""
+import contextlib
+import os
 import re
+import tempfile
+
+import pytest
 
 import exim_rig
 import opensmtpd_rig
@@ -27,7 +32,6 @@ POSTFIX_REST = ["tlsmgr unix - - n 1000? 1 tlsmgr", "tlsproxy unix - - n - 0 tls
 class Postfix(postfix_rig.Postfix):
     """Its services `xclient`, `proxy` and `postscreen` are those of conf/examples. `plain` offers STARTTLS."""
 
-    NAME = "postfix"
     EXAMPLES = {"xclient": "postfix-master.cf", "proxy": "postfix-proxy.cf", "postscreen": "postfix-postscreen.cf"}
     PASSES = {"none": "plain", "xclient": "xclient", "proxy-v1": "proxy", "proxy-v2": "proxy"}
     MORE_PASSES = (("proxy-v1", "postscreen"), ("proxy-v2", "postscreen"))
@@ -56,3 +60,37 @@ class Postfix(postfix_rig.Postfix):
 
 
 SERVERS = {rig.NAME: rig for rig in (Postfix, sendmail_rig.Sendmail, exim_rig.Exim, opensmtpd_rig.OpenSmtpd)}
+
+
+@contextlib.contextmanager
+def started_on_demand(rigs, certificate):
+    """A function: the server of a name in `rigs`, started when it is first asked for; all end together. Where it cannot
+    be run the test is skipped, and says why."""
+    started = {}
+
+    def get(name):
+        if name not in started:
+            directory = tempfile.mkdtemp(prefix=f"{name}-")
+            os.chmod(directory, 0o755)  # its own users have to get in
+            server = rigs[name](directory, certificate)
+            reason = None if name == "postfix" else private_server.why_impossible(directory)
+            if reason:
+                private_server.remove(server)
+                pytest.skip(f"{name}: {reason}")
+            try:
+                server.start()
+            except BaseException:
+                end(server)
+                raise
+            started[name] = server
+        return started[name]
+
+    def end(server):
+        server.stop()
+        private_server.remove(server)
+
+    try:
+        yield get
+    finally:
+        for server in started.values():
+            end(server)

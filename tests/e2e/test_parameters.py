@@ -10,7 +10,6 @@ import tempfile
 import pytest
 
 import net
-import private_server
 import sasl
 import sasl_postfix
 import sendmail_rig
@@ -46,23 +45,8 @@ RIGS = {**servers.SERVERS, "exim": EximWithDsn, "sendmail": SendmailWithLeastTim
 
 @pytest.fixture(scope="module")
 def running(certificates):
-    started = {}
-
-    def get(name):
-        if name not in started:
-            directory = tempfile.mkdtemp(prefix=f"{name}-")
-            os.chmod(directory, 0o755)
-            reason = None if name == "postfix" else private_server.why_impossible(directory)
-            started[name] = server = RIGS[name](directory, certificates.inside_rsa)
-            if reason:
-                pytest.skip(f"{name}: {reason}")
-            server.start()
-        return started[name]
-
-    yield get
-    for server in started.values():
-        server.stop()
-        private_server.remove(server)
+    with servers.started_on_demand(RIGS, certificates.inside_rsa) as get:
+        yield get
 
 
 @pytest.fixture
