@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/must.h"
+
 void buffer_init(struct buffer *b, char *memory, size_t capacity)
 {
     *b = (struct buffer){.memory = memory, .capacity = capacity};
@@ -14,18 +16,6 @@ void buffer_clear(struct buffer *b)
 {
     b->start = b->end = 0;
     b->overflow = false;
-}
-
-struct slice buffer_unread(const struct buffer *b)
-{
-    if (b->end == b->start)
-        return slice_make(b->memory, 0);
-    return slice_make(b->memory + b->start, b->end - b->start);
-}
-
-size_t buffer_room(const struct buffer *b)
-{
-    return b->capacity - b->end;
 }
 
 void buffer_consume(struct buffer *b, size_t count)
@@ -44,7 +34,7 @@ void buffer_compact(struct buffer *b)
     b->start = 0;
 }
 
-enum { WIPED_PIECE = 1024 };
+enum { WIPED_PIECE = 1024, NUMBER_DIGITS_MAX = 20 };
 
 /* Of all zeros: its first is, and each is the same as the next. */
 static bool is_clear(const char *at, size_t size)
@@ -94,6 +84,20 @@ bool buffer_put_char(struct buffer *b, char c)
 bool buffer_put_text(struct buffer *b, const char *text)
 {
     return buffer_put(b, slice_of(text));
+}
+
+bool buffer_put_number(struct buffer *b, uint64_t number, int digits)
+{
+    char text[NUMBER_DIGITS_MAX];
+    size_t at = sizeof(text);
+    must(digits <= NUMBER_DIGITS_MAX);
+    do {
+        text[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    while (at > sizeof(text) - (size_t)digits)
+        text[--at] = '0';
+    return buffer_put(b, slice_make(text + at, sizeof(text) - at));
 }
 
 bool buffer_print(struct buffer *b, const char *format, ...)

@@ -20,9 +20,15 @@ struct buffer {
 
 void buffer_init(struct buffer *b, char *memory, size_t capacity);
 void buffer_clear(struct buffer *b);
-struct slice buffer_unread(const struct buffer *b);
+static inline struct slice buffer_unread(const struct buffer *b)
+{
+    return slice_make(b->end == b->start ? b->memory : b->memory + b->start, b->end - b->start);
+}
 /* Octets that buffer_put would take now: it never moves what is unread, so slices of that stay good. */
-size_t buffer_room(const struct buffer *b);
+static inline size_t buffer_room(const struct buffer *b)
+{
+    return b->capacity - b->end;
+}
 void buffer_consume(struct buffer *b, size_t count);
 void buffer_compact(struct buffer *b); /* moves what is unread to the front */
 /* What lay in the memory and is not unread becomes zeros: it was secret. What is zero already is not touched. */
@@ -31,6 +37,7 @@ void buffer_wipe(struct buffer *b);
 bool buffer_put(struct buffer *b, struct slice octets);
 bool buffer_put_char(struct buffer *b, char c);
 bool buffer_put_text(struct buffer *b, const char *text);
+bool buffer_put_number(struct buffer *b, uint64_t number, int digits); /* decimal; zeros in front up to `digits` */
 /* Needs room for the NUL of printf too, which is not counted. */
 bool buffer_print(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <limits.h>
+#include <sys/socket.h>
 
 #include "common/clock.h"
 
-enum { MS_PER_S = 1000, NS_PER_MS = 1000000, US_PER_S = 1000000, NS_PER_US = 1000 };
+enum { MS_PER_S = 1000, NS_PER_MS = 1000000, US_PER_S = 1000000, US_PER_MS = 1000, NS_PER_US = 1000 };
 
 int64_t clock_ms(void)
 {
@@ -50,4 +51,25 @@ int clock_poll(struct pollfd *fds, nfds_t count, int64_t deadline_ms)
         if (ready == 0 && timeout != INT_MAX)
             return 0;
     }
+}
+
+static bool limit_wait(int fd, int option)
+{
+    static const struct timeval doze = {.tv_usec = CLOCK_DOZE_MS * US_PER_MS};
+    return setsockopt(fd, SOL_SOCKET, option, &doze, sizeof(doze)) == 0;
+}
+
+bool clock_let_doze(int fd)
+{
+    return limit_wait(fd, SO_RCVTIMEO);
+}
+
+int clock_connect(int fd, const struct sockaddr *to, socklen_t size)
+{
+    return limit_wait(fd, SO_SNDTIMEO) ? connect(fd, to, size) : -1;
+}
+
+ssize_t clock_recv(int fd, void *at, size_t size)
+{
+    return recv(fd, at, size, 0);
 }

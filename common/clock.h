@@ -9,7 +9,9 @@
 #define POSTERN_COMMON_CLOCK_H
 
 #include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #define CLOCK_NEVER INT64_MAX
@@ -24,5 +26,16 @@ int64_t clock_deadline(int64_t wait_ms);
 /* poll(2) until `deadline_ms`. The number of ready descriptors, 0 when the deadline has passed, -1 with errno (never
  * EINTR: a signal does not end the wait). Also looks when the deadline is already behind. */
 int clock_poll(struct pollfd *fds, nfds_t count, int64_t deadline_ms);
+
+/* The short while for which the kernel may wait for one socket: one system call in place of two or three, where the answer
+ * comes soon. */
+enum { CLOCK_DOZE_MS = 100 };
+
+/* From now on clock_recv waits on this socket; false: it does not. */
+bool clock_let_doze(int fd);
+/* connect(2), which waits as long; -1 with EINPROGRESS (Unix: EAGAIN) when that was not enough. */
+int clock_connect(int fd, const struct sockaddr *to, socklen_t size);
+/* recv(2), which waits for CLOCK_DOZE_MS where that was allowed; then -1 with EAGAIN. A signal ends it (EINTR). */
+ssize_t clock_recv(int fd, void *at, size_t size);
 
 #endif

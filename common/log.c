@@ -7,17 +7,20 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
 
+#include "common/buffer.h"
 #include "common/clock.h"
 #include "common/log.h"
 
 enum {
     IDENT_MAX = 32,
     STAMP_MAX = 24,
-    DATAGRAM_MAX = RECORD_MAX + 128,
+    PREFIX_MAX = 96,
+    PIECES = 3,
     STDERR_MAX = 4096,
     DROPS_TEXT_MAX = 64,
     REOPEN_PAUSE_MS = 1000
@@ -47,6 +50,8 @@ static struct {
     bool stalled;      /* the last line waited in vain: the next ones do not wait, until one gets through */
     int64_t reopen_ms; /* while stalled: when the socket is opened anew */
     uint64_t dropped;  /* lines, since the last report */
+    time_t stamp_of;   /* the second that `stamp` says */
+    char stamp[STAMP_MAX];
     void (*sink)(enum level level, const char *line);
 } state = {.to = TO_STDERR, .most = LEVEL_INFO, .ident = "posternd", .fd = -1};
 
@@ -78,6 +83,7 @@ static void begin_anew_after_fork(void)
 /* What was dropped belongs to the destination before. */
 static void change_destination(enum destination to)
 {
+    state.stamp_of = 0;
     begin_anew_after_fork();
     forget_socket();
     state.to = to;
@@ -180,14 +186,33 @@ static bool is_writable(int fd, int64_t deadline_ms)
     return clock_poll(&wanted, 1, deadline_ms) > 0;
 }
 
-/* False with EAGAIN when the reader is stopped, with anything else when the socket is of no use any more. */
-static bool try_datagram(const char *text, size_t size)
+/* One line with what goes before and behind it, as it is written: nothing is copied for that. */
+struct pieces {
+    char prefix[PREFIX_MAX];
+    struct iovec parts[PIECES];
+    size_t size;
+};
+
+static void put_piece(struct pieces *p, int which, const char *at, size_t size)
 {
-    return open_socket() && send(state.fd, text, size, MSG_NOSIGNAL) >= 0;
+    p->parts[which] = (struct iovec){.iov_base = (void *)(uintptr_t)at, .iov_len = size};
+    p->size += size;
+}
+
+static bool send_pieces(int fd, struct pieces *p)
+{
+    struct msghdr message = {.msg_iov = p->parts, .msg_iovlen = PIECES};
+    return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)p->size;
+}
+
+/* False with EAGAIN when the reader is stopped, with anything else when the socket is of no use any more. */
+static bool try_datagram(struct pieces *p)
+{
+    return open_socket() && send_pieces(state.fd, p);
 }
 
 /* The one that hangs may have been replaced, and its socket would never tell. */
-static bool try_another_reader(const char *text, size_t size)
+static bool try_another_reader(struct pieces *p)
 {
     if (clock_ms() < state.reopen_ms) {
         errno = EAGAIN;
@@ -195,29 +220,29 @@ static bool try_another_reader(const char *text, size_t size)
     }
     state.reopen_ms = clock_deadline(REOPEN_PAUSE_MS);
     forget_socket();
-    return try_datagram(text, size);
+    return try_datagram(p);
 }
 
-static bool wait_with_datagram(const char *text, size_t size)
+static bool wait_with_datagram(struct pieces *p)
 {
     if (state.stalled)
-        return try_another_reader(text, size);
-    if (is_writable(state.fd, clock_deadline(LOG_WAIT_MS)) && try_datagram(text, size))
+        return try_another_reader(p);
+    if (is_writable(state.fd, clock_deadline(LOG_WAIT_MS)) && try_datagram(p))
         return true;
     state.stalled = true;
     state.reopen_ms = clock_deadline(REOPEN_PAUSE_MS);
     return false;
 }
 
-static bool send_datagram(const char *text, size_t size)
+static bool send_datagram(struct pieces *p)
 {
-    bool sent = try_datagram(text, size);
+    bool sent = try_datagram(p);
     if (!sent && errno != EAGAIN && state.fd >= 0) { /* syslogd was restarted: its new socket has the old name */
         forget_socket();
-        sent = try_datagram(text, size);
+        sent = try_datagram(p);
     }
     if (!sent && errno == EAGAIN && state.fd >= 0)
-        sent = wait_with_datagram(text, size);
+        sent = wait_with_datagram(p);
     if (sent)
         state.stalled = false;
     return sent;
@@ -230,61 +255,79 @@ static int syslog_severity(enum level level)
 }
 
 /* RFC 3164 section 4.1.2: "Mmm dd hh:mm:ss", the day padded with a blank, local time. */
-static void print_stamp(char stamp[STAMP_MAX])
+static void print_stamp(time_t now)
 {
     static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    time_t now = clock_wall();
     struct tm tm = {0};
     localtime_r(&now, &tm);
-    snprintf(stamp, STAMP_MAX, "%s %2d %02d:%02d:%02d", months[tm.tm_mon % 12], tm.tm_mday % 32, tm.tm_hour % 24,
-             tm.tm_min % 60, tm.tm_sec % 61);
+    snprintf(state.stamp, sizeof(state.stamp), "%s %2d %02d:%02d:%02d", months[tm.tm_mon % 12], tm.tm_mday % 32,
+             tm.tm_hour % 24, tm.tm_min % 60, tm.tm_sec % 61);
+    state.stamp_of = now;
 }
 
-static size_t at_most(int printed, size_t size)
+static void put_name(struct buffer *prefix)
 {
-    return printed < 0 ? 0 : (size_t)printed < size ? (size_t)printed : size - 1;
+    buffer_put_text(prefix, state.ident);
+    buffer_put_char(prefix, '[');
+    buffer_put_number(prefix, (uint64_t)state.owner, 1);
+    buffer_put_text(prefix, "]: ");
 }
 
-static bool write_syslog(enum level level, const char *line)
+static bool write_syslog(enum level level, struct slice line)
 {
-    char datagram[DATAGRAM_MAX], stamp[STAMP_MAX];
-    print_stamp(stamp);
-    int printed = snprintf(datagram, sizeof(datagram), "<%d>%s %s[%d]: %s", state.facility | syslog_severity(level),
-                           stamp, state.ident, (int)getpid(), line);
-    return send_datagram(datagram, at_most(printed, sizeof(datagram)));
+    struct pieces p = {.size = 0};
+    struct buffer prefix;
+    time_t now = clock_wall();
+    if (now != state.stamp_of)
+        print_stamp(now);
+    buffer_init(&prefix, p.prefix, sizeof(p.prefix));
+    buffer_put_char(&prefix, '<');
+    buffer_put_number(&prefix, (uint64_t)(state.facility | syslog_severity(level)), 1);
+    buffer_put_char(&prefix, '>');
+    buffer_put_text(&prefix, state.stamp);
+    buffer_put_char(&prefix, ' ');
+    put_name(&prefix);
+    put_piece(&p, 0, p.prefix, prefix.end);
+    put_piece(&p, 1, line.at, line.size);
+    put_piece(&p, 2, "", 0);
+    return send_datagram(&p);
 }
 
 /* -- stderr */
 
-static bool try_stderr(const char *text, size_t size)
+static bool try_stderr(struct pieces *p)
 {
     if (state.stderr_kind == STDERR_SOCKET)
-        return send(STDERR_FILENO, text, size, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)size;
+        return send_pieces(STDERR_FILENO, p);
     if (state.stderr_kind == STDERR_SHARED && !is_writable(STDERR_FILENO, clock_ms())) {
         errno = EAGAIN;
         return false;
     }
-    return write(STDERR_FILENO, text, size) == (ssize_t)size;
+    return writev(STDERR_FILENO, p->parts, PIECES) == (ssize_t)p->size;
 }
 
-static bool wait_with_stderr(const char *text, size_t size)
+static bool wait_with_stderr(struct pieces *p)
 {
-    if (!state.stalled && is_writable(STDERR_FILENO, clock_deadline(LOG_WAIT_MS)) && try_stderr(text, size))
+    if (!state.stalled && is_writable(STDERR_FILENO, clock_deadline(LOG_WAIT_MS)) && try_stderr(p))
         return true;
     state.stalled = true;
     return false;
 }
 
 /* At most a page in one write: that is whole in a pipe with several writers. */
-static bool write_stderr(const char *line)
+static bool write_stderr(struct slice line)
 {
-    char text[STDERR_MAX];
-    int printed = snprintf(text, sizeof(text) - 1, "%s[%d]: %s", state.ident, (int)getpid(), line);
-    size_t size = at_most(printed, sizeof(text) - 1);
-    text[size++] = '\n';
+    struct pieces p = {.size = 0};
+    struct buffer prefix;
+    buffer_init(&prefix, p.prefix, sizeof(p.prefix));
+    put_name(&prefix);
+    size_t room = STDERR_MAX - 1 - prefix.end;
+    put_piece(&p, 0, p.prefix, prefix.end);
+    put_piece(&p, 1, line.at, line.size < room ? line.size : room);
+    put_piece(&p, 2, "\n", 1);
     errno = 0;
-    bool written = try_stderr(text, size) || (errno == EAGAIN && wait_with_stderr(text, size));
+    bool written = try_stderr(&p) || (errno == EAGAIN && wait_with_stderr(&p));
     if (written)
         state.stalled = false;
     return written;
@@ -292,13 +335,14 @@ static bool write_stderr(const char *line)
 
 /* -- lines */
 
-static bool write_line(enum level level, const char *line)
+/* `line` has its NUL behind it. */
+static bool write_line(enum level level, struct slice line)
 {
     switch (state.to) {
     case TO_SYSLOG:
         return write_syslog(level, line);
     case TO_FUNCTION:
-        state.sink(level, line);
+        state.sink(level, line.at);
         return true;
     case TO_STDERR:
         break;
@@ -310,12 +354,12 @@ static void report_drops(void)
 {
     char text[DROPS_TEXT_MAX];
     snprintf(text, sizeof(text), "event=log-drops lines=%llu", (unsigned long long)state.dropped);
-    if (write_line(LEVEL_WARNING, text))
+    if (write_line(LEVEL_WARNING, slice_of(text)))
         state.dropped = 0;
 }
 
 /* Errno is kept: a line is often written between a failure and its %m. */
-static void write_or_drop(enum level level, const char *line)
+static void write_or_drop(enum level level, struct slice line)
 {
     int error = errno;
     begin_anew_after_fork();
@@ -346,7 +390,7 @@ void log_line(enum level level, const char *format, ...)
     if (printed < 0)
         return;
     blot_controls(line);
-    write_or_drop(level, line);
+    write_or_drop(level, slice_of(line));
 }
 
 void record_send(struct record *r, enum level level)
@@ -360,5 +404,5 @@ void record_send(struct record *r, enum level level)
         size += sizeof(cut) - 1;
     }
     r->text[size] = '\0';
-    write_or_drop(level, r->text);
+    write_or_drop(level, slice_make(r->text, size));
 }

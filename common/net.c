@@ -151,10 +151,10 @@ void endpoint_from_socket(const struct sockaddr_storage *from, socklen_t size, s
     }
 }
 
-static int new_socket(const struct endpoint *e)
+static int new_socket(const struct endpoint *e, int flags)
 {
     int family = e->kind == ENDPOINT_UNIX ? AF_UNIX : e->address.family == 6 ? AF_INET6 : AF_INET;
-    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
     if (fd >= 0 && family != AF_UNIX) {
         int on = 1;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -185,10 +185,10 @@ static enum io start_connect(int fd, const struct endpoint *to, struct wait *wai
 {
     struct sockaddr_storage address;
     socklen_t size = to_sockaddr(to, &address);
-    while (connect(fd, (const struct sockaddr *)&address, size) != 0) {
-        if (errno == EINPROGRESS)
+    while (clock_connect(fd, (const struct sockaddr *)&address, size) != 0) {
+        if (errno == EINPROGRESS || (errno == EINTR && to->kind != ENDPOINT_UNIX))
             return finish_connect(fd, wait, deadline_ms);
-        if (errno != EAGAIN)
+        if (errno != EAGAIN && errno != EINTR)
             return IO_LOST;
         int64_t pause = clock_deadline(UNIX_RETRY_MS);
         enum io io = wait_for(wait, -1, 0, pause < deadline_ms ? pause : deadline_ms);
@@ -198,9 +198,11 @@ static enum io start_connect(int fd, const struct endpoint *to, struct wait *wai
     return IO_OK;
 }
 
+/* Most servers are near: the kernel may wait for a short while, unless that is more than there is. */
 enum io net_connect(const struct endpoint *to, struct wait *wait, int64_t deadline_ms, int *fd_out)
 {
-    int fd = new_socket(to);
+    bool dozing = wait_may_doze(wait, deadline_ms, clock_ms());
+    int fd = new_socket(to, dozing ? 0 : SOCK_NONBLOCK);
     if (fd < 0)
         return IO_LOST;
     enum io io = start_connect(fd, to, wait, deadline_ms);
@@ -218,7 +220,7 @@ int net_connect_begin(const struct endpoint *to)
 {
     struct sockaddr_storage address;
     socklen_t size = to_sockaddr(to, &address);
-    int fd = new_socket(to);
+    int fd = new_socket(to, SOCK_NONBLOCK);
     if (fd < 0 || connect(fd, (const struct sockaddr *)&address, size) == 0 || errno == EINPROGRESS)
         return fd;
     int error = errno;
@@ -235,7 +237,7 @@ static bool remove_stale(const struct endpoint *at)
     socklen_t size = to_sockaddr(at, &address);
     if (lstat(at->path, &old) != 0 || !S_ISSOCK(old.st_mode))
         return true; /* bind will tell */
-    int probe = new_socket(at);
+    int probe = new_socket(at, SOCK_NONBLOCK);
     if (probe < 0)
         return false;
     bool stale = connect(probe, (const struct sockaddr *)&address, size) != 0 && errno == ECONNREFUSED;
@@ -267,7 +269,7 @@ static bool bind_for_all(int fd, const struct endpoint *at)
 
 int net_listen(const struct endpoint *at, int backlog)
 {
-    int fd = new_socket(at);
+    int fd = new_socket(at, SOCK_NONBLOCK);
     if (fd < 0)
         return -1;
     if (prepare_listener(fd, at) && bind_for_all(fd, at) && listen(fd, backlog) == 0)
@@ -282,7 +284,7 @@ int net_accept(int listener, struct endpoint *peer_out, struct endpoint *local_o
 {
     struct sockaddr_storage address;
     socklen_t size = sizeof(address);
-    int fd = accept4(listener, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = accept4(listener, (struct sockaddr *)&address, &size, SOCK_CLOEXEC);
     if (fd < 0)
         return -1;
     endpoint_from_socket(&address, size, peer_out);

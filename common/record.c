@@ -3,10 +3,10 @@
  * The fields of a record (log.h): pure. A field that does not fit is left out whole, never cut in its middle, and the
  * shorter ones behind it still get their chance.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/buffer.h"
 #include "common/log.h"
 
 enum { CUT_ROOM = sizeof(" cut=yes"), NUMBER_MAX = 24, OCTET_MAX = 5 };
@@ -89,6 +89,8 @@ void record_string(struct record *r, const char *key, const char *value)
 void record_number(struct record *r, const char *key, uint64_t value)
 {
     char text[NUMBER_MAX];
-    int size = snprintf(text, sizeof(text), "%" PRIu64, value);
-    put_field(r, key, (struct slice){text, (size_t)size});
+    struct buffer digits;
+    buffer_init(&digits, text, sizeof(text));
+    buffer_put_number(&digits, value, 1);
+    put_field(r, key, buffer_unread(&digits));
 }

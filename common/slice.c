@@ -1,21 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "common/slice.h"
 
-#include <string.h>
-
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t';
-}
-
-struct slice slice_of(const char *text)
-{
-    return slice_make(text, strlen(text));
-}
-
-struct slice slice_make(const char *at, size_t size)
-{
-    return (struct slice){at, size};
 }
 
 bool slice_equal(struct slice a, struct slice b)
@@ -78,16 +66,6 @@ struct slice slice_trim(struct slice a)
     return a;
 }
 
-void slice_drop(struct slice *rest, size_t count)
-{
-    if (count > rest->size)
-        count = rest->size;
-    if (count == 0)
-        return; /* a null pointer may not even have 0 added */
-    rest->at += count;
-    rest->size -= count;
-}
-
 bool slice_to_number(struct slice a, uint64_t *number_out)
 {
     uint64_t number = 0;
@@ -103,20 +81,4 @@ bool slice_to_number(struct slice a, uint64_t *number_out)
         return false;
     *number_out = number;
     return true;
-}
-
-char ascii_lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-bool ascii_is_alnum(char c)
-{
-    char lower = ascii_lower(c);
-    return ascii_is_digit(c) || (lower >= 'a' && lower <= 'z');
-}
-
-bool ascii_is_digit(char c)
-{
-    return c >= '0' && c <= '9';
 }

@@ -12,6 +12,8 @@
 /* STREAM_NOW: steps that bring nothing, of records without data say, before others have their turn. */
 enum { PIECES_MAX = 16, STEPS_NOW_MAX = 16 };
 
+static const uint64_t NEVER = UINT64_MAX; /* a moment that no wait comes to */
+
 void stream_init(struct stream *s, struct wait *wait, char *in, size_t in_size, char *out, size_t out_size)
 {
     *s = (struct stream){.fd = -1, .wait = wait, .reading = IO_END, .writing = IO_END};
@@ -28,6 +30,8 @@ void stream_open(struct stream *s, int fd)
     s->reading = s->writing = IO_OK;
     s->error = 0;
     s->greedy = false;
+    s->dozes = clock_let_doze(fd);
+    s->emptied_in = NEVER;
     s->received_bytes = s->sent_bytes = 0;
 }
 
@@ -77,7 +81,7 @@ static void read_away(struct stream *s, int64_t deadline_ms)
 void stream_close_gently(struct stream *s, int64_t wait_ms)
 {
     int64_t deadline = clock_deadline(wait_ms);
-    bool unread = s->fd >= 0 && s->reading == IO_OK && stream_input(s) == INPUT_SOME;
+    bool unread = s->fd >= 0 && s->reading == IO_OK && stream_holds_input(s);
     bool left = unread || buffer_unread(&s->in).size > 0;
     say_goodbye(s);
     if (unread && shutdown(s->fd, SHUT_WR) == 0)
@@ -108,18 +112,22 @@ static bool is_past(int64_t deadline_ms, int64_t now_ms, int64_t steps)
     return deadline_ms == STREAM_NOW ? steps >= STEPS_NOW_MAX : now_ms > deadline_ms;
 }
 
-/* One step of reading, in the clear or not; errno says why it failed. */
-static enum tls_step take(struct stream *s, size_t *got_out)
+/* One step of reading, in the clear or not; errno says why it failed. A read that brought less than there is room for
+ * has emptied the socket. */
+static enum tls_step take(struct stream *s, bool dozing, size_t *got_out)
 {
+    char *to = s->in.memory + s->in.end;
     size_t room = s->in.capacity - s->in.end;
     must(room > 0);
     if (s->tls != NULL)
-        return tls_read(s->tls, s->in.memory + s->in.end, room, got_out);
-    ssize_t got = recv(s->fd, s->in.memory + s->in.end, room, MSG_DONTWAIT);
+        return dozing ? tls_read_dozing(s->tls, to, room, got_out) : tls_read(s->tls, to, room, got_out);
+    ssize_t got = dozing ? clock_recv(s->fd, to, room) : recv(s->fd, to, room, MSG_DONTWAIT);
     *got_out = got > 0 ? (size_t)got : 0;
     if (got < 0)
         return would_block() || errno == EINTR ? TLS_WANTS_READ : TLS_FAILED;
     s->greedy = *got_out == room;
+    if (!s->greedy)
+        s->emptied_in = s->wait->moment;
     return got > 0 ? TLS_DONE : TLS_END;
 }
 
@@ -135,7 +143,7 @@ static void take_more(struct stream *s)
     size_t got = 1;
     enum tls_step step = TLS_DONE;
     while (s->tls != NULL && step == TLS_DONE && s->in.end < s->in.capacity) {
-        step = take(s, &got);
+        step = take(s, false, &got);
         s->in.end += got;
         s->received_bytes += got;
     }
@@ -147,17 +155,19 @@ static enum io receive(struct stream *s, int64_t deadline_ms)
 {
     enum tls_step step = TLS_WANTS_READ;
     bool ask_first = s->tls != NULL ? tls_holds_input(s->tls) : s->greedy;
+    bool may_doze = s->dozes && !ask_first;
     for (int64_t steps = 0;; steps++) {
         size_t got;
         int64_t now = clock_ms();
         enum io io = is_past(deadline_ms, now, steps) ? IO_LATE : IO_OK;
         wait_alive(s->wait, now);
-        if (io == IO_OK && !ask_first)
+        bool dozing = io == IO_OK && may_doze && wait_may_doze(s->wait, deadline_ms, now);
+        if (io == IO_OK && !ask_first && !dozing)
             io = wait_for(s->wait, s->fd, events_of(step), deadline_ms);
         if (io != IO_OK)
             return io;
-        ask_first = false;
-        step = take(s, &got);
+        ask_first = may_doze = false;
+        step = take(s, dozing, &got);
         if (step == TLS_END)
             return s->reading = IO_END;
         if (step == TLS_FAILED)
@@ -264,6 +274,13 @@ enum input stream_input(struct stream *s)
     return inputs[peek(s)];
 }
 
+bool stream_holds_input(struct stream *s)
+{
+    if (buffer_unread(&s->in).size > 0)
+        return true;
+    return s->emptied_in != s->wait->moment && stream_input(s) == INPUT_SOME;
+}
+
 /* What was written leaves the front of the pieces. The number of pieces that still hold something. */
 static int advance(struct iovec *pieces, int count, size_t written)
 {
@@ -283,9 +300,10 @@ static enum tls_step put(struct stream *s, struct iovec *pieces, int count, size
     if (s->tls != NULL)
         return tls_write(s->tls, pieces, count, put_out);
     struct msghdr message = {.msg_iov = pieces, .msg_iovlen = (size_t)count};
+    const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
     ssize_t sent;
     do {
-        sent = sendmsg(s->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent = count == 1 ? send(s->fd, pieces->iov_base, pieces->iov_len, flags) : sendmsg(s->fd, &message, flags);
     } while (sent < 0 && errno == EINTR);
     *put_out = sent > 0 ? (size_t)sent : 0;
     if (sent < 0)

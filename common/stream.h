@@ -34,6 +34,8 @@ struct stream {
     enum io writing;
     int error;   /* errno of IO_LOST */
     bool greedy; /* the last read filled the buffer: more is likely there */
+    bool dozes;  /* a read may wait by itself */
+    uint64_t emptied_in; /* the wait's moment in which a read took all that the socket held */
     uint64_t received_bytes;
     uint64_t sent_bytes;
 };
@@ -76,6 +78,9 @@ enum io stream_fill_within(struct stream *s, size_t limit, int64_t deadline_ms) 
 
 /* What is unread now, in the buffer or in the socket. Never waits, reads nothing away. */
 enum input stream_input(struct stream *s);
+/* Is there unread input? Where nobody has waited since the last read, and that left nothing, the socket is not asked
+ * again. */
+bool stream_holds_input(struct stream *s);
 
 /* What the owner has put into `out` leaves. */
 enum io stream_flush(struct stream *s, int64_t deadline_ms) IO_MUST_USE;

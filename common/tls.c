@@ -148,6 +148,14 @@ enum tls_step tls_read(struct tls *tls, void *to, size_t room, size_t *got_out)
     return returned == 1 ? TLS_DONE : judge(tls, returned, &tls->reading);
 }
 
+enum tls_step tls_read_dozing(struct tls *tls, void *to, size_t room, size_t *got_out)
+{
+    tls->socket.dozing = true;
+    enum tls_step step = tls_read(tls, to, room, got_out);
+    tls->socket.dozing = false;
+    return step;
+}
+
 static enum tls_step peek(struct tls *tls)
 {
     char octet;

@@ -47,6 +47,8 @@ void tls_free(struct tls **tls); /* says nothing to the peer */
 void tls_attach(struct tls *tls, int fd);
 enum tls_step tls_handshake(struct tls *tls);
 enum tls_step tls_read(struct tls *tls, void *to, size_t room, size_t *got_out);
+/* The same, but the first look at the socket may wait (clock_recv). */
+enum tls_step tls_read_dozing(struct tls *tls, void *to, size_t room, size_t *got_out);
 /* One record's worth of the pieces (16 KiB, one write), from their front; they hold at least one octet. After
  * TLS_WANTS_.. it is repeated with the same pieces. */
 enum tls_step tls_write(struct tls *tls, const struct iovec *pieces, int count, size_t *put_out);

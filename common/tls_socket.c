@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "common/clock.h"
 #include "common/tls_socket.h"
 
 static bool would_block(void)
@@ -19,7 +20,9 @@ static int socket_read(BIO *bio, char *to, int room)
         return -1;
     }
     do {
-        got = recv(socket->fd, to, (size_t)room, MSG_DONTWAIT);
+        got = socket->dozing ? clock_recv(socket->fd, to, (size_t)room)
+                             : recv(socket->fd, to, (size_t)room, MSG_DONTWAIT);
+        socket->dozing = false;
     } while (got < 0 && errno == EINTR);
     socket->drained = got < 0 && would_block();
     socket->ended |= got == 0;

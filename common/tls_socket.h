@@ -16,6 +16,7 @@ enum { TLS_SOCKET_READS_MAX = 32 };
 struct tls_socket {
     int fd;
     int reads;    /* since the operation began, which sets it to 0 */
+    bool dozing;  /* the next read may wait (clock_recv), and is the last that does */
     bool drained; /* the last read found nothing */
     bool ended;   /* FIN */
     int error;    /* errno of the first failure, 0: none */

@@ -68,6 +68,19 @@ static int gather(const struct wait *wait, int fd, short events, struct pollfd *
     return count;
 }
 
+bool wait_may_doze(struct wait *wait, int64_t deadline_ms, int64_t now_ms)
+{
+    if (deadline_ms - now_ms < CLOCK_DOZE_MS)
+        return false;
+    for (int i = 0; i < WAIT_GUESTS_MAX; i++) {
+        const struct wait_guest *guest = wait->guests[i];
+        if (guest != NULL && guest->fd >= 0 && (guest->events & POLLIN) != 0)
+            return false;
+    }
+    wait->moment++;
+    return true;
+}
+
 enum io wait_for(struct wait *wait, int fd, short events, int64_t deadline_ms)
 {
     wait_alive(wait, clock_ms());
@@ -75,6 +88,7 @@ enum io wait_for(struct wait *wait, int fd, short events, int64_t deadline_ms)
         struct pollfd fds[1 + WAIT_GUESTS_MAX];
         struct wait_guest *whose[1 + WAIT_GUESTS_MAX];
         int count = gather(wait, fd, events, fds, whose);
+        wait->moment++;
         int ready = clock_poll(fds, (nfds_t)count, deadline_ms);
         if (ready < 0)
             return IO_LOST;

@@ -10,6 +10,7 @@
 #ifndef POSTERN_COMMON_WAIT_H
 #define POSTERN_COMMON_WAIT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* How a read, a write or a wait ended. The first cause that is not IO_OK ends what it belonged to. */
@@ -40,6 +41,7 @@ struct wait {
     struct wait_guest *guests[WAIT_GUESTS_MAX]; /* NULL: free */
     int watchdog_s; /* SIGPROF ends a process that computes for so long without waiting; 0: never */
     int64_t watchdog_armed_ms;
+    uint64_t moment; /* another one after each wait: what was seen in this one still holds */
 };
 
 void wait_invite(struct wait *wait, struct wait_guest *guest);  /* twice is once */
@@ -50,6 +52,10 @@ void wait_dismiss(struct wait *wait, struct wait_guest *guest); /* absent is fin
  * `fd` itself is asked only for input while output is waited for: all else the read or write will find out. fd = -1
  * waits for the deadline alone (IO_LATE is then the good end). */
 enum io wait_for(struct wait *wait, int fd, short events, int64_t deadline_ms) IO_MUST_USE;
+
+/* May a read wait by itself, by clock_recv, before it asks here? Not beyond the deadline, and not while a guest is to hear
+ * of input; a hang-up he hears of a short while later. The moment is over then. */
+bool wait_may_doze(struct wait *wait, int64_t deadline_ms, int64_t now_ms);
 
 /* Whoever says so is not computing without end: the timer that ends a worker gone mad starts anew. */
 void wait_alive(struct wait *wait, int64_t now_ms);

@@ -28,6 +28,7 @@ void inside_init(struct inside *in, struct wait *wait, const struct backend *bac
     in->hailed = false;
     in->passed = false;
     in->hushed = false;
+    in->quiet_in = UINT64_MAX;
     in->offers = (struct extensions){0};
     in->forwarded = 0;
     in->name[0] = '\0';
@@ -133,8 +134,11 @@ bool inside_line(struct inside *in, struct reply *reply_out)
     if (in->state == INSIDE_CLOSED)
         return false;
     must(buffer_unread(&in->stream.out).size == 0);
+    if (in->quiet_in == in->stream.wait->moment && buffer_unread(&in->stream.in).size == 0)
+        return true;
     switch (stream_input(&in->stream)) {
     case INPUT_NONE:
+        in->quiet_in = in->stream.wait->moment;
         return true;
     case INPUT_SOME:
         lost_unasked(in, reply_out);

@@ -59,6 +59,7 @@ struct inside {
     const char *secured;         /* the version of TLS, "none" where it was wanted but could do without; or NULL */
     bool hailed;                 /* our own EHLO was said in this layer of security: no second one (L6) */
     bool passed;                 /* the client was passed on: refusals are for it */
+    uint64_t quiet_in;           /* the wait's moment in which nothing unasked was there */
     bool hushed;                 /* trouble is not logged before inside_unhush: the client's answer comes first (L1) */
     enum level unsaid;           /* how loud it will be then */
     struct extensions offers;

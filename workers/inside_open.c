@@ -47,7 +47,10 @@ static enum asked say_hello(struct inside *in, const char *verb, struct slice na
 {
     if (!inside_proxy_is_quiet(in, reply_out) || !inside_line(in, reply_out))
         return ASKED_LOST;
-    buffer_print(&in->stream.out, "%s %.*s\r\n", verb, SLICE_ARGS(name));
+    buffer_put_text(&in->stream.out, verb);
+    buffer_put_char(&in->stream.out, ' ');
+    buffer_put(&in->stream.out, name);
+    buffer_put_text(&in->stream.out, "\r\n");
     if (!inside_proxy_is_used(in))
         return inside_ask_by(in, EXPECT_25X, deadline_ms, reply_out);
     enum asked asked = inside_ask_by(in, EXPECT_ANY, deadline_ms, reply_out);

@@ -18,22 +18,24 @@ static struct slice take_id(struct slice text)
     return slice_make(text.at, size);
 }
 
-static bool find_after(struct slice text, const char *mark, struct slice *rest_out)
+/* `mark` in small letters. */
+static bool find_after(struct slice text, struct slice mark, struct slice *rest_out)
 {
-    for (; text.size > 0; slice_drop(&text, 1)) {
-        if (slice_starts_nocase(text, mark)) {
-            slice_drop(&text, slice_of(mark).size);
-            *rest_out = text;
-            return true;
-        }
+    for (size_t i = 0; i + mark.size <= text.size; i++) {
+        if (ascii_lower(text.at[i]) != mark.at[0] || !slice_equal_nocase(slice_make(text.at + i, mark.size), mark))
+            continue;
+        slice_drop(&text, i + mark.size);
+        *rest_out = text;
+        return true;
     }
     return false;
 }
 
 struct slice report_queue_id(struct slice text)
 {
+    static const struct slice queued_as = SLICE("queued as "), id = SLICE("id=");
     struct slice rest = slice_make(text.at, 0);
-    if (find_after(text, "queued as ", &rest) || find_after(text, "id=", &rest))
+    if (find_after(text, queued_as, &rest) || find_after(text, id, &rest))
         return take_id(rest);
     rest = text;
     struct slice first = slice_take_word(&rest);

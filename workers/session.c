@@ -150,7 +150,7 @@ void session_reply(struct session *s, const struct reply *reply)
 
 bool session_spoke_early(struct session *s)
 {
-    if (stream_input(&s->outside) != INPUT_SOME)
+    if (!stream_holds_input(&s->outside))
         return false;
     session_reply(s, &REPLY_EARLY);
     session_end(s, "input before the reply");

@@ -19,10 +19,13 @@ static bool is_literal(struct slice name)
 
 static void print_client(struct buffer *to, const struct session *s)
 {
-    if (s->client.kind == ENDPOINT_IP)
-        buffer_print(to, " ([%s%s])", s->client.address.family == 6 ? "IPv6:" : "", s->client_text);
-    else
+    if (s->client.kind != ENDPOINT_IP) {
         buffer_put_text(to, " (local)");
+        return;
+    }
+    buffer_put_text(to, s->client.address.family == 6 ? " ([IPv6:" : " ([");
+    buffer_put_text(to, s->client_text);
+    buffer_put_text(to, "])");
 }
 
 /* RFC 3848, RFC 6531 section 4.3; neither has a word for HELO under TLS, or after AUTH. */
@@ -59,6 +62,13 @@ static void print_tls(struct buffer *to, const struct tls_facts *tls)
     buffer_print(to, "\",%s%s)", fold, tls->peer_verified ? "verified" : "not verified");
 }
 
+static void put_two(struct buffer *to, int number, int digits, char behind)
+{
+    buffer_put_number(to, (uint64_t)number, digits);
+    buffer_put_char(to, behind);
+}
+
+/* RFC 5322 section 3.3. By hand: it is printed for each message, and printf is slow. */
 static void print_date(struct buffer *to, time_t now)
 {
     static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
@@ -66,20 +76,36 @@ static void print_date(struct buffer *to, time_t now)
                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     struct tm tm;
     localtime_r(&now, &tm);
-    long offset = tm.tm_gmtoff / 60;
-    buffer_print(to, "%s, %d %s %d %02d:%02d:%02d %c%02ld%02ld", days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon],
-                 tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec, offset < 0 ? '-' : '+',
-                 (offset < 0 ? -offset : offset) / 60, (offset < 0 ? -offset : offset) % 60);
+    long minutes = tm.tm_gmtoff / 60, offset = minutes < 0 ? -minutes : minutes;
+    buffer_put_text(to, days[tm.tm_wday]);
+    buffer_put_text(to, ", ");
+    put_two(to, tm.tm_mday, 1, ' ');
+    buffer_put_text(to, months[tm.tm_mon]);
+    buffer_put_char(to, ' ');
+    buffer_put_number(to, (uint64_t)tm.tm_year + 1900, 4);
+    buffer_put_char(to, ' ');
+    put_two(to, tm.tm_hour, 2, ':');
+    put_two(to, tm.tm_min, 2, ':');
+    put_two(to, tm.tm_sec, 2, ' ');
+    buffer_put_char(to, minutes < 0 ? '-' : '+');
+    buffer_put_number(to, (uint64_t)(offset / 60 * 100 + offset % 60), 4);
 }
 
 bool trace_received(struct buffer *to, const struct session *s, time_t now)
 {
     struct slice name = slice_of(s->name);
     bool proper = domain_is_valid(name) || is_literal(name);
-    buffer_print(to, "Received: from %.*s", SLICE_ARGS(proper ? name : slice_of("unknown")));
+    buffer_put_text(to, "Received: from ");
+    buffer_put(to, proper ? name : slice_of("unknown"));
     print_client(to, s);
     print_tls(to, &s->tls);
-    buffer_print(to, "\r\n\tby %s with %s id %s;\r\n\t", s->service->hostname, protocol(s), s->id);
+    buffer_put_text(to, "\r\n\tby ");
+    buffer_put_text(to, s->service->hostname);
+    buffer_put_text(to, " with ");
+    buffer_put_text(to, protocol(s));
+    buffer_put_text(to, " id ");
+    buffer_put_text(to, s->id);
+    buffer_put_text(to, ";\r\n\t");
     print_date(to, now);
     buffer_put_text(to, "\r\n");
     return !to->overflow;

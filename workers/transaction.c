@@ -23,7 +23,11 @@ void transaction_note_reply(struct session *s, const struct reply *reply, const 
 {
     struct transaction *t = &s->transaction;
     buffer_clear(&t->reply);
-    buffer_print(&t->reply, "%d %s%s", reply->code, reply->enhanced, reply->enhanced[0] != '\0' ? " " : "");
+    buffer_put_number(&t->reply, (uint64_t)reply->code, 3);
+    buffer_put_char(&t->reply, ' ');
+    buffer_put_text(&t->reply, reply->enhanced);
+    if (reply->enhanced[0] != '\0')
+        buffer_put_char(&t->reply, ' ');
     struct slice text = reply->text;
     if (text.size > buffer_room(&t->reply))
         text.size = buffer_room(&t->reply);

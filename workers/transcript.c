@@ -112,16 +112,6 @@ static struct slice without_end(struct slice line)
     return line;
 }
 
-/* By its first word; VERB_UNKNOWN: it is none. */
-static enum verb verb_of(struct slice line)
-{
-    struct slice word = slice_take_word(&line);
-    for (int verb = 0; verb < VERB_UNKNOWN; verb++)
-        if (slice_is_word(word, verb_name((enum verb)verb)))
-            return (enum verb)verb;
-    return VERB_UNKNOWN;
-}
-
 /* No command, but a mechanism's name is in it: somebody's way to write AUTH. */
 static bool is_like_auth(struct slice line)
 {
@@ -137,10 +127,10 @@ static void take_command(struct transcript *t, enum transcript_side side, enum t
                          struct slice line)
 {
     line = without_end(line);
-    struct slice rest = slice_trim(line);
+    struct slice rest = slice_trim(line), words = rest;
     bool answers = t->secret[side], auth = !answers && slice_starts_nocase(rest, "AUTH");
     t->secret[side] |= auth;
-    enum verb verb = verb_of(line);
+    enum verb verb = verb_find(slice_take_word(&words));
     t->after_auth |= auth || (verb == VERB_UNKNOWN && is_like_auth(line));
     t->after_data |= verb == VERB_DATA;
     if (!t->on)

@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: ISC */
 #include "workers/smtp/command.h"
 
-static const char *const verb_names[] = {
-    [VERB_HELO] = "HELO",         [VERB_EHLO] = "EHLO",       [VERB_MAIL] = "MAIL",         [VERB_RCPT] = "RCPT",
-    [VERB_DATA] = "DATA",         [VERB_BDAT] = "BDAT",       [VERB_RSET] = "RSET",         [VERB_NOOP] = "NOOP",
-    [VERB_QUIT] = "QUIT",         [VERB_VRFY] = "VRFY",       [VERB_EXPN] = "EXPN",         [VERB_HELP] = "HELP",
-    [VERB_STARTTLS] = "STARTTLS", [VERB_AUTH] = "AUTH",       [VERB_ETRN] = "ETRN",         [VERB_TURN] = "TURN",
-    [VERB_BURL] = "BURL",         [VERB_XCLIENT] = "XCLIENT", [VERB_XFORWARD] = "XFORWARD", [VERB_UNKNOWN] = "unknown",
+/* clang-format off */
+static const struct slice verb_names[] = {
+    [VERB_HELO] = SLICE("HELO"),         [VERB_EHLO] = SLICE("EHLO"),       [VERB_MAIL] = SLICE("MAIL"),
+    [VERB_RCPT] = SLICE("RCPT"),         [VERB_DATA] = SLICE("DATA"),       [VERB_BDAT] = SLICE("BDAT"),
+    [VERB_RSET] = SLICE("RSET"),         [VERB_NOOP] = SLICE("NOOP"),       [VERB_QUIT] = SLICE("QUIT"),
+    [VERB_VRFY] = SLICE("VRFY"),         [VERB_EXPN] = SLICE("EXPN"),       [VERB_HELP] = SLICE("HELP"),
+    [VERB_STARTTLS] = SLICE("STARTTLS"), [VERB_AUTH] = SLICE("AUTH"),       [VERB_ETRN] = SLICE("ETRN"),
+    [VERB_TURN] = SLICE("TURN"),         [VERB_BURL] = SLICE("BURL"),       [VERB_XCLIENT] = SLICE("XCLIENT"),
+    [VERB_XFORWARD] = SLICE("XFORWARD"), [VERB_UNKNOWN] = SLICE("unknown"),
 };
+/* clang-format on */
 
 const char *verb_name(enum verb verb)
 {
-    return verb_names[verb];
+    return verb_names[verb].at;
 }
 
-static enum verb find_verb(struct slice word)
+enum verb verb_find(struct slice word)
 {
     int verb = 0;
-    while (verb < VERB_UNKNOWN && !slice_is_word(word, verb_names[verb]))
+    while (verb < VERB_UNKNOWN && !slice_equal_nocase(word, verb_names[verb]))
         verb++;
     return (enum verb)verb;
 }
@@ -58,7 +62,7 @@ enum command_fault command_parse(struct slice line, struct command *out)
         return fault;
     /* Not a sloppy client, but one that talks to a folding parser: a line that begins with a blank is no command. */
     bool is_indented = line.size > 0 && (*line.at == ' ' || *line.at == '\t');
-    out->verb = is_indented ? VERB_UNKNOWN : find_verb(slice_take_word(&line));
+    out->verb = is_indented ? VERB_UNKNOWN : verb_find(slice_take_word(&line));
     out->argument = slice_trim(line);
     return COMMAND_FINE;
 }

@@ -34,6 +34,7 @@ struct command {
 /* `line` with its end, as stream_read_line gives it. "MAIL FROM:" and "RCPT TO:" keep FROM:/TO: in the argument. */
 enum command_fault command_parse(struct slice line, struct command *out);
 const char *verb_name(enum verb verb);
+enum verb verb_find(struct slice word); /* VERB_UNKNOWN: it is none */
 
 /* HELO and EHLO: a name that may be said inside and logged: 1..255 octets, printable ASCII, no blank (RFC 6531 section
  * 3.7.1: A-labels). Odd names pass (underscores, bare words, broken literals); only what could do harm is refused. */

@@ -43,15 +43,24 @@ static struct slice take_printed_line(struct slice *line, size_t room)
     return piece;
 }
 
+/* Not only inside's words come here, and whoever made them: nothing in them ends a line. */
+static bool print_text(struct buffer *to, struct slice text)
+{
+    char *at = to->memory + to->end;
+    if (!buffer_put(to, text))
+        return false;
+    for (size_t i = 0; i < text.size; i++)
+        at[i] = is_control(at[i]) ? ' ' : at[i];
+    return true;
+}
+
 static bool print_line(struct buffer *to, const struct reply *reply, bool is_last, struct slice piece)
 {
-    bool fits = buffer_print(to, "%03d%c%s", reply->code, is_last ? ' ' : '-', reply->enhanced);
+    bool fits = buffer_put_number(to, (uint64_t)reply->code, 3) && buffer_put_char(to, is_last ? ' ' : '-') &&
+                buffer_put_text(to, reply->enhanced);
     if (*reply->enhanced && piece.size > 0)
         fits = fits && buffer_put_char(to, ' ');
-    /* Not only inside's words come here, and whoever made them: nothing in them ends a line. */
-    for (size_t i = 0; fits && i < piece.size; i++)
-        fits = buffer_put_char(to, is_control(piece.at[i]) ? ' ' : piece.at[i]);
-    return fits && buffer_put_text(to, "\r\n");
+    return fits && print_text(to, piece) && buffer_put_text(to, "\r\n");
 }
 
 bool reply_print(struct buffer *to, const struct reply *reply)
