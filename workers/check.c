@@ -146,13 +146,21 @@ void check_learn(struct session *s, const struct outcome *outcome, const struct 
     }
 }
 
+/* Only what a check may look at. */
 void check_begin_session(struct session *s)
 {
-    memset(s->check_session, 0, sizeof(s->check_session));
-    check_begin_transaction(s);
+    size_t size = 0;
+    for (int i = 0; check_table[i] != NULL; i++)
+        size += rounded(check_table[i]->session_bytes);
+    must(size <= sizeof(s->check_session));
+    memset(s->check_session, 0, size);
 }
 
 void check_begin_transaction(struct session *s)
 {
-    memset(s->check_transaction, 0, sizeof(s->check_transaction));
+    size_t size = 0;
+    for (int i = 0; check_table[i] != NULL; i++)
+        size += rounded(check_table[i]->transaction_bytes);
+    must(size <= sizeof(s->check_transaction));
+    memset(s->check_transaction, 0, size);
 }

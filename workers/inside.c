@@ -27,6 +27,7 @@ void inside_init(struct inside *in, struct wait *wait, const struct backend *bac
     in->secured = NULL;
     in->hailed = false;
     in->passed = false;
+    in->quitting = false;
     in->hushed = false;
     in->quiet_in = UINT64_MAX;
     in->offers = (struct extensions){0};
@@ -42,6 +43,7 @@ static void forget(struct inside *in)
     in->state = INSIDE_CLOSED;
     in->passed = false;
     in->hailed = false;
+    in->quitting = false;
     in->offers = (struct extensions){0};
     in->forwarded = 0;
 }
@@ -94,13 +96,22 @@ static enum asked fault(struct inside *in, const char *what, const char *more, s
     return inside_lost(in, LEVEL_WARNING, what, more, reply_out);
 }
 
+void inside_say_quit(struct inside *in)
+{
+    struct reply unused;
+    if (in->quitting || !inside_line(in, &unused))
+        return;
+    buffer_put_text(&in->stream.out, "QUIT\r\n");
+    transcript_lines(in->who->transcript, TRANSCRIPT_SERVER, TRANSCRIPT_OUT, buffer_unread(&in->stream.out));
+    in->quitting = stream_flush(&in->stream, clock_deadline(QUIT_WAIT_MS)) == IO_OK;
+}
+
 void inside_quit(struct inside *in)
 {
     struct reply unused;
-    if (inside_line(in, &unused)) {
-        buffer_put_text(&in->stream.out, "QUIT\r\n");
-        inside_ask(in, EXPECT_ANY, QUIT_WAIT_MS, &unused);
-    }
+    inside_say_quit(in);
+    if (in->quitting)
+        inside_hear(in, EXPECT_ANY, clock_deadline(QUIT_WAIT_MS), &unused);
     stream_close(&in->stream);
     forget(in);
 }

@@ -58,6 +58,7 @@ struct inside {
     const struct server *server; /* of this connection, or the last one */
     const char *secured;         /* the version of TLS, "none" where it was wanted but could do without; or NULL */
     bool hailed;                 /* our own EHLO was said in this layer of security: no second one (L6) */
+    bool quitting;               /* QUIT was said */
     bool passed;                 /* the client was passed on: refusals are for it */
     uint64_t quiet_in;           /* the wait's moment in which nothing unasked was there */
     bool hushed;                 /* trouble is not logged before inside_unhush: the client's answer comes first (L1) */
@@ -114,7 +115,8 @@ int64_t inside_sooner(int64_t deadline_ms, int64_t wait_ms); /* the deadline, or
 /* Only the second half: hears a reply that is due, or that came early. */
 enum asked inside_hear(struct inside *in, enum expect expect, int64_t deadline_ms, struct reply *reply_out);
 
-void inside_quit(struct inside *in);      /* QUIT, a short wait, close */
+void inside_quit(struct inside *in);      /* QUIT unless that was said, a short wait, close */
+void inside_say_quit(struct inside *in);  /* before something else is done: its answer comes meanwhile */
 void inside_break_off(struct inside *in); /* by us: a reset, no end of data, no further word */
 /* By its fault, which is logged: broken off. Always ASKED_LOST, with our 451. */
 enum asked inside_lost(struct inside *in, enum level level, const char *what, const char *more,

@@ -43,7 +43,7 @@ static enum io outside_woken(struct wait_guest *guest, short revents)
 static void begin(struct session *s, const struct session_setup *setup, int fd, const struct endpoint *peer,
                   const struct endpoint *local)
 {
-    memset(s, 0, offsetof(struct session, inside));
+    memset(s, 0, offsetof(struct session, transaction));
     s->setup = setup;
     s->service = setup->service;
     s->options = setup->service->session;
@@ -116,12 +116,13 @@ static void finish(struct session *s)
     s->outside.received_bytes = received;
     envelope_drop(s, s->ending != NULL ? s->ending : "");
     if (in_order)
-        inside_quit(&s->inside);
+        inside_say_quit(&s->inside);
     else
         inside_break_off(&s->inside);
     struct outcome outcome = {.kind = OUTCOME_SESSION};
     check_learn(s, &outcome, NULL);
     report_session(s);
+    inside_quit(&s->inside);
     show_on_slot(s, SLOT_IDLE);
 }
 

@@ -151,14 +151,14 @@ struct session {
     const char *ending; /* why the session ended; NULL: still on */
 
     struct transcript transcript;
-    struct transaction transaction;
     struct notes notes;
-    _Alignas(16) unsigned char check_session[CHECK_MEMORY_MAX];
-    _Alignas(16) unsigned char check_transaction[CHECK_MEMORY_MAX];
-
     struct inside_client who;
     struct wait_guest outside_watch; /* asked while inside works */
     struct stream outside;
+    /* From here on others clear it: transaction_begin and check_begin_session. */
+    struct transaction transaction;
+    _Alignas(16) unsigned char check_session[CHECK_MEMORY_MAX];
+    _Alignas(16) unsigned char check_transaction[CHECK_MEMORY_MAX];
     /* From here on nothing is cleared between sessions: all of it is behind buffers that start empty. */
     struct inside inside;
     char outside_in[OUTSIDE_IN_BYTES];
