@@ -27,8 +27,8 @@ int64_t clock_deadline(int64_t wait_ms);
  * EINTR: a signal does not end the wait). Also looks when the deadline is already behind. */
 int clock_poll(struct pollfd *fds, nfds_t count, int64_t deadline_ms);
 
-/* The short while for which the kernel may wait for one socket: one system call in place of two or three, where the answer
- * comes soon. */
+/* The short while for which the kernel may wait for one socket: one system call in place of two or three, where the
+ * answer comes soon. */
 enum { CLOCK_DOZE_MS = 100 };
 
 /* From now on clock_recv waits on this socket; false: it does not. */

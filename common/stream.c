@@ -29,7 +29,7 @@ void stream_open(struct stream *s, int fd)
     s->fd = fd;
     s->reading = s->writing = IO_OK;
     s->error = 0;
-    s->greedy = false;
+    s->greedy = s->skips = false;
     s->dozes = clock_let_doze(fd);
     s->emptied_in = NEVER;
     s->received_bytes = s->sent_bytes = 0;
@@ -209,6 +209,7 @@ enum io stream_fill_within(struct stream *s, size_t limit, int64_t deadline_ms)
 /* Throws away what there is until a LF comes; the octet before it is kept for who asks how the line ended. */
 static enum io skip_line(struct stream *s, int64_t deadline_ms, struct slice *line_out)
 {
+    s->skips = true; /* until its end, whoever is late meanwhile */
     for (;;) {
         struct slice unread = buffer_unread(&s->in);
         const char *lf = unread.size > 0 ? memchr(unread.at, '\n', unread.size) : NULL;
@@ -216,6 +217,7 @@ static enum io skip_line(struct stream *s, int64_t deadline_ms, struct slice *li
             size_t size = (size_t)(lf - unread.at) + 1;
             *line_out = size >= 2 ? slice_make(lf - 1, 2) : slice_make(lf, 1);
             buffer_consume(&s->in, size);
+            s->skips = false;
             return IO_TOO_LONG;
         }
         buffer_consume(&s->in, unread.size > 0 ? unread.size - 1 : 0);
@@ -229,6 +231,8 @@ enum io stream_read_line(struct stream *s, size_t limit, int64_t deadline_ms, st
 {
     size_t seen = 0;
     must(limit <= s->in.capacity);
+    if (s->skips)
+        return skip_line(s, deadline_ms, line_out);
     for (;;) {
         struct slice unread = buffer_unread(&s->in);
         const char *lf = unread.size > seen ? memchr(unread.at + seen, '\n', unread.size - seen) : NULL;

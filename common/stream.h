@@ -32,9 +32,10 @@ struct stream {
     struct buffer out;
     enum io reading; /* IO_OK until it has ended */
     enum io writing;
-    int error;   /* errno of IO_LOST */
-    bool greedy; /* the last read filled the buffer: more is likely there */
-    bool dozes;  /* a read may wait by itself */
+    int error;           /* errno of IO_LOST */
+    bool greedy;         /* the last read filled the buffer: more is likely there */
+    bool dozes;          /* a read may wait by itself */
+    bool skips;          /* in the middle of a line that was too long */
     uint64_t emptied_in; /* the wait's moment in which a read took all that the socket held */
     uint64_t received_bytes;
     uint64_t sent_bytes;
@@ -67,7 +68,7 @@ const char *stream_tls_why(const struct stream *s);
 
 /* The next line up to and with its LF, valid until the next read; at most `limit` octets of it, else the line is thrown
  * away to its LF, *line_out is the last one or two octets of it, and IO_TOO_LONG is said. A line that is in the buffer
- * already costs no system call. */
+ * already costs no system call. Who was late goes on with the same line when he asks again. */
 enum io stream_read_line(struct stream *s, size_t limit, int64_t deadline_ms, struct slice *line_out) IO_MUST_USE;
 
 /* At least one octet more into `in`, whose unread part the caller then takes from with buffer_consume. */

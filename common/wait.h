@@ -53,8 +53,8 @@ void wait_dismiss(struct wait *wait, struct wait_guest *guest); /* absent is fin
  * waits for the deadline alone (IO_LATE is then the good end). */
 enum io wait_for(struct wait *wait, int fd, short events, int64_t deadline_ms) IO_MUST_USE;
 
-/* May a read wait by itself, by clock_recv, before it asks here? Not beyond the deadline, and not while a guest is to hear
- * of input; a hang-up he hears of a short while later. The moment is over then. */
+/* May a read wait by itself, by clock_recv, before it asks here? Not beyond the deadline, and not while a guest is to
+ * hear of input; a hang-up he hears of a short while later. The moment is over then. */
 bool wait_may_doze(struct wait *wait, int64_t deadline_ms, int64_t now_ms);
 
 /* Whoever says so is not computing without end: the timer that ends a worker gone mad starts anew. */

@@ -192,7 +192,7 @@ static bool hear(struct session *s, const struct dialogue *d, struct slice *line
     enum io io = session_read_line(s, COMMAND_AUTH_LINE_MAX, deadline, line_out);
     *fault_out = io == IO_TOO_LONG ? &REPLY_LONG : NULL;
     if (io != IO_OK && io != IO_TOO_LONG) {
-        dead(s, io == IO_LATE ? "timeout" : "client hung up");
+        dead(s, io == IO_LATE ? session_why_late(deadline) : "client hung up");
         if (io == IO_LATE)
             session_reply(s, &REPLY_TIMEOUT);
         return false;

@@ -392,7 +392,7 @@ void dialog_step(struct session *s)
     if (io == IO_OK)
         io = judge_length(&line);
     if (io == IO_LATE) {
-        session_end(s, "timeout");
+        session_end(s, session_why_late(deadline));
         session_reply(s, &REPLY_TIMEOUT);
     } else if (io != IO_OK && io != IO_TOO_LONG) {
         session_end(s, "client hung up");

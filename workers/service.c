@@ -16,7 +16,11 @@ const struct option session_option_rows[] = {
     {"command_timeout", OPTION_TIME, offsetof(struct session_options, command_timeout_ms), "5m", "1s..1h",
      "How long a client may take for a whole command line (RFC 5321 asks for 5m)."},
     {"data_timeout", OPTION_TIME, offsetof(struct session_options, data_timeout_ms), "3m", "1s..1h",
-     "How long a client may be silent while it sends a message."},
+     "How long a client may be silent while it sends a message, or fall behind min_data_rate."},
+    {"min_data_rate", OPTION_SIZE, offsetof(struct session_options, min_data_rate), "500", "0..1G",
+     "Octets a second that a client has to send of a message, on average: what it takes longer is taken off its "
+     "data_timeout, which is given back as octets come. Time that the server needs does not count. 0: any octet gives "
+     "all of it back."},
     {"message_timeout", OPTION_TIME, offsetof(struct session_options, message_timeout_ms), "1h", "1s..1d",
      "How long a message may take as a whole, from 354 to its end."},
     {"message_size_limit", OPTION_SIZE, offsetof(struct session_options, message_size_limit), "0", "0..1024G",
@@ -28,6 +32,10 @@ const struct option session_option_rows[] = {
      "Malformed and misplaced commands in a session; then 421."},
     {"max_commands", OPTION_COUNT, offsetof(struct session_options, max_commands), "200", "10..100000",
      "Commands that bring no message forward (NOOP, RSET, refused recipients ..) between two messages; then 421."},
+    {"stress_timeout", OPTION_TIME, offsetof(struct session_options, stress_timeout_ms), "10s", "0s..5m",
+     "While four in five of max_workers are busy: how long a client may take for a command line, or fall behind "
+     "min_data_rate, before it makes room for others (421). Then max_errors is 1 and max_commands 10 at most, too. 0s: "
+     "stress changes nothing."},
     {"sessions_per_worker", OPTION_COUNT, offsetof(struct session_options, sessions_per_worker), "10000", "1..1000000000",
      "A worker leaves after so many sessions and is replaced."},
     {"received", OPTION_FLAG, offsetof(struct session_options, received), "yes", NULL,

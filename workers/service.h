@@ -19,7 +19,9 @@ struct session_options {
     const struct backend *backend;
     const struct policy *policy;
     int64_t command_timeout_ms; /* for a whole command line (RFC 5321 section 4.5.3.2.7) */
-    int64_t data_timeout_ms;    /* for each piece of a message's data */
+    int64_t data_timeout_ms;    /* for a message's data, beyond what min_data_rate gives */
+    int64_t min_data_rate;      /* octets a second; 0 = any */
+    int64_t stress_timeout_ms;  /* 0 = none */
     int64_t message_timeout_ms; /* for a message's data as a whole */
     int64_t message_size_limit; /* octets; 0 = inside's alone */
     int64_t max_recipients;     /* of one transaction */

@@ -9,6 +9,7 @@
 
 #include "workers/kill_switch.h"
 #include "workers/session.h"
+#include "workers/stress.h"
 #include "workers/transaction.h"
 
 const struct reply REPLY_NOT_PROVIDED = REPLY(502, "5.5.1", "Command not provided here");
@@ -121,7 +122,17 @@ enum io session_read_line(struct session *s, size_t limit, int64_t deadline_ms, 
 {
     s->outside_watch.fd = s->outside.fd;
     s->outside_watch.events = POLLRDHUP;
-    return stream_read_line(&s->outside, limit, deadline_ms, line_out);
+    for (;;) {
+        int64_t look = stress_look_at(s, deadline_ms);
+        enum io io = stream_read_line(&s->outside, limit, look, line_out);
+        if (io != IO_LATE || look == deadline_ms || stress_is_on(s))
+            return io;
+    }
+}
+
+const char *session_why_late(int64_t deadline_ms)
+{
+    return clock_ms() < deadline_ms ? "timeout under stress" : "timeout";
 }
 
 void session_wipe(struct session *s)
@@ -159,7 +170,7 @@ bool session_spoke_early(struct session *s)
 
 struct reply session_count_idle(struct session *s, const struct reply *reply)
 {
-    if (++s->idle_commands <= s->options->max_commands)
+    if (++s->idle_commands <= stress_max_commands(s))
         return *reply;
     session_end(s, "too many commands");
     return REPLY_TOO_MANY_COMMANDS;
@@ -167,7 +178,7 @@ struct reply session_count_idle(struct session *s, const struct reply *reply)
 
 struct reply session_blame(struct session *s, const struct reply *reply)
 {
-    if (++s->errors < s->options->max_errors)
+    if (++s->errors < stress_max_errors(s))
         return *reply;
     session_end(s, "too many errors");
     return REPLY_TOO_MANY_ERRORS;

@@ -47,7 +47,8 @@ struct transfer {
     struct session *s;
     enum framing framing;
     struct wait_guest inside_watch;
-    int64_t deadline_ms;                 /* of the whole message */
+    int64_t deadline_ms; /* of the whole message */
+    int64_t patience_ms; /* left of data_timeout: less while the client is waited for, more with what it sends */
     struct iovec pieces[PIECES_MAX + 1]; /* gathered, not yet written; room for the dot */
     int count;
     bool is_opened;         /* inside was ready to hear it */
@@ -99,6 +100,7 @@ struct session_setup {
     struct scoreboard *board; /* NULL in tests */
     struct wait *wait;
     int slot;
+    int pool_first, pool_size; /* the slots of this listener's workers */
 };
 
 struct session {
@@ -187,8 +189,10 @@ void session_end(struct session *s, const char *why); /* the first why counts; p
 /* A reply goes into the outside's buffer. A 421 ends the session, as does a failing outside. */
 void session_reply(struct session *s, const struct reply *reply);
 enum io session_flush(struct session *s);
-/* The client's next line, as stream_read_line gives it; its hang-up is noticed meanwhile, and while inside works. */
+/* The client's next line, as stream_read_line gives it; its hang-up is noticed meanwhile, and while inside works. Under
+ * stress it is late before the deadline; session_why_late tells, for the log. */
 enum io session_read_line(struct session *s, size_t limit, int64_t deadline_ms, struct slice *line_out) IO_MUST_USE;
+const char *session_why_late(int64_t deadline_ms);
 void session_wipe(struct session *s); /* what was said on both sides, and is dealt with: it may have been secret (L8) */
 /* Something is there that should not be before our reply (L6): says 554, ends the session. */
 bool session_spoke_early(struct session *s);

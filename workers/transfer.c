@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include "common/clock.h"
 
+#include "workers/stress.h"
 #include "workers/transaction.h"
 #include "workers/transfer_internal.h"
 
+enum { MS_PER_S = 1000 };
 static const uint64_t DRAIN_MAX_BYTES = UINT64_C(256) << 20;
 
 /* Octets through the state machine, as far as they belong to the message. True at its end. */
@@ -62,11 +64,50 @@ static bool take_input(struct transfer *t)
     return ended;
 }
 
-static void fill(struct transfer *t)
+/* What was waited is taken off the client's time, what came gives of it: who sends slower than the least rate runs out
+ * of it, however small the pieces are. */
+static void count_time(struct transfer *t, int64_t waited_ms, uint64_t came)
+{
+    int64_t most = t->s->options->data_timeout_ms, rate = t->s->options->min_data_rate;
+    t->patience_ms -= waited_ms;
+    if (came == 0)
+        return;
+    int64_t missing = most - t->patience_ms;
+    if (rate == 0 || came >= (uint64_t)(missing * rate / MS_PER_S))
+        t->patience_ms = most;
+    else
+        t->patience_ms += (int64_t)came * MS_PER_S / rate;
+}
+
+/* Until something comes, or it is time to look whether others wait for the room. */
+static enum io fill_a_while(struct transfer *t)
 {
     struct session *s = t->s;
-    int64_t deadline = clock_deadline(s->options->data_timeout_ms);
-    switch (stream_fill(&s->outside, deadline < t->deadline_ms ? deadline : t->deadline_ms)) {
+    int64_t began = clock_ms(), deadline = inside_sooner(t->deadline_ms, t->patience_ms);
+    uint64_t before = s->outside.received_bytes;
+    enum io io = stream_fill(&s->outside, stress_look_at(s, deadline));
+    count_time(t, clock_ms() - began, s->outside.received_bytes - before);
+    return io;
+}
+
+/* Has the client no time left, or less than others who wait can give it? */
+static bool is_too_slow(const struct transfer *t)
+{
+    const struct session_options *options = t->s->options;
+    if (t->patience_ms <= 0 || clock_ms() >= t->deadline_ms)
+        return true;
+    return options->data_timeout_ms - t->patience_ms >= options->stress_timeout_ms && stress_is_on(t->s);
+}
+
+static void fill(struct transfer *t)
+{
+    enum io io;
+    do {
+        io = fill_a_while(t);
+    } while (io == IO_LATE && !is_too_slow(t));
+    if (io == IO_OK && is_too_slow(t))
+        io = IO_LATE;
+    switch (io) {
     case IO_OK:
         return;
     case IO_EARLY:
@@ -163,6 +204,7 @@ static struct transfer *begin(struct session *s, enum framing framing)
     struct transfer *t = &s->transaction.transfer;
     *t = (struct transfer){.s = s, .framing = framing, .is_opened = true};
     t->deadline_ms = clock_deadline(s->options->message_timeout_ms);
+    t->patience_ms = s->options->data_timeout_ms;
     s->transaction.body.chunked = framing == FRAMING_CHUNKS;
     s->transaction.body.mends = s->rules.mends;
     return t;
@@ -218,6 +260,7 @@ static struct transfer *transfer_of(struct session *s, struct transfer *own, con
         return t;
     *own = (struct transfer){.s = s, .framing = FRAMING_CHUNKS, .refused = true, .answer = *answer};
     own->deadline_ms = clock_deadline(s->options->data_timeout_ms); /* for all of it: it belongs to no message */
+    own->patience_ms = s->options->data_timeout_ms;
     return own;
 }
 

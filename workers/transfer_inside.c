@@ -75,7 +75,8 @@ void transfer_lose_client(struct transfer *t, const char *why)
 void transfer_time_out(struct transfer *t)
 {
     refuse(t, &REPLY_SLOW, "aborted", "timeout in the message");
-    t->dropped = "timeout in a message";
+    bool own = t->patience_ms <= 0 || clock_ms() >= t->deadline_ms;
+    t->dropped = own ? "timeout in a message" : "timeout under stress";
 }
 
 void transfer_hear_early(struct transfer *t)

@@ -248,7 +248,12 @@ static void prepare(struct worker *w, const struct worker_setup *setup)
         leave(w, WORKER_BROKEN);
     if (w->service->tls != NULL && setup->board->keys != NULL)
         tls_server_use_tickets(w->service->tls, setup->board->keys);
-    w->for_sessions = (struct session_setup){w->service, setup->board, &w->wait, setup->slot};
+    w->for_sessions = (struct session_setup){.service = w->service,
+                                             .board = setup->board,
+                                             .wait = &w->wait,
+                                             .slot = setup->slot,
+                                             .pool_first = setup->pool_first,
+                                             .pool_size = setup->pool_size};
     struct slot_facts *facts = slot_begin(setup->board);
     facts->generation = setup->generation;
     facts->state = SLOT_IDLE;

@@ -252,6 +252,11 @@ static void play_time(const struct step *step)
     play.time_passed = 0;
 }
 
+static void play_busy(const struct step *step)
+{
+    subject_house((int)step->number);
+}
+
 /* What is done at once .. */
 static void (*const plays[STEP_KINDS])(const struct step *step) = {
     [STEP_SAY] = play_say,         [STEP_REPLY] = play_reply,     [STEP_LINE] = play_line,
@@ -260,7 +265,7 @@ static void (*const plays[STEP_KINDS])(const struct step *step) = {
     [STEP_RESET] = play_close,     [STEP_CLOSED] = play_closed,   [STEP_TLS_CLOSED] = play_closed,
     [STEP_DEAF] = play_deafness,   [STEP_LISTEN] = play_deafness, [STEP_BROKEN_OFF] = play_broken_off,
     [STEP_LOG] = play_log,         [STEP_LATE_LOG] = play_log,    [STEP_NO_LOG] = play_log,
-    [STEP_END] = play_ending,      [STEP_TIME] = play_time,
+    [STEP_END] = play_ending,      [STEP_TIME] = play_time,       [STEP_BUSY] = play_busy,
 };
 
 /* .. and what may have to wait: false, the session goes on first. */

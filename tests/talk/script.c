@@ -397,6 +397,15 @@ static bool time_passes(struct reader *r, struct slice rest, struct slice source
     return true;
 }
 
+static bool busy(struct reader *r, struct slice rest, struct slice source)
+{
+    uint64_t count;
+    if (!slice_to_number(slice_trim(rest), &count) || count < 1 || count > HOUSE_WORKERS)
+        return mistake(r, "1 to 5 workers can be busy", source);
+    add_step(r, STEP_BUSY, SIDE_NONE, source)->number = (int64_t)count;
+    return true;
+}
+
 /* The steps of NAME.part beside the talk, as if they stood here; all of them count as this line. */
 static bool use_part(struct reader *r, struct slice rest, struct slice source)
 {
@@ -446,6 +455,8 @@ static bool parse_word(struct reader *r, struct slice line)
         return add_step(r, STEP_END, SIDE_NONE, line) != NULL;
     if (slice_equal(word, slice_of("@")))
         return time_passes(r, rest, line);
+    if (slice_equal(word, slice_of("busy")))
+        return busy(r, rest, line);
     if (slice_equal(word, slice_of("L:")))
         return add_text(r, STEP_LOG, SIDE_NONE, rest, line);
     if (slice_equal(word, slice_of("L>:")))

@@ -13,6 +13,8 @@ enum { SCRIPT_SERVERS_MAX = 4, SCRIPT_SETTINGS_MAX = 32 };
 
 enum side { SIDE_NONE, SIDE_OUTSIDE, SIDE_INSIDE };
 
+enum { HOUSE_WORKERS = 5 };
+
 enum step_kind {
     STEP_SAY,     /* text: octets to write */
     STEP_REPLY,   /* outside hears one whole reply */
@@ -40,6 +42,7 @@ enum step_kind {
     STEP_CLEAR,        /* text, beneath TLS */
     STEP_TLS_CLOSED,   /* as closed, and close_notify was said before */
     STEP_TIME,         /* `number` milliseconds pass */
+    STEP_BUSY,         /* from here on so many of HOUSE_WORKERS are busy, this session's own among them */
     STEP_LOG,          /* a log line with all these words */
     STEP_LATE_LOG,     /* the same, written when the outside had heard all that was dealt with so far */
     STEP_NO_LOG,       /* none with all these words since the last L: */

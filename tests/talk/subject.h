@@ -14,6 +14,8 @@ bool subject_prepare(const struct script *script, const char *directory, char *w
 void subject_log_to(void (*sink)(const char *line));
 /* One session from greeting to end; takes the descriptor. `client` is "address:port". */
 void subject_serve(int outside_fd, const char *client);
+/* So many of HOUSE_WORKERS are busy; 1 when nobody says so. */
+void subject_house(int busy);
 void subject_clear(void);
 
 #endif

@@ -98,7 +98,8 @@ bool subject_prepare(const struct script *script, const char *directory, char *w
     const struct listener *listener = block_at(&root->listeners, 0);
     service = (struct service){.hostname = root->hostname, .listener = listener->name, .session = &listener->session};
     backend_number_servers(&root->backends, NULL, NULL);
-    must(scoreboard_create(&board, 1) && scoreboard_enter(&board, 0));
+    must(scoreboard_create(&board, HOUSE_WORKERS) && scoreboard_enter(&board, 0));
+    subject_house(1);
     return make_contexts(why, why_size);
 }
 
@@ -115,10 +116,16 @@ void subject_log_to(void (*sink)(const char *line))
     log_to_function(take_line);
 }
 
+void subject_house(int busy)
+{
+    for (int slot = 0; slot < HOUSE_WORKERS; slot++)
+        scoreboard_set_tag(&board, slot, slot < busy ? TAG_BUSY : TAG_IDLE);
+}
+
 void subject_serve(int outside_fd, const char *client)
 {
     static const char own[] = "192.0.2.25:25";
-    struct session_setup setup = {.service = &service, .board = &board, .wait = &waits, .slot = 0};
+    struct session_setup setup = {.service = &service, .board = &board, .wait = &waits, .pool_size = HOUSE_WORKERS};
     struct endpoint peer, local;
     const char *why;
     must(endpoint_parse(slice_of(client), &peer, &why) && endpoint_parse(slice_of(own), &local, &why));

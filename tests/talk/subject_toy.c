@@ -50,6 +50,11 @@ void subject_log_to(void (*sink)(const char *line))
     log_sink = sink;
 }
 
+void subject_house(int busy)
+{
+    (void)busy;
+}
+
 void subject_clear(void)
 {
 }

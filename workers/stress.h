@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * stress - the house is nearly full: who is slow has to be quicker, who goes wrong goes sooner, so that others get in.
+ *
+ * The idea is Postfix's. It asks the scoreboard, and only when somebody has been slow already or has gone wrong: who
+ * does neither costs nothing and notices nothing.
+ */
+#ifndef POSTERN_WORKERS_STRESS_H
+#define POSTERN_WORKERS_STRESS_H
+
+#include "workers/session.h"
+
+/* Four in five of all workers that this listener may have serve somebody. */
+bool stress_is_on(const struct session *s);
+
+/* The client is waited for until *until_ms, which is `deadline_ms` or sooner: then stress_is_on is to be asked, and
+ * unless it is the wait goes on. */
+int64_t stress_look_at(const struct session *s, int64_t deadline_ms);
+
+/* The limits of a session, which are less while it is on. */
+int64_t stress_max_errors(const struct session *s);
+int64_t stress_max_commands(const struct session *s);
+
+#endif
