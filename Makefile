@@ -23,6 +23,10 @@ sendmail_PACKAGES := sendmail-bin sendmail-cf m4
 exim_PACKAGES := exim4-daemon-heavy
 opensmtpd_PACKAGES := opensmtpd
 
+# What `bench` needs: fronts to compare with, and what sends.
+BENCH_PACKAGES := python3 postfix haproxy openssl
+nginx_PACKAGES := nginx-light libnginx-mod-mail
+
 # The libraries, by their pkg-config names. Asked for at the first use and then remembered: not before `deps` was there.
 LIBRARIES := libconfuse openssl
 library_cflags = $(eval library_cflags := $$(shell pkg-config --cflags $(LIBRARIES)))$(library_cflags)
@@ -55,13 +59,15 @@ unit_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*_test.c))
 programs := $(BUILD)/posternd $(BUILD)/posternctl $(BUILD)/sink
 libraries := $(BUILD)/libdaemon.a $(BUILD)/libworkers.a $(BUILD)/libcommon.a
 
+bench_programs := $(BUILD)/bench-nodelay.so
+
 # As many jobs as there are processors, unless somebody said how many.
 ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc) --output-sync=target
 endif
 say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $@;)
 
-.PHONY: all run test tests sink arch memory install uninstall deps build-deps servers clean help
+.PHONY: all run test tests sink arch memory bench install uninstall deps build-deps bench-deps servers clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -75,6 +81,7 @@ help:
 	@echo 'make sink       build the sink only: $(BUILD)/sink'
 	@echo 'make arch       layers, sizes, banned functions, symbols of the master, the map of files in README'
 	@echo 'make memory     what a worker costs, idle and after TLS, beside a child that does nothing'
+	@echo 'make bench      rates, times and CPU beside other fronts, medians of REPEAT=5; LOADS="w1 w2" FRONTS="direct haproxy"'
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX); configuration to $$(DESTDIR)/etc/postern; the user postern'
 	@echo 'make uninstall  take that away again; the configuration and the user stay'
 	@echo 'make deps       install what is missing for building and testing (Debian; root)'
@@ -137,6 +144,15 @@ arch: deps $(libraries)
 
 memory: deps all
 	@POSTERN_BUILD=$(BUILD) tests/memory
+
+# A measurement wants nothing else running: no job beside it.
+bench-deps:
+	@tests/deps $(BENCH_PACKAGES)
+	@tests/unpack nginx $(nginx_PACKAGES)
+bench: all $(bench_programs) | bench-deps
+	@POSTERN_BUILD=$(BUILD) tests/bench/run --repeat $(or $(REPEAT),5) --loads '$(LOADS)' --fronts '$(FRONTS)'
+$(BUILD)/bench-nodelay.so: $(BUILD)/tests/bench/nodelay.o
+	$(call say,LINK)$(CC) -shared -o $@ $^
 
 sbin := $(DESTDIR)$(PREFIX)/sbin
 man := $(DESTDIR)$(PREFIX)/share/man

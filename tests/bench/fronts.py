@@ -1,0 +1,349 @@
+# SPDX-License-Identifier: ISC
+"""The fronts, each between the load and the same sink: private instances, in a directory of their own.
+
+All of them run during the whole bench, and idle while another is measured. `root` is the process whose tree is the
+front; `address` takes mail in the clear, and STARTTLS where the front has `tls`.
+"""
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, TOP + "/tests/e2e")
+
+import machine  # noqa: E402
+import net  # noqa: E402
+import postfix_rig  # noqa: E402
+
+BUILD = os.path.join(TOP, os.environ.get("POSTERN_BUILD", "build/plain"))
+NGINX = TOP + "/build/servers/nginx"
+SECONDS = 30
+LARGEST = 52428800
+
+
+class Missing(Exception):
+    """This front cannot be had here, in words."""
+
+
+class Program:
+    """One that stays in the foreground."""
+
+    def __init__(self, directory, *command, ready, **environment):
+        self.story = f"{directory}/said"
+        with open(self.story, "ab") as said:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd="/",
+                                            env={**os.environ, **environment}, start_new_session=True)
+        net.wait_until(lambda: ready() or self.process.poll() is not None, SECONDS, f"{command[0]} is not ready",
+                       self.said)
+        if self.process.poll() is not None:
+            raise AssertionError(f"{' '.join(command)} ended at once: {self.said()}")
+
+    def said(self):
+        return machine.read(self.story)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def spelled(address):
+    return "%s:%d" % address
+
+
+def own_address():
+    return "127.0.0.1", net.free_port()
+
+
+class Sink:
+    """The inside of them all."""
+
+    def __init__(self, directory):
+        self.address = own_address()
+        self.program = Program(directory, BUILD + "/sink", "--discard", "--count", "--processes", str(os.cpu_count()),
+                               spelled(self.address), ready=lambda: net.is_listening(self.address))
+        self.root = self.program.process.pid
+
+    def stop(self):
+        """{"messages": .., "violations": ..}: what it took in all."""
+        self.program.stop()
+        last = self.program.said().splitlines()[-1]
+        return {name: int(number) for name, number in (word.split("=") for word in last.split())}
+
+
+class Front:
+    NAME = None
+    ABOUT = ""  # what a reader must know of the way it is set up
+    tls = False
+    root = None
+    program = None
+
+    def __init__(self, directory, inside, certificate):
+        self.dir, self.inside, self.certificate = directory, inside, certificate
+        self.address = own_address()
+
+    def version(self):
+        return ""
+
+    def start(self):
+        pass
+
+    def stop(self):
+        if self.program:
+            self.program.stop()
+
+    def listens(self):
+        return net.is_listening(self.address)
+
+    def write(self, name, text):
+        with open(f"{self.dir}/{name}", "w") as f:
+            f.write(text)
+        return f"{self.dir}/{name}"
+
+    def run(self, *command, **environment):
+        self.program = Program(self.dir, *command, ready=self.listens, **environment)
+        self.root = self.program.process.pid
+
+
+class Direct(Front):
+    NAME = "direct"
+    ABOUT = "no front: the load speaks to the sink"
+
+    def start(self):
+        self.address = self.inside
+
+
+class Haproxy(Front):
+    NAME = "haproxy"
+    ABOUT = "mode tcp, a thread for each processor, no log"
+    CONFIGURATION = """
+global
+    maxconn 9900
+    nbthread {threads}
+defaults
+    mode tcp
+    timeout connect 10s
+    timeout client 10m
+    timeout server 10m
+frontend smtp
+    bind {own} backlog 4096
+    default_backend inside
+backend inside
+    server one {inside} maxconn 9900
+"""
+
+    def version(self):
+        return machine.first(r"version (\d[\d.]*)", machine.output_of("/usr/sbin/haproxy", "-v"))
+
+    def start(self):
+        if not os.path.exists("/usr/sbin/haproxy"):
+            raise Missing("the package haproxy is not installed")
+        text = self.CONFIGURATION.format(threads=os.cpu_count(), own=spelled(self.address),
+                                         inside=spelled(self.inside))
+        self.run("/usr/sbin/haproxy", "-db", "-f", self.write("haproxy.cfg", text))
+
+
+class Nginx(Front):
+    NAME = "nginx"
+    ABOUT = "mail proxy, a process for each processor, TCP_NODELAY by a preloaded library, auth_http its own, no log"
+    tls = True
+    CONFIGURATION = """
+load_module {top}/usr/lib/nginx/modules/ngx_mail_module.so;
+user nobody nogroup;
+worker_processes {processes};
+daemon off;
+pid {dir}/pid;
+error_log {dir}/error.log error;
+worker_rlimit_nofile 20000;
+events {{ worker_connections 8192; }}
+http {{
+    access_log off;
+    client_body_temp_path {dir}/tmp; proxy_temp_path {dir}/tmp; fastcgi_temp_path {dir}/tmp;
+    uwsgi_temp_path {dir}/tmp; scgi_temp_path {dir}/tmp;
+    server {{
+        listen 127.0.0.1:{auth} backlog=4096;
+        location = /auth {{
+            add_header Auth-Status OK;
+            add_header Auth-Server {inside[0]};
+            add_header Auth-Port {inside[1]};
+            return 200;
+        }}
+    }}
+}}
+mail {{
+    server_name front.example;
+    auth_http 127.0.0.1:{auth}/auth;
+    xclient off;
+    timeout 600s;
+    proxy_timeout 1h;
+    server {{
+        listen {own} backlog=4096;
+        protocol smtp;
+        smtp_auth none;
+        starttls on;
+        ssl_protocols TLSv1.2 TLSv1.3;
+        ssl_session_cache shared:bench:10m;
+        ssl_session_timeout 10m;
+        ssl_certificate {certificate};
+        ssl_certificate_key {certificate};
+    }}
+}}
+"""
+
+    def version(self):
+        return machine.first(r"nginx/(\S+)", machine.output_of(NGINX + "/usr/sbin/nginx", "-v"))
+
+    def start(self):
+        if not os.path.exists(NGINX + "/usr/sbin/nginx"):
+            raise Missing(f"{NGINX} is not there: make bench unpacks it")
+        text = self.CONFIGURATION.format(top=NGINX, dir=self.dir, auth=net.free_port(), processes=os.cpu_count(),
+                                         own=spelled(self.address), inside=self.inside, certificate=self.certificate)
+        self.run(NGINX + "/usr/sbin/nginx", "-p", self.dir, "-e", self.dir + "/error.log", "-c",
+                 self.write("nginx.conf", text), LD_PRELOAD=BUILD + "/bench-nodelay.so")
+
+
+class Postfix(Front):
+    """Its rig is that of the tests; what makes it a front is added."""
+
+    NAME = "postfix"
+    ABOUT = "smtpd with smtpd_proxy_filter, up to 400 processes, logs to its postlogd, which is not counted"
+    tls = True
+    MAIN = ("mynetworks = 127.0.0.0/8", "smtpd_relay_restrictions = permit_mynetworks, reject",
+            "default_transport = discard", "relay_transport = discard", "smtpd_tls_session_cache_database =", "tls_random_source = dev:/dev/urandom", "smtpd_timeout = 600s",
+            f"message_size_limit = {LARGEST}")
+    SERVICE = ("{own} inet n - n - 400 smtpd -o smtpd_proxy_filter={inside} -o smtpd_tls_security_level=may "
+               "-o smtpd_tls_cert_file={certificate} -o smtpd_tls_key_file={certificate}")
+
+    def version(self):
+        return machine.output_of("/usr/sbin/postconf", "-d", "-h", "mail_version").strip()
+
+    def start(self):
+        if not os.path.exists(postfix_rig.DAEMONS + "/smtpd"):
+            raise Missing("the package postfix is not installed")
+        service = self.SERVICE.format(own=spelled(self.address), inside=spelled(self.inside),
+                                      certificate=self.certificate)
+        os.chmod(self.dir, 0o755)
+        self.program = postfix_rig.Postfix(self.dir, main=self.MAIN, services=[service])
+        self.program.start()
+        net.wait_until(self.listens, SECONDS, "postfix does not listen", self.program.story)
+        self.root = int(machine.read(f"{self.dir}/queue/pid/master.pid"))
+
+
+class Postern(Front):
+    """As a daemon, as it is meant to run: with -f its log could not go to a socket."""
+
+    NAME = "postern"
+    tls = True
+    LOGS = {
+        "syslog": ("info", "all of its log lines, to a datagram socket that is read"),
+        "none": ("error", "log_level = error, so no lines"),
+    }
+    log = "syslog"
+    CONFIGURATION = """
+hostname = front.example
+user = nobody
+group = nogroup
+pid_file = {dir}/pid
+log = syslog
+log_level = {level}
+log_socket = {dir}/log
+probe_interval = 0s
+listener bench {{
+    address = {own}
+    backend = sink
+    policy = permissive
+    min_spare = 32
+    max_spare = 300
+    max_workers = 500
+    tls {{
+        mode = may
+        certificate = {certificate}
+        key = {certificate}
+    }}
+}}
+backend sink {{
+    pass_client = none
+    server one {{ address = {inside} }}
+}}
+policy permissive {{
+    recipient {{ relay_domains = "*" }}
+}}
+"""
+
+    @property
+    def ABOUT(self):
+        return f"pass_client = none, 32 to 300 spare workers, Received added, {self.LOGS[self.log][1]}; no sandbox yet"
+
+    def version(self):
+        return machine.first(r"(\d\S*)", machine.output_of(BUILD + "/posternd", "-V"))
+
+    def start(self):
+        self.reader = Program(self.dir, sys.executable, os.path.dirname(__file__) + "/reader", self.dir + "/log",
+                              ready=lambda: os.path.exists(self.dir + "/log"))
+        text = self.CONFIGURATION.format(dir=self.dir, level=self.LOGS[self.log][0], own=spelled(self.address),
+                                         inside=spelled(self.inside), certificate=self.certificate)
+        done = subprocess.run([BUILD + "/posternd", "-c", self.write("postern.conf", text)], cwd="/", timeout=SECONDS,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode != 0:
+            raise AssertionError(f"posternd: status {done.returncode}: {done.stdout}")
+        self.root = int(machine.read(self.dir + "/pid"))
+        net.wait_until(lambda: len(net.children(self.root)) >= 32, SECONDS, "the workers do not come")
+
+    def stop(self):
+        if self.root:
+            os.kill(self.root, signal.SIGTERM)
+            net.wait_until(lambda: not net.is_alive(self.root), SECONDS, "posternd does not end")
+        self.reader.stop()
+
+
+FRONTS = {front.NAME: front for front in (Direct, Haproxy, Nginx, Postfix, Postern)}
+
+
+def make_certificate(path):
+    """P-256, self-signed; certificate and key in one file."""
+    key = path + ".key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-days", "2", "-subj", "/CN=front.example", "-keyout", key, "-out", path],
+                   check=True, capture_output=True)
+    with open(path, "a") as whole:
+        whole.write(machine.read(key))
+    os.unlink(key)
+    os.chmod(path, 0o600)
+    return path
+
+
+class Street:
+    """The sink and the fronts before it, which end with it."""
+
+    def __init__(self, directory, names):
+        self.fronts, self.missing = {}, {}
+        shutil.rmtree(directory, ignore_errors=True)
+        os.makedirs(directory, mode=0o755)
+        certificate = make_certificate(directory + "/certificate.pem")
+        self.sink = Sink(directory)
+        try:
+            for name in names:
+                own = f"{directory}/{name}"
+                os.makedirs(own, mode=0o755)
+                self._open(FRONTS[name](own, self.sink.address, certificate))
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, front):
+        try:
+            front.start()
+            self.fronts[front.NAME] = front
+        except Missing as why:
+            self.missing[front.NAME] = str(why)
+
+    def close(self):
+        """What the sink took in all."""
+        for front in self.fronts.values():
+            front.stop()
+        return self.sink.stop()

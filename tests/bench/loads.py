@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: ISC
+"""The loads: what is sent through a front, and what one run of it gives."""
+import subprocess
+import time
+
+import machine
+
+LIMIT = 120  # seconds that a run may take at most
+sent = 0  # messages by all of them: the sink must have as many
+
+
+class Failed(Exception):
+    """The front did not carry this load."""
+
+
+def count_sent(messages):
+    global sent
+    sent += messages
+
+
+class Load:
+    """`sample` is one run through a front: a rate and who used the processors for how long."""
+
+    NAME = TITLE = UNIT = None
+    TRIAL = 200  # messages that tell how many fit into a run; they warm up the front, too
+    PER_MESSAGE = 1.0  # of UNIT
+    MESSAGES_MIN = 20
+
+    def fits(self, front):
+        return True
+
+    def send(self, front, messages):
+        """Seconds that it took, and what else was found: a dict."""
+        raise NotImplementedError
+
+    def sample(self, front, sink, messages):
+        meter = machine.Meter({"front": front.root, "sink": sink.root})
+        seconds, more = self.send(front, messages)
+        used = meter.stop()
+        return {"messages": messages, "seconds": seconds, "rate": messages * self.PER_MESSAGE / seconds,
+                "front_ms": 1000 * used["front"] / messages, "sink_ms": 1000 * used["sink"] / messages,
+                "load_ms": 1000 * used["load"] / messages, "foreign": used["foreign"], **more}
+
+    def messages_for(self, front, seconds):
+        """A number that takes about so long; the trial tells."""
+        self.send(front, self.TRIAL)
+        took, _ = self.send(front, self.TRIAL)
+        return max(self.MESSAGES_MIN, round(self.TRIAL * seconds / took))
+
+
+class Source(Load):
+    """Postfix's smtp-source, which sends HELO and does not pipeline."""
+
+    def __init__(self, name, title, sessions, size, many=False, trial=200):
+        self.NAME, self.TITLE, self.TRIAL = name, title, trial
+        self.UNIT = "MB/s" if size > 1000000 else "messages/s"
+        self.PER_MESSAGE = size / 1e6 if size > 1000000 else 1.0
+        self.options = ["-s", str(sessions), "-l", str(size), *(["-d"] if many else [])]
+        self.MESSAGES_MIN = sessions
+
+    def send(self, front, messages):
+        command = ["/usr/sbin/smtp-source", "-M", "client.example", "-f", "s@example.org", "-t", "r@example.com",
+                   *self.options, "-m", str(messages), "%s:%d" % front.address]
+        began = time.monotonic()
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                  text=True, timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"not done after {LIMIT} s") from None
+        seconds = time.monotonic() - began
+        if done.returncode != 0 or done.stdout:
+            raise Failed(done.stdout.strip() or f"status {done.returncode}")
+        count_sent(messages)
+        return seconds, {}
+
+
+LOADS = {load.NAME: load for load in (
+    Source("w1", "20 sessions at a time, 4 KiB, one message a connection", 20, 4096),
+    Source("w2", "20 sessions at a time, 4 KiB, many messages a connection", 20, 4096, many=True, trial=400),
+    Source("w3", "4 sessions at a time, 10 MiB, one message a connection", 4, 10485760, trial=8),
+    Source("w4", "200 connections at once, 1 KiB, one message a connection", 200, 1024, trial=400),
+)}
