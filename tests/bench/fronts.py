@@ -218,6 +218,7 @@ class Postfix(Front):
             f"message_size_limit = {LARGEST}")
     SERVICE = ("{own} inet n - n - 400 smtpd -o smtpd_proxy_filter={inside} -o smtpd_tls_security_level=may "
                "-o smtpd_tls_cert_file={certificate} -o smtpd_tls_key_file={certificate}")
+    TLS_MANAGER = "tlsmgr unix - - n 1000? 1 tlsmgr"
 
     def version(self):
         return machine.output_of("/usr/sbin/postconf", "-d", "-h", "mail_version").strip()
@@ -228,7 +229,7 @@ class Postfix(Front):
         service = self.SERVICE.format(own=spelled(self.address), inside=spelled(self.inside),
                                       certificate=self.certificate)
         os.chmod(self.dir, 0o755)
-        self.program = postfix_rig.Postfix(self.dir, main=self.MAIN, services=[service])
+        self.program = postfix_rig.Postfix(self.dir, main=self.MAIN, services=[service, self.TLS_MANAGER])
         self.program.start()
         net.wait_until(self.listens, SECONDS, "postfix does not listen", self.program.story)
         self.root = int(machine.read(f"{self.dir}/queue/pid/master.pid"))
