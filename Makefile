@@ -59,7 +59,8 @@ unit_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*_test.c))
 programs := $(BUILD)/posternd $(BUILD)/posternctl $(BUILD)/sink
 libraries := $(BUILD)/libdaemon.a $(BUILD)/libworkers.a $(BUILD)/libcommon.a
 
-bench_programs := $(BUILD)/bench-nodelay.so
+load_o := $(call objects,tests/bench/load.c tests/bench/caller.c tests/bench/secure.c)
+bench_programs := $(BUILD)/bench-load $(BUILD)/bench-nodelay.so
 
 # As many jobs as there are processors, unless somebody said how many.
 ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
@@ -151,6 +152,8 @@ bench-deps:
 	@tests/unpack nginx $(nginx_PACKAGES)
 bench: all $(bench_programs) | bench-deps
 	@POSTERN_BUILD=$(BUILD) tests/bench/run --repeat $(or $(REPEAT),5) --loads '$(LOADS)' --fronts '$(FRONTS)'
+$(BUILD)/bench-load: $(load_o)
+	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
 $(BUILD)/bench-nodelay.so: $(BUILD)/tests/bench/nodelay.o
 	$(call say,LINK)$(CC) -shared -o $@ $^
 
