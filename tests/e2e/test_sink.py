@@ -209,6 +209,23 @@ def test_violations_are_placed_and_counted(sink):
     assert server.totals()["violations"] == 4
 
 
+@pytest.mark.parametrize("odd,name,back", [(b"\r", "bare CR", 0), (b"\n", "bare LF", 0), (b"\0", "NUL", 0),
+                                           (b"\r\n.x", "unstuffed dot", 2)], ids=["CR", "LF", "NUL", "dot"])
+def test_a_violation_is_found_wherever_it_stands(sink, odd, name, back):
+    """Ordinary text is passed in blocks: whatever the distance to a block's edge, nothing hides in one."""
+    server = sink(transcript=False)
+    client = Client(server)
+    client.to_data()
+    text = b"".join(b"%02d ordinary text of a line\r\n" % i for i in range(10))
+    places = [i for i in range(1, len(text)) if text[i - 1:i] != b"\r"]
+    for i in places:
+        client.send(text[:i] + odd + text[i:] + b".\r\n")
+        assert client.reply()[0].startswith("250")
+        client.to_data()
+    client.close()
+    assert server.violations() == [f"{name} at octet {i + back} of the message, 1 in all" for i in places]
+
+
 def test_a_large_message_arrives_whole(sink, tmp_path):
     server = sink("--maildir", str(tmp_path))
     client = Client(server)

@@ -32,6 +32,38 @@ static void give(struct data *d, const char *octets, size_t size)
         d->keep(d->context, octets, size);
 }
 
+typedef signed char octets16 __attribute__((vector_size(16)));
+enum { BLOCK = 64 };
+
+/* Is that all whole, ordinary text: CRLF or nothing, no NUL, no dot behind a line's end? Of the octet behind the block
+ * it counts what it is, and not what follows it. */
+static bool is_ordinary(const char *block)
+{
+    octets16 odd = {0};
+    for (int i = 0; i < BLOCK; i += 16) {
+        octets16 here, next;
+        memcpy(&here, block + i, 16);
+        memcpy(&next, block + i + 1, 16);
+        odd |= ((here == '\r') ^ (next == '\n')) | (here == '\0') | ((here == '\n') & (next == '.'));
+    }
+    uint64_t halves[2];
+    memcpy(halves, &odd, 16);
+    return (halves[0] | halves[1]) == 0;
+}
+
+/* From a line's start or within a line, as far as whole blocks are ordinary; the rest is looked at octet by octet. */
+static const char *skip_ordinary(struct data *d, const char *at, const char *end)
+{
+    if (*at == '\n' || (d->state == AT_LINE_START && *at == '.'))
+        return at;
+    const char *begin = at;
+    while (end - at > BLOCK && is_ordinary(at))
+        at += BLOCK;
+    if (at > begin)
+        d->state = at[-1] == '\n' ? AT_LINE_START : at[-1] == '\r' ? AFTER_CR : IN_LINE;
+    return at;
+}
+
 /* Content up to a CR or LF, or to the end of what is there; the lone ones among it are noted. */
 static void judge_piece(struct data *d, const char *base, const char *at, const char *end)
 {
@@ -93,6 +125,8 @@ size_t data_feed(struct data *d, const char *octets, size_t size)
 {
     const char *at = octets, *end = octets + size, *run = octets;
     while (at < end && d->state != AT_END) {
+        if (d->state == AT_LINE_START || d->state == IN_LINE)
+            at = skip_ordinary(d, at, end);
         switch (d->state) {
         case AT_LINE_START:
             if (*at == '.') {
