@@ -60,7 +60,7 @@ programs := $(BUILD)/posternd $(BUILD)/posternctl $(BUILD)/sink
 libraries := $(BUILD)/libdaemon.a $(BUILD)/libworkers.a $(BUILD)/libcommon.a
 
 load_o := $(call objects,tests/bench/load.c tests/bench/caller.c tests/bench/secure.c)
-bench_programs := $(BUILD)/bench-load $(BUILD)/bench-nodelay.so
+bench_programs := $(BUILD)/bench-load $(BUILD)/bench-body $(BUILD)/bench-nodelay.so
 
 # As many jobs as there are processors, unless somebody said how many.
 ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
@@ -154,6 +154,8 @@ bench: all $(bench_programs) | bench-deps
 	@POSTERN_BUILD=$(BUILD) tests/bench/run --repeat $(or $(REPEAT),5) --loads '$(LOADS)' --fronts '$(FRONTS)'
 $(BUILD)/bench-load: $(load_o)
 	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
+$(BUILD)/bench-body: $(BUILD)/tests/bench/body.o $(BUILD)/libworkers.a $(BUILD)/libcommon.a
+	$(call say,LINK)$(LINK) -o $@ $^
 $(BUILD)/bench-nodelay.so: $(BUILD)/tests/bench/nodelay.o
 	$(call say,LINK)$(CC) -shared -o $@ $^
 

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: ISC
 """The loads: what is sent through a front, and what one run of it gives."""
+import json
 import subprocess
 import time
 
+import fronts
 import machine
+import report
 
 LIMIT = 120  # seconds that a run may take at most
 sent = 0  # messages by all of them: the sink must have as many
@@ -25,6 +28,7 @@ class Load:
     TRIAL = 200  # messages that tell how many fit into a run; they warm up the front, too
     PER_MESSAGE = 1.0  # of UNIT
     MESSAGES_MIN = 20
+    table = staticmethod(report.rates)
 
     def fits(self, front):
         return True
@@ -60,18 +64,43 @@ class Source(Load):
 
     def send(self, front, messages):
         command = ["/usr/sbin/smtp-source", "-M", "client.example", "-f", "s@example.org", "-t", "r@example.com",
-                   *self.options, "-m", str(messages), "%s:%d" % front.address]
+                   *self.options, "-m", str(messages), fronts.spelled(front.address)]
         began = time.monotonic()
-        try:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                  text=True, timeout=LIMIT)
-        except subprocess.TimeoutExpired:
-            raise Failed(f"not done after {LIMIT} s") from None
+        said = run(command)
         seconds = time.monotonic() - began
-        if done.returncode != 0 or done.stdout:
-            raise Failed(done.stdout.strip() or f"status {done.returncode}")
+        if said:
+            raise Failed(said)
         count_sent(messages)
         return seconds, {}
+
+
+class Own(Load):
+    """tests/bench/load, which says EHLO and does not pipeline either, and knows TLS and the times of a session."""
+
+    def __init__(self, name, title, *options, unit="messages/s", trial=100, table=report.rates):
+        self.NAME, self.TITLE, self.UNIT, self.TRIAL, self.options = name, title, unit, trial, options
+        self.table = table
+
+    def fits(self, front):
+        return front.tls or "--starttls" not in self.options
+
+    def send(self, front, messages):
+        found = json.loads(run([fronts.BUILD + "/bench-load", *self.options, "--messages", str(messages),
+                                "--limit", str(LIMIT), fronts.spelled(front.address)]))
+        count_sent(found["messages"])
+        return found["seconds"], {name: found[name] for name in ("resumed", "banner_us", "message_us", "session_us")}
+
+
+def run(command):
+    """What it said; it went well."""
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, timeout=LIMIT + 10)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"not done after {LIMIT} s") from None
+    if done.returncode != 0:
+        raise Failed(done.stdout.strip() or f"status {done.returncode}")
+    return done.stdout.strip()
 
 
 LOADS = {load.NAME: load for load in (
@@ -79,4 +108,9 @@ LOADS = {load.NAME: load for load in (
     Source("w2", "20 sessions at a time, 4 KiB, many messages a connection", 20, 4096, many=True, trial=400),
     Source("w3", "4 sessions at a time, 10 MiB, one message a connection", 4, 10485760, trial=8),
     Source("w4", "200 connections at once, 1 KiB, one message a connection", 200, 1024, trial=400),
+    Own("times", "one session at a time, 4 KiB, one message each", "--size", "4096", table=report.times),
+    Own("tls-full", "20 sessions at a time with STARTTLS, 1 KiB each, a full handshake", "--sessions", "20", "--size",
+        "1024", "--starttls", "full", unit="sessions/s"),
+    Own("tls-resume", "20 sessions at a time with STARTTLS, 1 KiB each, all but each place's first resumed",
+        "--sessions", "20", "--size", "1024", "--starttls", "resume", unit="sessions/s"),
 )}

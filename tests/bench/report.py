@@ -21,7 +21,8 @@ def ratios(samples, others, key="rate"):
 
 
 def number(value, form):
-    return "-" if value is None else format(value, form)
+    """In a column: a value that there is none of takes as much room."""
+    return format(value, form) if value is not None else " " * (int(form.split(".")[0]) - 1) + "-"
 
 
 def row_of(samples, fronts, name):
@@ -34,7 +35,12 @@ def row_of(samples, fronts, name):
              number(median(to_haproxy), "10.3f"), number(median(column(mine, "front_ms")), "10.3f"),
              number(median(column(mine, "sink_ms")), "9.3f"), number(median(column(mine, "load_ms")), "9.3f"),
              number(100 * (median(column(mine, "foreign")) or 0), "8.0f") + "%"]
-    return " ".join(cells)
+    return " ".join(cells) + resumed(mine)
+
+
+def resumed(samples):
+    shares = [sample["resumed"] / sample["messages"] for sample in samples if sample and sample.get("resumed")]
+    return f"  {100 * statistics.median(shares):.0f}% resumed" if shares else ""
 
 
 HEAD = (f"{'front':10} {'messages':>8} {'rate':>10} {'ratio':>8} {'[min..max]':>16} {'to haproxy':>10} "
@@ -47,6 +53,40 @@ def rates(load, samples, failures):
     for name in samples:
         if any(samples[name]):
             lines.append(row_of(samples, samples, name))
+        if name in failures:
+            lines.append(f"{name:10} FAILED: {failures[name]}")
+    return "\n".join(lines) + "\n"
+
+
+TIMES_HEAD = (f"{'front':10} {'sessions':>8} {'banner 50%':>11} {'99%':>8} {'message 50%':>12} {'99%':>8} "
+              f"{'session 50%':>12} {'99%':>8} {'to direct':>10} {'to haproxy':>11} {'foreign':>9}")
+
+
+def flat(samples, key="session_us", part="p50"):
+    """The same samples with one of their times as a value of its own."""
+    return [{key: sample[key][part]} if sample else None for sample in samples]
+
+
+def times_row(samples, name):
+    mine = samples[name]
+    cells = [f"{name:10}", number(median(column(mine, "messages")), "8.0f")]
+    for key, width in (("banner_us", 11), ("message_us", 12), ("session_us", 12)):
+        for part in ("p50", "p99"):
+            value = median(column(flat(mine, key, part), key))
+            cells.append(number(value, f"{width if part == 'p50' else 8}.0f"))
+    for other, width in (("direct", 10), ("haproxy", 11)):
+        against = ratios(flat(mine), flat(samples.get(other, [])), "session_us")
+        cells.append(number(median(against), f"{width}.2f"))
+    cells.append(number(100 * (median(column(mine, "foreign")) or 0), "8.0f") + "%")
+    return " ".join(cells)
+
+
+def times(load, samples, failures):
+    lines = [f"{load.NAME}: {load.TITLE}; microseconds from connect() to the 220, to the 250 of the message, to the 221",
+             TIMES_HEAD]
+    for name in samples:
+        if any(samples[name]):
+            lines.append(times_row(samples, name))
         if name in failures:
             lines.append(f"{name:10} FAILED: {failures[name]}")
     return "\n".join(lines) + "\n"

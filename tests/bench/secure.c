@@ -24,13 +24,22 @@ SSL_CTX *secure_context(void)
     return context;
 }
 
+/* A copy: OpenSSL spoils one that was used, and not every server gives a new one. */
+static bool set_ticket(SSL *ssl, SSL_SESSION *ticket)
+{
+    SSL_SESSION *copy = SSL_SESSION_dup(ticket);
+    bool set = copy && SSL_set_session(ssl, copy);
+    SSL_SESSION_free(copy);
+    return set;
+}
+
 bool secure_begin(struct secure *s, SSL_CTX *context, int fd, struct secure_place *place, bool resume)
 {
     s->ssl = SSL_new(context);
     if (!s->ssl || !SSL_set_fd(s->ssl, fd) || !SSL_set_app_data(s->ssl, place))
         return false;
     SSL_set_connect_state(s->ssl);
-    return !resume || !place->ticket || SSL_set_session(s->ssl, place->ticket);
+    return !resume || !place->ticket || set_ticket(s->ssl, place->ticket);
 }
 
 /* As recv and send say it. */
