@@ -78,7 +78,7 @@ help:
 	@echo 'make            build the daemon and posternctl (and the sink, a test server): $(BUILD)/posternd'
 	@echo 'make run        build, start it before a small inside server, send one message through, stay (ONCE=1: end)'
 	@echo 'make test       everything that must stay true, plain and sanitized; as root'
-	@echo 'make tests      build the unit tests and the talk runner only'
+	@echo 'make tests      build the unit tests, the talk runner and the tools of the bench only'
 	@echo 'make sink       build the sink only: $(BUILD)/sink'
 	@echo 'make arch       layers, sizes, banned functions, symbols of the master, the map of files in README'
 	@echo 'make memory     what a worker costs, idle and after TLS, beside a child that does nothing'
@@ -122,7 +122,7 @@ sink: $(BUILD)/sink
 $(BUILD)/sink: $(sink_o)
 	$(call say,LINK)$(LINK) -o $@ $^
 
-tests: $(unit_tests) $(talks)
+tests: $(unit_tests) $(talks) $(BUILD)/bench-load $(BUILD)/bench-body
 
 # A runner for each subject, with which talks are held: talk-session, talk-toy. Their own objects go first, so that the
 # clock in tests/lib takes the place of common/clock.
@@ -156,8 +156,9 @@ $(BUILD)/bench-load: $(load_o)
 	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
 $(BUILD)/bench-body: $(BUILD)/tests/bench/body.o $(BUILD)/libworkers.a $(BUILD)/libcommon.a
 	$(call say,LINK)$(LINK) -o $@ $^
-$(BUILD)/bench-nodelay.so: $(BUILD)/tests/bench/nodelay.o
-	$(call say,LINK)$(CC) -shared -o $@ $^
+$(BUILD)/bench-nodelay.so: tests/bench/nodelay.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC)$(filter-out -fPIE,$(COMPILE)) -fPIC -shared -o $@ $<
 
 sbin := $(DESTDIR)$(PREFIX)/sbin
 man := $(DESTDIR)$(PREFIX)/share/man

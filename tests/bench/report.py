@@ -90,3 +90,13 @@ def times(load, samples, failures):
         if name in failures:
             lines.append(f"{name:10} FAILED: {failures[name]}")
     return "\n".join(lines) + "\n"
+
+
+BODY = {"text": "lines of 70 octets", "base64": "base64 in lines of 76", "long": "one long line",
+        "dots": "lines of 70 octets, each begins with a dot", "short": "lines of 10 octets"}
+
+
+def body(rates):
+    lines = ["body: the scanner of message bodies alone, on one processor; GB/s"]
+    lines += [f"{BODY[name]:45} {rate:8.2f}" for name, rate in rates.items()]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: ISC
+"""The figures that Postern is to reach, each with what was measured in this run, and whether it holds."""
+import report
+
+LOADS = ("w1", "w2", "w3", "w4")
+PEERS = ("nginx", "postfix")  # those that speak SMTP
+
+
+class Found:
+    """All that was measured; every question gives None where it was not."""
+
+    def __init__(self, samples, body):
+        self.samples, self.body = samples, body
+
+    def of(self, load, front):
+        return self.samples.get(load, {}).get(front, [])
+
+    def against(self, load, front, key="rate"):
+        """Postern's by that front's, in the same repetition; the median."""
+        return report.median(report.ratios(self.of(load, "postern"), self.of(load, front), key))
+
+    def value(self, load, front, key):
+        return report.median(report.column(self.of(load, front), key))
+
+    def time_against(self, front):
+        mine, others = (report.flat(self.of("times", name)) for name in ("postern", front))
+        return report.median(report.ratios(mine, others, "session_us"))
+
+
+def at_least(bound):
+    return f">= {bound:g}", lambda value: value >= bound, lambda value: bound - value
+
+
+def at_most(bound):
+    return f"<= {bound:g}", lambda value: value <= bound, lambda value: value - bound
+
+
+def above(bound):
+    return f"> {bound:g}", lambda value: value > bound, lambda value: bound - value
+
+
+def every(found):
+    """(what, the bound, the value, its unit)"""
+    for load in LOADS:
+        yield f"{load}: rate, by HAProxy's", at_least(0.9), found.against(load, "haproxy"), ""
+    for load in LOADS:
+        for peer in PEERS:
+            yield f"{load}: rate, by that of {peer}", above(1), found.against(load, peer), ""
+    for load in ("w1", "w2"):
+        yield (f"{load}: front CPU, by HAProxy's", at_most(1.5), found.against(load, "haproxy", "front_ms"), "")
+    yield "w1: front CPU, by that of nginx", at_most(1), found.against("w1", "nginx", "front_ms"), ""
+    yield "w3: front CPU of a 10 MiB message", at_most(16), found.value("w3", "postern", "front_ms"), "ms"
+    for load in ("tls-full", "tls-resume"):
+        yield f"{load}: front CPU, by that of nginx", at_most(1), found.against(load, "nginx", "front_ms"), ""
+        yield f"{load}: front CPU of a session", at_most(1.5), found.value(load, "postern", "front_ms"), "ms"
+    yield "times: a whole session, by HAProxy's", at_most(1.2), found.time_against("haproxy"), ""
+    for kind in ("text", "base64"):
+        yield f"body: lines of {kind}", at_least(4), found.body.get(kind), "GB/s"
+
+
+def row(what, bound, value, unit):
+    wanted, holds, lack = bound
+    if value is None:
+        return f"{what:40} {wanted:>8} {'-':>10} {unit:5} not measured"
+    verdict = "holds" if holds(value) else f"falls short by {lack(value):.3f}"
+    return f"{what:40} {wanted:>8} {value:10.3f} {unit:5} {verdict}"
+
+
+def table(samples, body):
+    lines = [row(*figure) for figure in every(Found(samples, body))]
+    return "\n".join(["figures to reach", f"{'':40} {'wanted':>8} {'measured':>10}", *lines]) + "\n"

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: ISC
+"""The tools that `make bench` measures with: they send what they say, count it right, and no time is judged here."""
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+import net
+import postern as postern_program
+
+sys.path.insert(0, postern_program.ROOT + "/tests/bench")
+
+import figures  # noqa: E402
+import machine  # noqa: E402
+import report  # noqa: E402
+
+BUILD = postern_program.BUILD
+SECONDS = 60
+
+
+class Sink:
+    def __init__(self):
+        self.address = "127.0.0.1", net.free_port()
+        self.process = subprocess.Popen([BUILD + "/sink", "--count", "--processes", "2", "%s:%d" % self.address],
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        net.wait_until(lambda: net.is_listening(self.address), SECONDS, "the sink does not listen")
+
+    def stop(self):
+        """What it counted; nothing when it was stopped already."""
+        self.process.terminate()
+        said, _ = self.process.communicate(timeout=SECONDS)
+        return {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", said)}
+
+
+@pytest.fixture
+def sink():
+    started = Sink()
+    yield started
+    if started.process.poll() is None:
+        started.stop()
+
+
+def load(address, *options):
+    return subprocess.run([BUILD + "/bench-load", *options, "--limit", str(SECONDS), "%s:%d" % address],
+                          capture_output=True, text=True, timeout=SECONDS + 10)
+
+
+def found_by(address, *options):
+    done = load(address, *options)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("options,messages,sessions", [
+    (["--messages", "1"], 1, 1),
+    (["--messages", "150", "--sessions", "20"], 150, 150),
+    (["--messages", "7", "--sessions", "20"], 7, 7),
+    (["--messages", "25", "--per-connection", "10"], 25, 3),
+    (["--messages", "3", "--sessions", "2", "--size", "3000000"], 3, 3),
+])
+def test_all_messages_are_delivered_and_counted(sink, options, messages, sessions):
+    found = found_by(sink.address, *options)
+    took = sink.stop()
+    assert (found["messages"], found["sessions"], found["resumed"]) == (messages, sessions, 0)
+    assert (took["messages"], took["connections"], took["violations"]) == (messages, sessions, 0)
+    size = int(options[options.index("--size") + 1]) if "--size" in options else 4096
+    assert size * messages <= took["octets"] < (size + 100) * messages
+    for name in ("banner_us", "message_us", "session_us"):
+        assert 0 < found[name]["p50"] <= found[name]["p99"]
+    assert found["banner_us"]["p50"] < found["message_us"]["p50"] < found["session_us"]["p50"]
+
+
+@pytest.mark.parametrize("how,resumed", [("full", 0), ("resume", 10)])
+def test_starttls_is_resumed_when_that_was_asked_for(sink, postern, certificates, how, resumed):
+    gate = postern(sink.address, *certificates.outside("require"), "backend.pass_client=none")
+    found = found_by(gate.address, "--starttls", how, "--messages", "12", "--sessions", "2")
+    assert (found["messages"], found["sessions"], found["resumed"]) == (12, 12, resumed)
+    assert sink.stop()["messages"] == 12
+
+
+def test_a_refusal_is_a_failure(inside):
+    server = inside({"RCPT": b"550 5.1.1 not here\r\n"})
+    done = load(server.address, "--messages", "3")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("load: RCPT TO:<r@example.com>: 550 5.1.1 not here")
+
+
+def test_a_server_without_tls_is_a_failure(sink):
+    done = load(sink.address, "--starttls", "full")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("load: STARTTLS: 502")
+
+
+@pytest.mark.parametrize("arguments", [[], ["127.0.0.1"], ["--sessions", "0", "127.0.0.1:25"],
+                                       ["--starttls", "maybe", "127.0.0.1:25"]])
+def test_usage(arguments):
+    assert subprocess.run([BUILD + "/bench-load", *arguments], capture_output=True, timeout=SECONDS).returncode == 2
+
+
+def test_body_scanner_alone():
+    done = subprocess.run([BUILD + "/bench-body", "1"], capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode == 0, done.stderr
+    rates = json.loads(done.stdout)
+    assert set(rates) == set(report.BODY) and all(rate > 0 for rate in rates.values())
+
+
+BURN = """
+import os, time
+def burn(seconds):
+    while time.process_time() < seconds: pass
+input()
+if os.fork() == 0:
+    burn(0.2)
+    os._exit(0)
+os.wait()
+burn(0.2)
+print("done", flush=True)
+input()
+"""
+
+
+def test_cpu_time_of_a_tree_has_those_that_ended():
+    process = subprocess.Popen([sys.executable, "-c", BURN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        before = machine.cpu_seconds(process.pid)
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "done\n"
+        used = machine.cpu_seconds(process.pid) - before
+    finally:
+        process.communicate("\n", timeout=SECONDS)
+    assert 0.35 < used < 0.9
+
+
+def test_ratios_are_made_within_a_repetition():
+    direct = [{"rate": 100}, {"rate": 10}, {"rate": 50}]
+    front = [{"rate": 50}, {"rate": 5}, None]
+    assert report.ratios(front, direct) == [0.5, 0.5]
+
+
+def test_figures_say_what_holds_and_what_was_not_measured():
+    def sample(rate, milliseconds):
+        return {"rate": rate, "front_ms": milliseconds}
+    samples = {"w1": {"haproxy": [sample(100, 1)], "postern": [sample(80, 1.4)]}}
+    table = figures.table(samples, {"text": 5.0})
+    assert re.search(r"^w1: rate, by HAProxy's +>= 0.9 +0.800 +falls short by 0.100$", table, re.M)
+    assert re.search(r"^w1: front CPU, by HAProxy's +<= 1.5 +1.400 +holds$", table, re.M)
+    assert re.search(r"^body: lines of text +>= 4 +5.000 GB/s +holds$", table, re.M)
+    assert re.search(r"^w2: rate, by HAProxy's +>= 0.9 +- +not measured$", table, re.M)
