@@ -82,7 +82,7 @@ help:
 	@echo 'make sink       build the sink only: $(BUILD)/sink'
 	@echo 'make arch       layers, sizes, banned functions, symbols of the master, the map of files in README'
 	@echo 'make memory     what a worker costs, idle and after TLS, beside a child that does nothing'
-	@echo 'make bench      rates, times and CPU beside other fronts, medians of REPEAT=5; LOADS="w1 w2" FRONTS="direct haproxy"'
+	@echo 'make bench      rates, times and CPU beside other fronts, medians of REPEAT=5; LOADS= FRONTS= LOG=none'
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX); configuration to $$(DESTDIR)/etc/postern; the user postern'
 	@echo 'make uninstall  take that away again; the configuration and the user stay'
 	@echo 'make deps       install what is missing for building and testing (Debian; root)'
@@ -151,7 +151,7 @@ bench-deps:
 	@tests/deps $(BENCH_PACKAGES)
 	@tests/unpack nginx $(nginx_PACKAGES)
 bench: all $(bench_programs) | bench-deps
-	@POSTERN_BUILD=$(BUILD) tests/bench/run --repeat $(or $(REPEAT),5) --loads '$(LOADS)' --fronts '$(FRONTS)'
+	@POSTERN_BUILD=$(BUILD) tests/bench/run --repeat $(or $(REPEAT),5) --log $(or $(LOG),syslog) --loads '$(LOADS)' --fronts '$(FRONTS)'
 $(BUILD)/bench-load: $(load_o)
 	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
 $(BUILD)/bench-body: $(BUILD)/tests/bench/body.o $(BUILD)/libworkers.a $(BUILD)/libcommon.a

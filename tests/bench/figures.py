@@ -60,12 +60,14 @@ def every(found):
 
 def row(what, bound, value, unit):
     wanted, holds, lack = bound
-    if value is None:
-        return f"{what:40} {wanted:>8} {'-':>10} {unit:5} not measured"
     verdict = "holds" if holds(value) else f"falls short by {lack(value):.3f}"
     return f"{what:40} {wanted:>8} {value:10.3f} {unit:5} {verdict}"
 
 
 def table(samples, body):
-    lines = [row(*figure) for figure in every(Found(samples, body))]
+    """Of those that were measured; how many were not is said, too."""
+    figures = list(every(Found(samples, body)))
+    lines = [row(*figure) for figure in figures if figure[2] is not None]
+    if len(lines) < len(figures):
+        lines.append(f"not measured: {len(figures) - len(lines)} of {len(figures)}")
     return "\n".join(["figures to reach", f"{'':40} {'wanted':>8} {'measured':>10}", *lines]) + "\n"

@@ -5,7 +5,6 @@ All of them run during the whole bench, and idle while another is measured. `roo
 front; `address` takes mail in the clear, and STARTTLS where the front has `tls`.
 """
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -81,6 +80,7 @@ class Front:
     ABOUT = ""  # what a reader must know of the way it is set up
     tls = False
     root = None
+    log_reader = None  # its pid, where it is not below root
     program = None
 
     def __init__(self, directory, inside, certificate):
@@ -214,8 +214,8 @@ class Postfix(Front):
     ABOUT = "smtpd with smtpd_proxy_filter, up to 400 processes, logs to its postlogd, which is not counted"
     tls = True
     MAIN = ("mynetworks = 127.0.0.0/8", "smtpd_relay_restrictions = permit_mynetworks, reject",
-            "default_transport = discard", "relay_transport = discard", "smtpd_tls_session_cache_database =", "tls_random_source = dev:/dev/urandom", "smtpd_timeout = 600s",
-            f"message_size_limit = {LARGEST}")
+            "default_transport = discard", "relay_transport = discard", "smtpd_tls_session_cache_database =",
+            "tls_random_source = dev:/dev/urandom", "smtpd_timeout = 600s", f"message_size_limit = {LARGEST}")
     SERVICE = ("{own} inet n - n - 400 smtpd -o smtpd_proxy_filter={inside} -o smtpd_tls_security_level=may "
                "-o smtpd_tls_cert_file={certificate} -o smtpd_tls_key_file={certificate}")
     TLS_MANAGER = "tlsmgr unix - - n 1000? 1 tlsmgr"
@@ -241,8 +241,8 @@ class Postern(Front):
     NAME = "postern"
     tls = True
     LOGS = {
-        "syslog": ("info", "all of its log lines, to a datagram socket that is read"),
-        "none": ("error", "log_level = error, so no lines"),
+        "syslog": ("info", "log: all lines, to a datagram socket that is read"),
+        "none": ("error", "log: none, log_level = error"),
     }
     log = "syslog"
     CONFIGURATION = """
@@ -278,7 +278,14 @@ policy permissive {{
 
     @property
     def ABOUT(self):
-        return f"pass_client = none, 32 to 300 spare workers, Received added, {self.LOGS[self.log][1]}; no sandbox yet"
+        log = self.LOGS[self.log][1]
+        return f"pass_client = none, 32 to 300 spare workers, Received added; {log}; {self.sandbox()}"
+
+    def sandbox(self):
+        """Of a worker, as the kernel has it."""
+        worker = net.children(self.root)[0]
+        filters = net.status_field(worker, "Seccomp") != "0"
+        return "workers filter their system calls (seccomp)" if filters else "no sandbox: workers without seccomp"
 
     def version(self):
         return machine.first(r"(\d\S*)", machine.output_of(BUILD + "/posternd", "-V"))
@@ -286,12 +293,12 @@ policy permissive {{
     def start(self):
         self.reader = Program(self.dir, sys.executable, os.path.dirname(__file__) + "/reader", self.dir + "/log",
                               ready=lambda: os.path.exists(self.dir + "/log"))
+        self.log_reader = self.reader.process.pid
         text = self.CONFIGURATION.format(dir=self.dir, level=self.LOGS[self.log][0], own=spelled(self.address),
                                          inside=spelled(self.inside), certificate=self.certificate)
-        done = subprocess.run([BUILD + "/posternd", "-c", self.write("postern.conf", text)], cwd="/", timeout=SECONDS,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if done.returncode != 0:
-            raise AssertionError(f"posternd: status {done.returncode}: {done.stdout}")
+        status, said = machine.outcome_of(BUILD + "/posternd", "-c", self.write("postern.conf", text))
+        if status != 0:
+            raise AssertionError(f"posternd: status {status}: {said}")
         self.root = int(machine.read(self.dir + "/pid"))
         net.wait_until(lambda: len(net.children(self.root)) >= 32, SECONDS, "the workers do not come")
 
@@ -308,9 +315,11 @@ FRONTS = {front.NAME: front for front in (Direct, Haproxy, Nginx, Postfix, Poste
 def make_certificate(path):
     """P-256, self-signed; certificate and key in one file."""
     key = path + ".key"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                    "-days", "2", "-subj", "/CN=front.example", "-keyout", key, "-out", path],
-                   check=True, capture_output=True)
+    status, said = machine.outcome_of("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                                      "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=front.example",
+                                      "-keyout", key, "-out", path)
+    if status != 0:
+        raise AssertionError(f"openssl: {said}")
     with open(path, "a") as whole:
         whole.write(machine.read(key))
     os.unlink(key)
@@ -323,7 +332,6 @@ class Street:
 
     def __init__(self, directory, names):
         self.fronts, self.missing = {}, {}
-        shutil.rmtree(directory, ignore_errors=True)
         os.makedirs(directory, mode=0o755)
         certificate = make_certificate(directory + "/certificate.pem")
         self.sink = Sink(directory)

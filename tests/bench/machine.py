@@ -14,7 +14,7 @@ import subprocess
 import time
 
 TICK = 1 / os.sysconf("SC_CLK_TCK")
-NOT_A_FRONT = {"postlogd"}  # a log's reader: no other front has its own counted
+LOG_READERS = {"postlogd"}  # of a front's tree, but not counted as front: others have theirs outside
 
 
 def read(path):
@@ -62,25 +62,14 @@ def tree(root):
     return found
 
 
-def cpu_seconds(root):
+def cpu_seconds(root, is_wanted=lambda name: name not in LOG_READERS):
     """Of a tree, with those in it that have ended."""
     total = 0.0
     for pid, (name, _, ended) in tree(root).items():
         try:
-            total += 0 if name in NOT_A_FRONT else own_seconds(pid) + ended
+            total += own_seconds(pid) + ended if is_wanted(name) else 0
         except OSError:
             pass  # it ends now, and its parent will have it
-    return total
-
-
-def pss_kib(root):
-    """Of a tree: memory, what is shared counted in shares."""
-    total = 0
-    for pid in tree(root):
-        try:
-            total += int(re.search(r"^Pss:\s+(\d+)", read(f"/proc/{pid}/smaps_rollup"), re.M).group(1))
-        except (OSError, AttributeError):
-            pass
     return total
 
 
@@ -98,12 +87,16 @@ def used_by(who):
 class Meter:
     """Looked at before and after a run."""
 
-    def __init__(self, roots):
-        self.roots = roots  # name -> pid, or None for what is not there
+    def __init__(self, front, sink, log=None):
+        """Pids, each of a tree; log is that of a reader of the front's log, where it is not below the front."""
+        self.front, self.sink, self.log = front, sink, log
         self.began = self.look()
 
     def look(self):
-        seen = {name: cpu_seconds(pid) if pid else 0.0 for name, pid in self.roots.items()}
+        seen = {"front": 0.0, "log": 0.0, "sink": cpu_seconds(self.sink)}
+        if self.front:
+            seen["front"] = cpu_seconds(self.front)
+            seen["log"] = cpu_seconds(self.log or self.front, lambda name: self.log or name in LOG_READERS)
         seen["load"] = used_by(resource.RUSAGE_CHILDREN)
         seen["bench"] = used_by(resource.RUSAGE_SELF)
         seen["busy"] = busy_seconds()
@@ -114,18 +107,24 @@ class Meter:
         """name -> seconds, and `foreign`: the share of the machine that went to nobody whom we know."""
         ended = self.look()
         used = {name: max(0.0, ended[name] - self.began[name]) for name in ended}
-        ours = sum(used[name] for name in [*self.roots, "load", "bench"])
+        ours = sum(used[name] for name in ("front", "log", "sink", "load", "bench"))
         capacity = used["time"] * os.cpu_count()
         return {**used, "foreign": min(1.0, max(0.0, used["busy"] - ours) / capacity)}
 
 
 # -- what is written on top
 
+def outcome_of(*command):
+    """(status, what it said)"""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/",
+                          text=True, timeout=30)
+    return done.returncode, done.stdout
+
+
 def output_of(*command):
+    """Nothing, where there is no such program."""
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, timeout=20)
-        return done.stdout
+        return outcome_of(*command)[1]
     except OSError:
         return ""
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""Tables from samples. A ratio is made within one repetition, and the median of these is shown, not the ratio of medians.
+"""Tables from samples. A ratio is made within one repetition; the median of these is shown, not the ratio of medians.
 
 samples[load][front] is a list, one for each repetition: a sample, or None where the front failed.
 """
@@ -82,7 +82,7 @@ def times_row(samples, name):
 
 
 def times(load, samples, failures):
-    lines = [f"{load.NAME}: {load.TITLE}; microseconds from connect() to the 220, to the 250 of the message, to the 221",
+    lines = [f"{load.NAME}: {load.TITLE}; microseconds from connect() to the 220, to the message's 250, to the 221",
              TIMES_HEAD]
     for name in samples:
         if any(samples[name]):
@@ -100,3 +100,16 @@ def body(rates):
     lines = ["body: the scanner of message bodies alone, on one processor; GB/s"]
     lines += [f"{BODY[name]:45} {rate:8.2f}" for name, rate in rates.items()]
     return "\n".join(lines) + "\n"
+
+
+NOISE = 0.1
+
+
+def noise(every):
+    """Of all samples: could anything be measured?"""
+    shares = [sample["foreign"] for load in every.values() for samples in load.values() for sample in samples if sample]
+    loud = sum(share > NOISE for share in shares)
+    if not loud:
+        return f"foreign share at most {100 * max(shares, default=0):.0f}% in each of {len(shares)} runs"
+    return (f"NOISE: others used more than {100 * NOISE:.0f}% of the machine in {loud} of {len(shares)} runs: do not "
+            "trust rates and times")
