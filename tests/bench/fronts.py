@@ -6,73 +6,20 @@ front; `address` takes mail in the clear, and STARTTLS where the front has `tls`
 """
 import os
 import signal
-import subprocess
 import sys
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, TOP + "/tests/e2e")
+import machine
+from private import BUILD, SECONDS, TOP, Program, Sink, make_certificate, own_address, spelled
 
-import machine  # noqa: E402
-import net  # noqa: E402
-import postfix_rig  # noqa: E402
+import net  # private knows where it lies
+import postfix_rig
 
-BUILD = os.path.join(TOP, os.environ.get("POSTERN_BUILD", "build/plain"))
 NGINX = TOP + "/build/servers/nginx"
-SECONDS = 30
 LARGEST = 52428800
 
 
 class Missing(Exception):
     """This front cannot be had here, in words."""
-
-
-class Program:
-    """One that stays in the foreground."""
-
-    def __init__(self, directory, *command, ready, **environment):
-        self.story = f"{directory}/said"
-        with open(self.story, "ab") as said:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd="/",
-                                            env={**os.environ, **environment}, start_new_session=True)
-        net.wait_until(lambda: ready() or self.process.poll() is not None, SECONDS, f"{command[0]} is not ready",
-                       self.said)
-        if self.process.poll() is not None:
-            raise AssertionError(f"{' '.join(command)} ended at once: {self.said()}")
-
-    def said(self):
-        return machine.read(self.story)
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-
-def spelled(address):
-    return "%s:%d" % address
-
-
-def own_address():
-    return "127.0.0.1", net.free_port()
-
-
-class Sink:
-    """The inside of them all."""
-
-    def __init__(self, directory):
-        self.address = own_address()
-        self.program = Program(directory, BUILD + "/sink", "--discard", "--count", "--processes", str(os.cpu_count()),
-                               spelled(self.address), ready=lambda: net.is_listening(self.address))
-        self.root = self.program.process.pid
-
-    def stop(self):
-        """{"messages": .., "violations": ..}: what it took in all."""
-        self.program.stop()
-        last = self.program.said().splitlines()[-1]
-        return {name: int(number) for name, number in (word.split("=") for word in last.split())}
 
 
 class Front:
@@ -310,21 +257,6 @@ policy permissive {{
 
 
 FRONTS = {front.NAME: front for front in (Direct, Haproxy, Nginx, Postfix, Postern)}
-
-
-def make_certificate(path):
-    """P-256, self-signed; certificate and key in one file."""
-    key = path + ".key"
-    status, said = machine.outcome_of("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                                      "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=front.example",
-                                      "-keyout", key, "-out", path)
-    if status != 0:
-        raise AssertionError(f"openssl: {said}")
-    with open(path, "a") as whole:
-        whole.write(machine.read(key))
-    os.unlink(key)
-    os.chmod(path, 0o600)
-    return path
 
 
 class Street:

@@ -4,9 +4,9 @@ import json
 import subprocess
 import time
 
-import fronts
 import machine
 import report
+from private import BUILD, spelled
 
 LIMIT = 120  # seconds that a run may take at most
 sent = 0  # messages by all of them: the sink must have as many
@@ -64,7 +64,7 @@ class Source(Load):
 
     def send(self, front, messages):
         command = ["/usr/sbin/smtp-source", "-M", "client.example", "-f", "s@example.org", "-t", "r@example.com",
-                   *self.options, "-m", str(messages), fronts.spelled(front.address)]
+                   *self.options, "-m", str(messages), spelled(front.address)]
         began = time.monotonic()
         said = run(command)
         seconds = time.monotonic() - began
@@ -85,8 +85,8 @@ class Own(Load):
         return front.tls or "--starttls" not in self.options
 
     def send(self, front, messages):
-        found = json.loads(run([fronts.BUILD + "/bench-load", *self.options, "--messages", str(messages),
-                                "--limit", str(LIMIT), fronts.spelled(front.address)]))
+        found = json.loads(run([BUILD + "/bench-load", *self.options, "--messages", str(messages),
+                                "--limit", str(LIMIT), spelled(front.address)]))
         count_sent(found["messages"])
         return found["seconds"], {name: found[name] for name in ("resumed", "banner_us", "message_us", "session_us")}
 
