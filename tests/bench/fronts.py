@@ -97,8 +97,8 @@ backend inside
 
 class Nginx(Front):
     NAME = "nginx"
-    ABOUT = ("mail proxy, speaks SMTP up to the first RCPT and is a pipe then; a process for each processor, TCP_NODELAY by "
-             "a preloaded library, auth_http its own, no log")
+    ABOUT = ("mail proxy, speaks SMTP up to the first RCPT and is a pipe then; a process for each processor, "
+             "TCP_NODELAY by a preloaded library, auth_http its own, no log")
     tls = True
     CONFIGURATION = """
 load_module {top}/usr/lib/nginx/modules/ngx_mail_module.so;

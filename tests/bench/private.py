@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""What the fronts stand on: private programs that end with the bench, the sink that is inside for all, a certificate."""
+"""What the fronts stand on: private programs, the sink that is inside for all, a certificate."""
 import os
 import signal
 import subprocess
