@@ -378,19 +378,26 @@ static void blot_controls(char *line)
             *line = '?';
 }
 
-void log_line(enum level level, const char *format, ...)
+/* Alone for its large frame, which a line that nobody wants does not pay. */
+static __attribute__((noinline, format(printf, 2, 0))) void print_line(enum level level, const char *format,
+                                                                       va_list arguments)
 {
-    if (!log_wants(level))
-        return;
     char line[RECORD_MAX];
-    va_list arguments;
-    va_start(arguments, format);
     int printed = vsnprintf(line, sizeof(line), format, arguments);
-    va_end(arguments);
     if (printed < 0)
         return;
     blot_controls(line);
     write_or_drop(level, slice_of(line));
+}
+
+void log_line(enum level level, const char *format, ...)
+{
+    va_list arguments;
+    if (!log_wants(level))
+        return;
+    va_start(arguments, format);
+    print_line(level, format, arguments);
+    va_end(arguments);
 }
 
 void record_send(struct record *r, enum level level)

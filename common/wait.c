@@ -74,7 +74,7 @@ bool wait_may_doze(struct wait *wait, int64_t deadline_ms, int64_t now_ms)
         return false;
     for (int i = 0; i < WAIT_GUESTS_MAX; i++) {
         const struct wait_guest *guest = wait->guests[i];
-        if (guest != NULL && guest->fd >= 0 && (guest->events & POLLIN) != 0)
+        if (guest != NULL && guest->fd >= 0 && (guest->events & POLLIN) != 0 && !guest->patient)
             return false;
     }
     wait->moment++;

@@ -33,6 +33,7 @@ struct wait_guest {
     short events; /* as poll(2); 0 = only POLLERR and POLLHUP */
     enum io (*woken)(struct wait_guest *guest, short revents);
     void *context;
+    bool patient; /* it is soon enough to hear of input when a read has dozed */
 };
 
 enum { WAIT_GUESTS_MAX = 4 };
@@ -54,7 +55,7 @@ void wait_dismiss(struct wait *wait, struct wait_guest *guest); /* absent is fin
 enum io wait_for(struct wait *wait, int fd, short events, int64_t deadline_ms) IO_MUST_USE;
 
 /* May a read wait by itself, by clock_recv, before it asks here? Not beyond the deadline, and not while a guest is to
- * hear of input; a hang-up he hears of a short while later. The moment is over then. */
+ * hear of input who has no patience; a hang-up is heard of a short while later. The moment is over then. */
 bool wait_may_doze(struct wait *wait, int64_t deadline_ms, int64_t now_ms);
 
 /* Whoever says so is not computing without end: the timer that ends a worker gone mad starts anew. */

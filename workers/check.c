@@ -41,25 +41,28 @@ static size_t rounded(size_t size)
     return (size + 15) & ~(size_t)15;
 }
 
-static struct check_call call_of(struct session *s, int index, const struct path *recipient)
+/* To the first check of the table, and from each to the next. */
+static bool first_call(struct session *s, const struct path *recipient, struct check_call *call_out)
 {
-    size_t session_at = 0, transaction_at = 0;
-    for (int i = 0; i < index; i++) {
-        session_at += rounded(check_table[i]->session_bytes);
-        transaction_at += rounded(check_table[i]->transaction_bytes);
-    }
-    const struct check *check = check_table[index];
-    must(session_at + check->session_bytes <= CHECK_MEMORY_MAX);
-    must(transaction_at + check->transaction_bytes <= CHECK_MEMORY_MAX);
-    return (struct check_call){
-        .check = check,
-        .options = s->options->policy->check_options[index],
+    *call_out = (struct check_call){
+        .check = check_table[0],
+        .options = s->options->policy->check_options[0],
         .session = s,
         .recipient = recipient,
-        .session_memory = s->check_session + session_at,
-        .transaction_memory = s->check_transaction + transaction_at,
+        .session_memory = s->check_session,
+        .transaction_memory = s->check_transaction,
         .notes = &s->notes,
     };
+    return check_table[0] != NULL;
+}
+
+static bool next_call(struct session *s, int index, struct check_call *call)
+{
+    call->session_memory = (unsigned char *)call->session_memory + rounded(call->check->session_bytes);
+    call->transaction_memory = (unsigned char *)call->transaction_memory + rounded(call->check->transaction_bytes);
+    call->check = check_table[index];
+    call->options = s->options->policy->check_options[index];
+    return call->check != NULL;
 }
 
 static enum mode mode_of(const struct session *s, const struct check_call *call)
@@ -106,8 +109,9 @@ static bool is_asked(const struct session *s, const struct check_call *call, enu
 
 static void ask_all(struct session *s, enum stage stage, const struct path *recipient)
 {
-    for (int i = 0; check_table[i] != NULL; i++) {
-        struct check_call call = call_of(s, i, recipient);
+    struct check_call call;
+    int i = 0;
+    for (bool more = first_call(s, recipient, &call); more; more = next_call(s, ++i, &call)) {
         if (call.check->ask[stage] != NULL && mode_of(s, &call) != MODE_OFF)
             call.check->ask[stage](&call);
     }
@@ -117,9 +121,10 @@ struct verdict check_stage(struct session *s, enum stage stage, const struct pat
 {
     struct verdict all = VERDICT_NONE;
     bool allowed = s->allowed;
+    struct check_call call;
+    int i = 0;
     ask_all(s, stage, recipient);
-    for (int i = 0; check_table[i] != NULL; i++) {
-        struct check_call call = call_of(s, i, recipient);
+    for (bool more = first_call(s, recipient, &call); more; more = next_call(s, ++i, &call)) {
         if (!is_asked(s, &call, stage, allowed))
             continue;
         struct verdict one = call.check->judge[stage](&call);
@@ -139,8 +144,9 @@ struct verdict check_stage(struct session *s, enum stage stage, const struct pat
 
 void check_learn(struct session *s, const struct outcome *outcome, const struct path *recipient)
 {
-    for (int i = 0; check_table[i] != NULL; i++) {
-        struct check_call call = call_of(s, i, recipient);
+    struct check_call call;
+    int i = 0;
+    for (bool more = first_call(s, recipient, &call); more; more = next_call(s, ++i, &call)) {
         if (call.check->learn != NULL && mode_of(s, &call) != MODE_OFF)
             call.check->learn(&call, outcome);
     }

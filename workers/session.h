@@ -59,12 +59,10 @@ struct transfer {
     bool header_judged;
     bool refused; /* no octet goes inside any more; `answer` is said at the real end */
     struct reply answer;
-    char answer_text[ANSWER_TEXT_MAX];
     const char *verdict;
     bool delivered;
     const char *dropped; /* why the session ends with the answer, too */
     struct buffer received;
-    char received_text[RECEIVED_MAX];
 };
 
 /* RFC 5321's: MAIL to end of data; dies with RSET. */
@@ -74,15 +72,12 @@ struct transaction {
     int64_t began_ms;
     struct path sender;    /* slices of sender_text */
     struct path recipient; /* of the RCPT that is being answered: slices of its line */
-    char sender_text[PATH_MAX_OCTETS + 8];
     struct mail_parameters parameters;
     int accepted_recipients;
     int refused_recipients;
     const char *refusal;      /* of the last of them: "refused" or "deferred" */
     struct buffer recipients; /* for the log: accepted, separated by commas */
     struct buffer refused;    /* and refused */
-    char recipients_text[RECIPIENTS_LOGGED_MAX];
-    char refused_text[RECIPIENTS_LOGGED_MAX];
     struct body body;
     struct header header;
     struct transfer transfer;
@@ -91,7 +86,13 @@ struct transaction {
     const char *verdict;
     const char *reason;
     struct buffer reply; /* the last one that decided */
+    /* From here on nothing is cleared: all of it is behind slices and buffers that start empty. */
+    char sender_text[PATH_MAX_OCTETS + 8];
+    char recipients_text[RECIPIENTS_LOGGED_MAX];
+    char refused_text[RECIPIENTS_LOGGED_MAX];
     char reply_text[REPLY_LOGGED_MAX];
+    char answer_text[ANSWER_TEXT_MAX]; /* of transfer.answer, where that is said again */
+    char received_text[RECEIVED_MAX];
 };
 
 /* What a worker gives to each of its sessions. */

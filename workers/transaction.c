@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <stddef.h>
 #include <string.h>
 
 #include "workers/report.h"
@@ -7,7 +8,7 @@
 void transaction_begin(struct session *s)
 {
     struct transaction *t = &s->transaction;
-    memset(t, 0, sizeof(*t));
+    memset(t, 0, offsetof(struct transaction, sender_text));
     buffer_init(&t->recipients, t->recipients_text, sizeof(t->recipients_text));
     buffer_init(&t->refused, t->refused_text, sizeof(t->refused_text));
     buffer_init(&t->reply, t->reply_text, sizeof(t->reply_text));

@@ -36,19 +36,20 @@ void transfer_watch(struct transfer *t, bool on)
         return;
     }
     struct stream *stream = &t->s->inside.stream;
-    t->inside_watch = (struct wait_guest){stream->fd, POLLIN, inside_woken, stream};
+    t->inside_watch = (struct wait_guest){stream->fd, POLLIN, inside_woken, stream, false};
     wait_invite(wait, &t->inside_watch);
 }
 
 /* It is said again to later chunks, when its text may be gone from where it lies. */
 void transfer_keep_answer(struct transfer *t, const struct reply *answer)
 {
-    size_t size = answer->text.size < sizeof(t->answer_text) ? answer->text.size : sizeof(t->answer_text);
+    char *kept = t->s->transaction.answer_text;
+    size_t size = answer->text.size < ANSWER_TEXT_MAX ? answer->text.size : ANSWER_TEXT_MAX;
     t->answer = *answer;
     if (t->framing == FRAMING_DATA)
         return;
-    memcpy(t->answer_text, answer->text.at, size);
-    t->answer.text = slice_make(t->answer_text, size);
+    memcpy(kept, answer->text.at, size);
+    t->answer.text = slice_make(kept, size);
 }
 
 /* No octet goes inside any more: its connection is broken off, no dot ever goes there. The first refusal counts. */
@@ -240,7 +241,7 @@ void transfer_begin_message(struct transfer *t, struct slice first)
     if (t->begun)
         return;
     t->begun = true;
-    buffer_init(&t->received, t->received_text, sizeof(t->received_text));
+    buffer_init(&t->received, t->s->transaction.received_text, RECEIVED_MAX);
     if (t->s->options->received && !blank && trace_received(&t->received, t->s, clock_wall()))
         transfer_add(t, buffer_unread(&t->received));
 }
