@@ -79,8 +79,8 @@ enum io stream_fill_within(struct stream *s, size_t limit, int64_t deadline_ms) 
 
 /* What is unread now, in the buffer or in the socket. Never waits, reads nothing away. */
 enum input stream_input(struct stream *s);
-/* Is there unread input? Where nobody has waited since the last read, and that left nothing, the socket is not asked
- * again. */
+/* Is there unread input, as far as is known? Where nobody has waited since the last read, and that seemed to leave
+ * nothing, the socket is not asked: urgent data can make a read end before its time. */
 bool stream_holds_input(struct stream *s);
 
 /* What the owner has put into `out` leaves. */

@@ -298,7 +298,7 @@ static struct reply within_reason(struct session *s, enum verb verb, const struc
 static void obey(struct session *s, const struct command *command)
 {
     bool alone = ends_a_group(s, command->verb), chunk = command->verb == VERB_BDAT;
-    if ((alone && session_spoke_early(s)) || (chunk && !bdat_begin(s, command)))
+    if ((alone && stream_holds_input(&s->outside) && session_spoke_early(s)) || (chunk && !bdat_begin(s, command)))
         return;
     struct reply reply = answer(s, command);
     log_line(LEVEL_DEBUG, "event=command session=%s command=%s reply=%d", s->id, verb_name(command->verb), reply.code);

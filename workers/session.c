@@ -161,7 +161,7 @@ void session_reply(struct session *s, const struct reply *reply)
 
 bool session_spoke_early(struct session *s)
 {
-    if (!stream_holds_input(&s->outside))
+    if (stream_input(&s->outside) != INPUT_SOME)
         return false;
     session_reply(s, &REPLY_EARLY);
     session_end(s, "input before the reply");
