@@ -10,13 +10,18 @@ Connection and the usual octets. An action happens once in the life of a script,
 
 It reads to CRLF.CRLF and to nothing else, and judges nothing.
 """
+import os
 import select
 import socket
 import struct
+import sys
 import threading
 import time
 
 from witness import INSIDE, Witness
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "e2e"))
+import net  # noqa: E402
 
 KEYWORDS = (b"PIPELINING", b"SIZE 50000000", b"8BITMIME", b"ENHANCEDSTATUSCODES", b"CHUNKING", b"BINARYMIME",
             b"XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT")
@@ -46,7 +51,7 @@ class Script:
 class Connection:
     def __init__(self, server, peer, name):
         self.server, self.socket, self.name = server, peer, name
-        self.witness, self.script = server.witness, server.script
+        self.witness, self.script, self.stage = server.witness, server.script, server.stage
         self._unread = b""
         self._hellos = self._mails = self._rcpts = self._chunks = 0
 
@@ -229,21 +234,29 @@ class Inside:
 
     def __init__(self, name="in", keywords=KEYWORDS, host="127.0.0.1", port=0):
         self.name, self.keywords = name, keywords
-        self.witness, self.script = Witness(), Script()
+        self.witness, self.script, self.stage = Witness(), Script(), None
         self._lock = threading.Lock()
         self._connections = self._ids = 0
         self._open = set()
-        self._listener = socket.create_server((host, port), backlog=128)
-        self.address = self._listener.getsockname()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.address = (host, port or net.free_port(host))
+        self.listen()
 
-    def play(self, witness, script=None):
-        self.witness, self.script = witness, script or Script()
+    def play(self, witness, script=None, stage=None):
+        """`stage` is for scripts that need to know more than their connection."""
+        self.witness, self.script, self.stage = witness, script or Script(), stage
 
     def next_id(self):
         with self._lock:
             self._ids += 1
             return f"{self.name}{self._ids}".encode()
+
+    def refuse(self):
+        """Connections are refused until listen()."""
+        self.stop()
+
+    def listen(self):
+        self._listener = socket.create_server(self.address[:2], backlog=128)
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def is_quiet(self):
         """Has every connection come to its end?"""
@@ -258,10 +271,10 @@ class Inside:
             pass
         self._listener.close()
 
-    def _accept(self):
+    def _accept(self, listener):
         while True:
             try:
-                peer, _ = self._listener.accept()
+                peer, _ = listener.accept()
             except OSError:
                 return
             peer.settimeout(PATIENCE)

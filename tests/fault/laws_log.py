@@ -78,7 +78,8 @@ def _allowed(case, transaction):
     """What may be logged, and in words why."""
     ended = [(v, m) for v, m in case.messages_of(transaction.mark) if m.ended_at]
     if not ended:
-        return set(VERDICTS) - {"delivered", "unknown"}, "its end never went inside"
+        unread = {"unknown"} if transaction.ended_at and _may_have_missed(case, transaction) else set()
+        return set(VERDICTS) - {"delivered", "unknown"} | unread, "its end never went inside"
     view, message = ended[0]
     answer = message.answer
     if answer is None or answer.kind == "bad" or answer.at - message.ended_at > case.limits.of("dot"):
@@ -88,6 +89,11 @@ def _allowed(case, transaction):
     if answer.kind == "odd" or view.is_doubtful:
         return {"delivered", "unknown"}, "inside said yes, in an odd way"
     return {"delivered"}, "inside said yes"
+
+
+def _may_have_missed(case, transaction):
+    """Inside's connection ended in a way that leaves octets unread: the end may have been on its way."""
+    return any((view.events[-1].kind, view.events[-1].words) != ("ended", "FIN") for view, _ in case.messages_of(transaction.mark))
 
 
 def _close(answer):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Laws that the outside's view is held against: L1 (what a yes needs), L9 (one reply, no wait without end), I6."""
+import re
 
 NO_INSIDE = ("NOOP", "VRFY", "EXPN", "HELP", "QUIT", "RSET", "EHLO", "HELO", "BDAT")
 
@@ -111,8 +112,17 @@ def _greeting_refusals(case, transaction):
 def _mail_refused(case, transaction):
     asked = case.asked(rb"MAIL FROM:", transaction.mark)
     allowed = _refusals(asked) | _greeting_refusals(case, transaction)
-    if is_well_said(transaction.mail.octets):
+    if is_well_said(transaction.mail.octets) and not (transaction.mail.code == 555 and _uses_more(case, transaction)):
         _judge_refusal(case, transaction, transaction.mail, allowed, _doubtful(case, transaction))
+
+
+def _uses_more(case, transaction):
+    """A parameter that EHLO did not offer."""
+    view = next(v for v in case.outside if transaction in v.transactions)
+    offers = b" ".join(e.reply.octets for e in view.exchanges if e.verb == "EHLO" and e.reply).upper()
+    needed = {b"BODY=BINARYMIME": b"BINARYMIME", b"BODY=8BITMIME": b"8BITMIME", b"SIZE": b"SIZE"}
+    words = transaction.mail.octets.split(b">")[-1].upper().split()
+    return any(needed.get(word, needed.get(word.split(b"=")[0], word)) not in offers for word in words)
 
 
 def _rcpt_refused(case, transaction, rcpt):
@@ -154,11 +164,16 @@ def _message_refused(case, view, transaction):
                        _doubtful(case, transaction))
 
 
+WELL_SAID = re.compile(rb"(?i)(?:(?:mail from|rcpt to): *<[^<>\s]*>(?: [!-~]+)*|[a-z]+(?: [ -~]*)?)[ \t]*\r\n")
+
+
 def is_well_said(octets):
     """A client may be sloppy, but not broken."""
-    line = octets.split(b"\r\n")[0]
-    return octets == b".\r\n" or (octets[:len(line) + 2].endswith(b"\r\n") and len(line) < 1500
-                                  and not any(c < 32 or c == 127 for c in line))
+    line = octets.partition(b"\r\n")[0] + b"\r\n"
+    words = line.split()
+    is_path = words and words[0].upper() in (b"MAIL", b"RCPT")
+    return octets == b".\r\n" or (octets.startswith(line) and len(line) < 1500 and WELL_SAID.fullmatch(line)
+                                  and (not is_path or b":" in line and b"<" in line)) is not None
 
 
 def spoke_too_early(view, exchange):
@@ -188,8 +203,14 @@ def last_reply(view):
 def _surplus(case, view):
     """A 421 may come unasked, once, and is the last; as a 554 to who did not wait."""
     for number, reply in enumerate(view.surplus):
-        if number > 0 or reply.code not in (421, 554):
+        if number > 0 or not (reply.code in (421, 554) or _answers_what_never_ended(view)):
             case.fault("L9", view.name, f"a reply too many: {reply.octets[:60]!r}")
+
+
+def _answers_what_never_ended(view):
+    """The refusal of a message that the client then let hang."""
+    last = view.transactions[-1] if view.transactions else None
+    return last is not None and last.raw and last.ended_at is None and view.ended is not None
 
 
 def _missing(case, view):

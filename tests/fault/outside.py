@@ -44,6 +44,7 @@ class Outside:
         self.name = f"out{number}"
         self.hello = f"EHLO {mark(number)}.test\r\n".encode()
         self.is_over = False
+        self.pace = 0  # seconds before each command of ask()
         self._unread = b""
         self._mails = 0
         self.socket = socket.create_connection(address[:2], seconds)
@@ -78,6 +79,7 @@ class Outside:
         return not self.is_over and self.say(octets)
 
     def ask(self, line):
+        time.sleep(self.pace)
         self.say(line)
         return self.reply()
 
@@ -93,6 +95,16 @@ class Outside:
             taken += line
             if line[3:4] != b"-":
                 return taken
+
+    def peek(self):
+        """Is there something to be heard, be it the end? Waits as long as the socket does."""
+        try:
+            self.socket.recv(1, socket.MSG_PEEK)
+        except socket.timeout:
+            return False
+        except OSError:
+            pass
+        return True
 
     def drain(self):
         """Everything until the connection ends."""
