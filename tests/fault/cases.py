@@ -34,7 +34,7 @@ class Cell:
 
 
 class Lane:
-    """`log` gives the events of the sessions that clients with these ports had."""
+    """`log(ports, since)` gives the events of the sessions that clients with these ports had."""
 
     def __init__(self, kind, address, insides, log, limits):
         self.kind, self.address, self.insides, self.log, self.limits = kind, address, insides, log, limits
@@ -103,10 +103,10 @@ class Stage:
         ports = {str(o.port) for o in self.outsides}
         self._wait(lambda: self._ended(ports), self.lane.limits.hang_up + QUIET_SECONDS)
         self._wait(lambda: all(inside.is_quiet() for inside in self.lane.insides), QUIET_SECONDS)
-        return self.witness.events() + self.lane.log(ports)
+        return self.witness.events() + self.lane.log(ports, self.witness.began)
 
     def _ended(self, ports):
-        return len({l.session for l in read_log(self.lane.log(ports)) if l.event == "session"}) >= len(ports)
+        return len({l.session for l in read_log(self.lane.log(ports, self.witness.began)) if l.event == "session"}) >= len(ports)
 
     @staticmethod
     def _wait(question, seconds):

@@ -178,9 +178,9 @@ def send_content(stage, outside, octets, step):
         time.sleep(GAP * 2)
 
 
-def pipelined(stage, step):
-    """MAIL, RCPT and DATA in one segment (RFC 2920); the message, its dot and QUIT in another."""
-    outside = stage.connect()
+def pipelined(stage, step, pace=0):
+    """MAIL, RCPT and DATA in one segment (RFC 2920); the message and its dot in another."""
+    outside = stage.connect(pace)
     mail = outside.mail(recipients=2)
     if not outside.greet():
         return outside, mail
@@ -196,8 +196,8 @@ def pipelined(stage, step):
     return outside, mail
 
 
-def chunked(stage, step, binary=False):
-    outside = stage.connect()
+def chunked(stage, step, pace=0, binary=False):
+    outside = stage.connect(pace)
     mail = outside.mail(recipients=2, parameters=" BODY=BINARYMIME" if binary else "",
                         lines=(b"bare\nLF, NUL \0 and\r CR", b".") if binary else (b"text", b"."))
     if not outside.greet() or not outside.envelope(mail):
@@ -212,8 +212,8 @@ def chunked(stage, step, binary=False):
     return outside, mail
 
 
-def binary(stage, step):
-    return chunked(stage, step, True)
+def binary(stage, step, pace=0):
+    return chunked(stage, step, pace, True)
 
 
 def deaf(stage):
@@ -230,10 +230,11 @@ def cell(kind, title, way, step, fault):
     needs_pace = fault.startswith(("babble", "twice")) or step == "between"
 
     def play(stage):
-        outside, mail = way(stage, step, PACE) if way is lockstep and needs_pace else way(stage, step)
+        outside, mail = way(stage, step, PACE if needs_pace else 0)
         if kind == "two" and step in OPENING[:3] and fault in ("FIN", "RST", "421", "stall", "garbage"):
             stage.must(mail)  # nothing was said yet: the next server takes it
-        stage.clean(outside)
+        if not (step == "between" and fault in ("stall", "late")):  # then it is the next command that waits in vain
+            stage.clean(outside)
         outside.quit()
     return Cell(f"inside, {title}: {fault} at {step}", kind, play, placed(step, fault))
 

@@ -82,11 +82,13 @@ class Gate:
     def text(self):
         return "\n".join(e.octets.decode(errors="replace") for e in self.events())
 
-    def lines_of(self, ports):
-        """Events of the sessions that clients with these ports (words) had, as far as they have ended."""
-        every = self.events()
+    def lines_of(self, lane, ports, since):
+        """Events of the sessions that clients with these ports (words) had in the lane of this number, as far as they
+        have ended. A port is used again: none that ended before `since` is meant."""
+        with self._lock:
+            every = [e for e in self._events if e.at >= since]
         ids = {l.session for l in read_log(e for e in every if b"event=session " in e.octets)
-               if l.fields.get("port") in ports}
+               if l.fields.get("port") in ports and l.fields.get("listener") == f"l{lane}"}
         return [e for e in every if e.connection in ids]
 
     def complaints(self):

@@ -82,11 +82,13 @@ def _allowed(case, transaction):
         return set(VERDICTS) - {"delivered", "unknown"} | unread, "its end never went inside"
     view, message = ended[0]
     answer = message.answer
+    if message.early or view.is_doubtful:  # what inside said may have been taken for another answer
+        return set(VERDICTS) - {"dropped"}, "inside spoke out of turn"
     if answer is None or answer.kind == "bad" or answer.at - message.ended_at > case.limits.of("dot"):
         return {"unknown"}, "inside was lost after its end"
     if answer.looks == "no":
         return {"refused" if answer.code // 100 == 5 else "deferred"} | _close(answer), f"inside said {answer.code}"
-    if answer.kind == "odd" or view.is_doubtful:
+    if answer.kind == "odd":
         return {"delivered", "unknown"}, "inside said yes, in an odd way"
     return {"delivered"}, "inside said yes"
 
@@ -103,7 +105,9 @@ def _close(answer):
 def _hung_up_before(view, case, transaction):
     left = view.left if view.left and view.left.words != "half" else None
     answers = [m.answer for _, m in case.messages_of(transaction.mark) if is_committed(m)]
-    return left is not None and transaction.answer is None and any(left.done < a.at for a in answers)
+    behind = any(e.said_at >= transaction.end.said_at for e in view.exchanges if e is not transaction.end) \
+        if transaction.end else False  # who pipelined more is still there (L9)
+    return left is not None and not behind and transaction.answer is None and any(left.done < a.at for a in answers)
 
 
 LAWS = (sessions_end, one_session_one_client, log_tells_the_truth)

@@ -99,7 +99,7 @@ def _judge_refusal(case, transaction, exchange, allowed, doubtful):
 
 
 def _doubtful(case, transaction):
-    return any(v.is_doubtful for v, _ in case.asked(rb"MAIL FROM:", transaction.mark))
+    return any(v.is_doubtful for v in case.inside if transaction.mark[0] in v.marks)
 
 
 def _greeting_refusals(case, transaction):
@@ -139,9 +139,10 @@ def _data_refused(case, view, transaction, data):
     asked = [(v, a) for v, a in case.asked(rb"MAIL FROM:", transaction.mark)]
     allowed = {a.answer.code for v, _ in asked for a in v.asked if a.verb == "DATA" and a.answer
                and a.answer.looks == "no"}
-    if not any(r.is_class(2) for r in transaction.rcpts):
+    before = [r for r in transaction.rcpts if r.said_at <= data.said_at]
+    if not any(r.is_class(2) for r in before):
         inside = _refusals(case.asked(rb"RCPT TO:", transaction.mark)) | _refusals(asked)
-        allowed |= {503, 554} if inside or not transaction.rcpts or not transaction.mail.is_class(2) else set()
+        allowed |= {503, 554} if inside or not before or not transaction.mail.is_class(2) else set()
         if not inside and transaction.mail.is_class(4) and transaction.mark:
             allowed -= {503, 554}
     if spoke_too_early(view, data):
@@ -164,16 +165,14 @@ def _message_refused(case, view, transaction):
                        _doubtful(case, transaction))
 
 
-WELL_SAID = re.compile(rb"(?i)(?:(?:mail from|rcpt to): *<[^<>\s]*>(?: [!-~]+)*|[a-z]+(?: [ -~]*)?)[ \t]*\r\n")
+WELL_SAID = re.compile(rb"(?i)(?:mail +from: *<[^<>\s]*>(?: [!-~]+)*|rcpt +to: *<[^<>\s]*>(?: [!-~]+)*|"
+                       rb"(?!mail|rcpt)[a-z]+(?: [ -~]*)?)[ \t]*\r\n")
 
 
 def is_well_said(octets):
     """A client may be sloppy, but not broken."""
     line = octets.partition(b"\r\n")[0] + b"\r\n"
-    words = line.split()
-    is_path = words and words[0].upper() in (b"MAIL", b"RCPT")
-    return octets == b".\r\n" or (octets.startswith(line) and len(line) < 1500 and WELL_SAID.fullmatch(line)
-                                  and (not is_path or b":" in line and b"<" in line)) is not None
+    return octets == b".\r\n" or (octets.startswith(line) and len(line) < 1500 and bool(WELL_SAID.fullmatch(line)))
 
 
 def spoke_too_early(view, exchange):
@@ -190,14 +189,25 @@ def one_reply_to_each(case):
         for law, words in view.faults:
             if not (case.is_killed and "without its end" in words):
                 case.fault(law, view.name, words)
+        _strange(case, view)
         _surplus(case, view)
         _missing(case, view)
         _waits(case, view)
 
 
 def last_reply(view):
-    replies = [e.reply for e in view.exchanges if e.reply] + view.surplus
-    return max(replies, key=lambda r: r.at, default=None)
+    return ([e.reply for e in view.exchanges if e.reply] + view.surplus or [None])[-1]
+
+
+GOOD = {"DATA": (354,), "QUIT": (221,), "EHLO": (250,), "HELO": (250,), "MAIL": (250,), "RCPT": (250, 251, 252),
+        "RSET": (250,), "BDAT": (250,), "": (220, 250)}
+
+
+def _strange(case, view):
+    """A yes that answers another command than the one that was said."""
+    for exchange in view.exchanges:
+        if exchange.code and exchange.code < 400 and exchange.code not in GOOD.get(exchange.verb, (exchange.code,)):
+            case.fault("L9", view.name, f"{exchange.octets[:40]!r} answered by {exchange.reply.octets[:40]!r}")
 
 
 def _surplus(case, view):
@@ -210,7 +220,7 @@ def _surplus(case, view):
 def _answers_what_never_ended(view):
     """The refusal of a message that the client then let hang."""
     last = view.transactions[-1] if view.transactions else None
-    return last is not None and last.raw and last.ended_at is None and view.ended is not None
+    return last is not None and last.raw and last.ended_at is None and (view.ended or view.left) is not None
 
 
 def _missing(case, view):

@@ -147,7 +147,7 @@ class InsideView:
         self.asked, self.messages, self.faults = [], [], []
         self.unasked = []  # Answers to nothing
         self.greeting = None
-        self.is_doubtful = False  # unasked words may have been taken for answers
+        self.is_doubtful = False  # unasked words may have been taken for answers, if they crossed with a command
         self.rest = b""  # of a line that never ended
         self.marks = set()
         self.marks = set()
@@ -378,6 +378,7 @@ class _InsideReader:
 
     def _command(self, asked):
         self.view.asked.append(asked)
+        self.view.is_doubtful = self.view.is_doubtful or bool(self.view.unasked)
         self.mode = "asked"
         if asked.verb == "MAIL":
             self.mail, self.rcpts, self.message = asked, [], None
