@@ -113,7 +113,7 @@ static void fill(struct transfer *t)
     case IO_OK:
         return;
     case IO_EARLY:
-        transfer_hear_early(t);
+        transfer_hear_unasked(t);
         return;
     case IO_LATE:
         transfer_time_out(t);

@@ -18,7 +18,7 @@ static bool is_ready(struct transfer *t)
     if (t->framing == FRAMING_BINARY && t->count > 0)
         transfer_forward(t);
     if (!t->refused && stream_input(&t->s->inside.stream) != INPUT_NONE)
-        transfer_hear_early(t);
+        transfer_hear_unasked(t);
     return !t->refused;
 }
 

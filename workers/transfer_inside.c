@@ -102,6 +102,20 @@ void transfer_hear_early(struct transfer *t)
     }
 }
 
+/* In BDAT every command inside has had its answer while the outside is read: what comes then answers nothing, and is no
+ * refusal of the message (L1). */
+void transfer_hear_unasked(struct transfer *t)
+{
+    struct reply reply;
+    if (t->framing != FRAMING_BINARY) {
+        transfer_hear_early(t);
+        return;
+    }
+    transfer_watch(t, false);
+    if (!inside_line(&t->s->inside, &reply))
+        refuse(t, &reply, "lost", t->s->inside.trouble);
+}
+
 /* -- judging what was gathered, before any of it goes inside -- */
 
 static void judge_stage(struct transfer *t, enum stage stage)

@@ -19,6 +19,8 @@ void transfer_lose_client(struct transfer *t, const char *why);
 void transfer_time_out(struct transfer *t);
 /* Inside spoke, or its connection failed, before the dot: a refusal is its answer, all else is a fault. */
 void transfer_hear_early(struct transfer *t);
+/* The same while the outside is read, when only a message by DATA may be refused. */
+void transfer_hear_unasked(struct transfer *t);
 void transfer_watch(struct transfer *t, bool on); /* is inside looked at while something else is waited for? */
 
 /* Ours, or what inside said on this very connection, if that is smaller; 0: none. */
