@@ -239,6 +239,28 @@ def cell(kind, title, way, step, fault):
     return Cell(f"inside, {title}: {fault} at {step}", kind, play, placed(step, fault))
 
 
+def speaks_within_a_chunk(words):
+    """Inside takes chunks as commands, and nobody has asked it anything while the next one comes in."""
+    def behind(c, usual):
+        c.say(usual)
+        c.stage.met.wait(5)
+        time.sleep(GAP)
+        c.say(words)
+
+    def play(stage):
+        outside = stage.connect()
+        mail = outside.mail(parameters=" BODY=BINARYMIME")
+        if outside.greet() and outside.envelope(mail) and is_yes(outside.ask(b"BDAT 10\r\n" + mail.content[:10])):
+            outside.say(b"BDAT %d LAST\r\n" % len(mail.content[10:]))
+            stage.met.set()
+            time.sleep(3 * GAP)
+            outside.ask(mail.content[10:])
+        stage.clean(outside)
+        outside.quit()
+    return Cell(f"inside, binary chunks: {words[:3].decode()} unasked while a chunk comes in", "chunks", play,
+                {"BDAT 1": behind})
+
+
 def refused(kind):
     """Nobody listens there."""
     def play(stage):
@@ -269,7 +291,7 @@ PAIRED = 5  # of the short form: so many cells of each way but the first
 def cells():
     found = [cell(kind, title, way, step, fault) for kind, title, way, steps in WAYS for step in steps
              for fault in FAULTS if not is_void(step, fault)]
-    return [*found, refused("mail"), refused("greeting"), refused("two"), deaf_cell()]
+    return [*found, refused("mail"), refused("greeting"), refused("two"), *special_cells()]
 
 
 def short_cells():
@@ -281,11 +303,13 @@ def short_cells():
             step, fault = steps[(3 * i) % len(steps) if len(steps) % 3 else i % len(steps)], faults[(i + 7 * number) % len(faults)]
             if not is_void(step, fault):
                 found.append(cell(kind, title, way, step, fault))
-    return [*found, refused("mail"), refused("two")]
+    return [*found, refused("mail"), refused("two"), *special_cells()[1:]]
 
 
-def deaf_cell():
-    return Cell("inside, in step: deaf at data", "mail", deaf, {"data": lambda c, _: (c.sleep_deaf(4), c.close())})
+def special_cells():
+    return [Cell("inside, in step: deaf at data", "mail", deaf, {"data": lambda c, _: (c.sleep_deaf(4), c.close())}),
+            speaks_within_a_chunk(b"550 5.7.1 not asked\r\n"), speaks_within_a_chunk(b"250 2.0.0 not asked\r\n"),
+            speaks_within_a_chunk(b"421 4.3.2 bye\r\n")]
 
 
 def is_void(step, fault):
