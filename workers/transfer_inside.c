@@ -83,8 +83,11 @@ void transfer_time_out(struct transfer *t)
 void transfer_hear_early(struct transfer *t)
 {
     struct reply reply;
+    int64_t since = clock_ms();
     transfer_watch(t, false);
-    switch (inside_hear(&t->s->inside, EXPECT_25X, clock_deadline(EARLY_WAIT_MS), &reply)) {
+    enum asked asked = inside_hear(&t->s->inside, EXPECT_25X, clock_deadline(EARLY_WAIT_MS), &reply);
+    t->deadline_ms += clock_ms() - since; /* nobody read the outside meanwhile, which may have been in time */
+    switch (asked) {
     case ASKED_ANSWERED:
         if (reply_class(&reply) == 2) {
             refuse(t, &REPLY_INSIDE_LOST, "lost", "inside said 2xx before the dot");
