@@ -13,7 +13,7 @@ from inside import Script
 from judge import Limits, Violation, judge
 from outside import Outside, is_yes
 from reading import read_log
-from witness import Witness, story
+from witness import Witness, mark_of, story
 
 _numbers = itertools.count(1)
 QUIET_SECONDS = 4
@@ -128,7 +128,7 @@ def run_cell(cell, lane):
     missed = [step for script in stage.scripts for step in script.actions]
     if missed and not cell.may_miss:
         found.append(Violation("tester", cell.name, f"nobody came to {', '.join(missed)}"))
-    marks = {tuple(int(n) for n in m[2:].split("z")) for m in stage.must_pass}
+    marks = {mark_of(text.encode()) for text in stage.must_pass}
     found += judge(events, lane.limits, marks)
     return Result(cell, found, events, stage.witness.began, time.monotonic() - began)
 

@@ -25,6 +25,7 @@ import laws_inside
 import laws_log
 import laws_outside
 import reading
+from witness import mark as mark_text
 
 REPLY_SECONDS = 14  # the outside's own patience is longer than this
 HANG_UP_SECONDS = 6
@@ -73,7 +74,7 @@ class Case:
 
     def asked(self, octets_of, mark):
         """Commands inside that carry the mark: (view, asked), by verb."""
-        word = f"zq{mark[0]}z{mark[1]}".encode()
+        word = mark_text(*mark).encode()
         pattern = re.compile(rb"(?i)^" + octets_of + rb"[^<]*<" + re.escape(word) + rb"(?!\d)")
         return [(view, a) for view in self.inside for a in view.asked if pattern.search(a.octets)]
 

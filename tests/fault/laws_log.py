@@ -2,7 +2,7 @@
 """Laws that the log is held against: I7 (it tells the truth, and names the one doubt), L8, and L9's "a hang-up frees the
 worker"."""
 from laws_outside import is_committed, where_of
-from witness import marks_in
+from witness import mark, marks_in
 
 VERDICTS = ("delivered", "refused", "deferred", "dropped", "aborted", "lost", "unknown")
 UNHEARD = "the client had hung up before the answer"
@@ -23,7 +23,7 @@ def sessions_end(case):
 
 def session_of(case, view):
     mine = [l for l in case.log if l.event == "session" and (l.fields.get("port") == view.port or
-            f"zq{view.number}z." in l.fields.get("helo", ""))]
+            f"{mark(view.number)}." in l.fields.get("helo", ""))]
     return mine[0] if mine else None
 
 
@@ -43,7 +43,7 @@ def one_session_one_client(case):
 
 
 def lines_of(case, transaction):
-    word = f"<zq{transaction.mark[0]}z{transaction.mark[1]}@"
+    word = f"<{mark(*transaction.mark)}@"
     return [l for l in case.log if l.event == "message" and l.fields.get("from", "").startswith(word)]
 
 

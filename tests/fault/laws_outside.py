@@ -2,6 +2,8 @@
 """Laws that the outside's view is held against: L1 (what a yes needs), L9 (one reply, no wait without end), I6."""
 import re
 
+from witness import mark
+
 NO_INSIDE = ("NOOP", "VRFY", "EXPN", "HELP", "QUIT", "RSET", "EHLO", "HELO", "BDAT")
 
 
@@ -104,9 +106,9 @@ def _doubtful(case, transaction):
 
 def _greeting_refusals(case, transaction):
     """Of the client's own EHLO, which then answers MAIL."""
-    number = transaction.mark[0]
+    name = mark(transaction.mark[0]).encode()
     return {a.answer.code for v in case.inside for a in v.asked
-            if a.verb in ("EHLO", "HELO") and f"zq{number}z".encode() in a.octets and a.answer and a.answer.looks == "no"}
+            if a.verb in ("EHLO", "HELO") and name in a.octets and a.answer and a.answer.looks == "no"}
 
 
 def _mail_refused(case, transaction):

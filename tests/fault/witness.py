@@ -24,7 +24,7 @@ import time
 from typing import NamedTuple
 
 OUTSIDE, POSTERN, INSIDE = SIDES = ("outside", "postern", "inside")
-MARK = re.compile(rb"zq(\d+)z(\d*)")
+MARK = re.compile(rb"zq-(\d+)-z(\d*)")  # not in the alphabet of session ids
 SHOWN = 150  # octets of one event in a story
 WIDTH = 10
 
@@ -64,12 +64,33 @@ class Witness:
 
 
 def mark(connection, transaction=None):
-    return f"zq{connection}z{'' if transaction is None else transaction}"
+    return f"zq-{connection}-z{'' if transaction is None else transaction}"
 
 
 def marks_in(octets):
     """Pairs (connection, transaction); transaction is None where only the connection is named."""
     return [(int(c), int(t) if t else None) for c, t in MARK.findall(octets)]
+
+
+def mark_of(octets):
+    """The first mark of a transaction, or None."""
+    return next((m for m in marks_in(octets) if m[1] is not None), None)
+
+
+class Stream:
+    """Octets of one direction, and when each of them went."""
+
+    def __init__(self, events):
+        self.octets = b"".join(e.octets for e in events)
+        self._ends = []
+        total = 0
+        for event in events:
+            total += len(event.octets)
+            self._ends.append((total, event))
+
+    def event_at(self, offset):
+        """That which carried the octet at this offset."""
+        return next((event for end, event in self._ends if offset < end), None)
 
 
 def story(events, began=None):
