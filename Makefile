@@ -68,7 +68,7 @@ MAKEFLAGS += -j$(shell nproc) --output-sync=target
 endif
 say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $@;)
 
-.PHONY: all run test tests sink arch memory bench install uninstall deps build-deps bench-deps servers clean help
+.PHONY: all run test tests sink arch fault memory bench install uninstall deps build-deps bench-deps servers clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -81,6 +81,7 @@ help:
 	@echo 'make tests      build the unit tests, the talk runner and the tools of the bench only'
 	@echo 'make sink       build the sink only: $(BUILD)/sink'
 	@echo 'make arch       layers, sizes, banned functions, symbols of the master, the map of files in README'
+	@echo 'make fault      faults of the protocol at every step, on both sides, judged by three logs; and the proof of that judge'
 	@echo 'make memory     what a worker costs, idle and after TLS, beside a child that does nothing'
 	@echo 'make bench      rates, times and CPU beside other fronts, medians of REPEAT=5; LOADS= FRONTS= LOG=none'
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX); configuration to $$(DESTDIR)/etc/postern; the user postern'
@@ -142,6 +143,9 @@ test: deps servers
 
 arch: deps $(libraries)
 	@tests/arch $(BUILD)
+
+fault: deps all
+	@tests/fault/run --build $(BUILD)
 
 memory: deps all
 	@POSTERN_BUILD=$(BUILD) tests/memory
