@@ -11,7 +11,7 @@ import time
 
 from inside import Script
 from judge import Limits, Violation, judge
-from outside import Outside, is_yes
+from outside import REPLY_SECONDS, Outside, is_yes
 from reading import read_log
 from witness import Witness, mark_of, story
 
@@ -36,8 +36,9 @@ class Cell:
 class Lane:
     """`log(ports, since)` gives the events of the sessions that clients with these ports had."""
 
-    def __init__(self, kind, address, insides, log, limits):
+    def __init__(self, kind, address, insides, log, limits, patience=REPLY_SECONDS):
         self.kind, self.address, self.insides, self.log, self.limits = kind, address, insides, log, limits
+        self.patience = patience  # the outside's, for one reply
 
 
 class Result:
@@ -62,7 +63,7 @@ class Stage:
             inside.play(self.witness, self.scripts[number] if number < len(self.scripts) else None, self)
 
     def connect(self, pace=0):
-        outside = Outside(self.witness, self.lane.address, next(_numbers))
+        outside = Outside(self.witness, self.lane.address, next(_numbers), self.lane.patience)
         outside.pace = pace
         self.outsides.append(outside)
         return outside
@@ -125,6 +126,8 @@ def run_cell(cell, lane):
     except Exception as fault:  # of the tester: never taken for a pass
         found.append(Violation("tester", cell.name, f"{type(fault).__name__}: {fault}"))
     events = stage.settle()
+    bugs = [bug for inside in lane.insides for bug in inside.bugs]
+    found += [Violation("tester", cell.name, bug) for bug in bugs]
     missed = [step for script in stage.scripts for step in script.actions]
     if missed and not cell.may_miss:
         found.append(Violation("tester", cell.name, f"nobody came to {', '.join(missed)}"))

@@ -40,6 +40,13 @@ def by_chunks(outside, mail):
             Piece("QUIT", b"QUIT\r\n", b"221")]
 
 
+def by_binary(outside, mail):
+    """Chunks that go inside as chunks (RFC 3030)."""
+    pieces = by_chunks(outside, mail)
+    return [Piece(p.place, mail.mail_line[:-2] + b" BODY=BINARYMIME\r\n", p.code) if p.place == "MAIL" else p
+            for p in pieces]
+
+
 # -- faults: (stage, outside, piece); True: the session goes on behind the piece
 
 def leave(outside, how):
@@ -225,6 +232,18 @@ def play_pieces(way, place, fault):
 
 # -- beyond the pieces
 
+def leaves_behind_a_group(how):
+    """MAIL, RCPT and DATA in one segment, and the client is gone before the first of them was answered."""
+    def play(stage):
+        outside = stage.connect()
+        mail = outside.mail(recipients=2)
+        if outside.greet():
+            outside.say(mail.mail_line + b"".join(mail.rcpt_lines) + b"DATA\r\n")
+            leave(outside, how) if how else outside.drain()
+        outside.close()
+    return Cell(f"outside, pipelined: {how or 'stall'} behind MAIL, RCPT and DATA", "mail", play)
+
+
 def leaves_after_dot(how, by, verdict):
     """Inside has the whole message, and answers when the client has gone: nobody will hear it (RFC 1047)."""
     def hold(c, usual):
@@ -253,9 +272,10 @@ def leaves_after_dot(how, by, verdict):
             outside.drain()
         outside.close()
 
-    title = "chunks" if by is by_chunks else "in step"
+    title = {by_chunks: "chunks", by_binary: "binary chunks"}.get(by, "in step")
     words = (verdict or b"250")[:3].decode()
-    return Cell(f"outside, {title}: {how} between dot and {words}", "mail", play, {"dot": hold})
+    return Cell(f"outside, {title}: {how} between dot and {words}", kind_of(title), play,
+                {"LAST" if by is by_binary else "dot": hold})
 
 
 def leaves_while_inside_thinks(how, step):
@@ -328,19 +348,27 @@ def sloppy():
 def special_cells():
     leaving = [leaves_after_dot(how, by_data, verdict) for how in ("FIN", "RST", "half-closed", "QUIT, half-closed")
                for verdict in (None, b"554 5.7.1 no\r\n", b"451 4.3.0 later\r\n")]
-    leaving += [leaves_after_dot(how, by_chunks, None) for how in ("FIN", "RST", "QUIT, half-closed")]
+    leaving += [leaves_after_dot(how, by, None) for how in ("FIN", "RST", "QUIT, half-closed")
+                for by in (by_chunks, by_binary)]
     thinking = [leaves_while_inside_thinks(how, step) for how in ("FIN", "RST")
                 for step in ("banner", "EHLO 1", "XCLIENT", "MAIL", "RCPT 1", "DATA")]
-    return leaving, thinking, [two_at_once(), sloppy()]
+    groups = [leaves_behind_a_group(how) for how in ("FIN", "RST", "half", None)]
+    return leaving, thinking, [*groups, two_at_once(), sloppy()]
 
 
 WAYS = (("in step", by_data, ("banner", "EHLO", "MAIL", "RCPT 1", "RCPT 2", "DATA", "header", "body", "last line's end",
                               "dot", "QUIT")),
-        ("chunks", by_chunks, ("BDAT", "chunk", "LAST", "last chunk")))
+        ("chunks", by_chunks, ("BDAT", "chunk", "LAST", "last chunk")),
+        ("binary chunks", by_binary, ("BDAT", "chunk", "LAST", "last chunk")),
+        ("connect = greeting", by_data, ("banner", "EHLO", "MAIL")))
+
+
+def kind_of(title):
+    return {"connect = greeting": "greeting", "binary chunks": "chunks"}.get(title, "mail")
 
 
 def cell(title, way, place, fault):
-    return Cell(f"outside, {title}: {fault} at {place}", "mail", play_pieces(way, place, fault))
+    return Cell(f"outside, {title}: {fault} at {place}", kind_of(title), play_pieces(way, place, fault))
 
 
 def cells():
@@ -350,18 +378,14 @@ def cells():
 
 
 def short_cells():
-    """Each fault once and each place once, and some of the special ones."""
-    left, found = list(FAULTS), []
+    """In each way each fault and each place once, and some of the special ones."""
+    found = []
     for title, way, places in WAYS:
-        for place in places:
-            fitting = faults_at(place)
-            fault = next((f for f in left if f in fitting), next(iter(fitting)))
-            left = [f for f in left if f != fault]
-            found.append(cell(title, way, place, fault))
-    rest = [(title, way, place, fault) for fault in left for title, way, places in WAYS for place in places
-            if fault in faults_at(place)]
-    for fault in left:
-        options = [r for r in rest if r[3] == fault]
-        found.append(cell(*options[len(found) % len(options)]))
+        pairs = []
+        for i, fault in enumerate(dict.fromkeys(f for place in places for f in faults_at(place))):
+            fitting = [place for place in places if fault in faults_at(place)]
+            pairs.append((fitting[i % len(fitting)], fault))
+        pairs += [(place, "FIN") for place in places if place not in dict(pairs)]
+        found += [cell(title, way, place, fault) for place, fault in pairs]
     leaving, thinking, others = special_cells()
-    return [*found, cell("in step", by_data, "banner", "early talk"), *leaving[::4], leaving[-3], *thinking[::5], *others]
+    return [*found, *leaving[::4], *leaving[-2:], *thinking[::5], *others]

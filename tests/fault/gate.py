@@ -35,6 +35,7 @@ class Gate:
     def __init__(self, lanes, build="build/plain"):
         self.addresses = [("127.0.0.1", net.free_port()) for _ in lanes]
         self._events, self._lock = [], threading.Lock()
+        self._of_session, self._ended = {}, []  # events by session; (at, listener, port, session) of those that ended
         program = os.path.join(TOP, build, "posternd")
         if not os.path.exists(program):
             raise SystemExit(f"fault: {program} is not built: make")
@@ -74,6 +75,10 @@ class Gate:
             event = Event(now, now, POSTERN, found.group(1).decode() if found else "", "log", text)
             with self._lock:
                 self._events.append(event)
+                self._of_session.setdefault(event.connection, []).append(event)
+                if b"event=session " in text:
+                    fields = read_log([event])[0].fields
+                    self._ended.append((now, fields.get("listener"), fields.get("port"), event.connection))
 
     def events(self):
         with self._lock:
@@ -86,10 +91,9 @@ class Gate:
         """Events of the sessions that clients with these ports (words) had in the lane of this number, as far as they
         have ended. A port is used again: none that ended before `since` is meant."""
         with self._lock:
-            every = [e for e in self._events if e.at >= since]
-        ids = {l.session for l in read_log(e for e in every if b"event=session " in e.octets)
-               if l.fields.get("port") in ports and l.fields.get("listener") == f"l{lane}"}
-        return [e for e in every if e.connection in ids]
+            ids = [session for at, listener, port, session in self._ended
+                   if at >= since and listener == f"l{lane}" and port in ports]
+            return [event for session in ids for event in self._of_session[session]]
 
     def complaints(self):
         return [e.octets.decode(errors="replace") for e in self.events() if COMPLAINT.search(e.octets.decode("latin-1"))]

@@ -238,12 +238,13 @@ class Inside:
         self._lock = threading.Lock()
         self._connections = self._ids = 0
         self._open = set()
+        self.bugs = []
         self.address = (host, port or net.free_port(host))
         self.listen()
 
     def play(self, witness, script=None, stage=None):
         """`stage` is for scripts that need to know more than their connection."""
-        self.witness, self.script, self.stage = witness, script or Script(), stage
+        self.witness, self.script, self.stage, self.bugs = witness, script or Script(), stage, []
 
     def next_id(self):
         with self._lock:
@@ -289,6 +290,8 @@ class Inside:
     def _serve(self, connection):
         try:
             connection.serve()
+        except Exception as fault:  # of a script: never taken for a fault of inside's
+            self.bugs.append(f"{connection.name}: {type(fault).__name__}: {fault}")
         finally:
             with self._lock:
                 self._open.discard(connection)

@@ -126,6 +126,7 @@ class Outside:
             octets = self.socket.recv(65536)
         except socket.timeout:
             self._take_down("waited", words=f"{self.seconds} s for a reply", at=began)
+            self.close()
             return False
         except OSError:
             return self._end("ended", "RST")

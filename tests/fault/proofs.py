@@ -38,6 +38,8 @@ FLAWS = {
                     lambda: [outside("FIN", "body"), outside("FIN", "dot")]),
     "replays": ("sends a message again that inside may have", {"L1"}, lambda: [inside("FIN", "dot")]),
     "next server": ("sends it to the next server instead", {"L1"}, lambda: [two_servers()]),
+    "ends on time-out": ("takes a client's silence for the end of its message", {"L2"},
+                         lambda: [outside("stall", "dot")]),
     "drops an octet": ("loses an octet of the message", {"L10"}, lambda: [outside("NOOP before", "MAIL")]),
     "late replies": ("keeps a connection whose answer was late, and takes it for the next", {"L1"},
                      lambda: [inside("late", "MAIL"), inside("late", "RCPT 1")]),
@@ -53,12 +55,16 @@ FLAWS = {
     "mixes": ("puts octets of one session into the next", {"L8"}, lambda: [outside("NOOP before", "MAIL")]),
     "keeps the worker": ("does not notice a hang-up while inside thinks", {"L9"},
                          lambda: [outside_faults.leaves_while_inside_thinks("FIN", "MAIL")]),
+    "mixes replies": ("tells one client what was said to another", {"L8"}, lambda: [outside("NOOP before", "MAIL")]),
+    "takes every recipient": ("says yes to a recipient that inside refused", {"L1"}, lambda: [inside("554", "RCPT 2")]),
+    "waits for ever": ("has no deadline for inside's answer", {"L9"}, lambda: [inside("stall", "MAIL")]),
     "two replies": ("answers RSET twice", {"L9"}, lambda: [inside("554", "MAIL")]),
     "sulks": ("takes no mail any more after a fault", {"I6"}, lambda: [inside("RST", "MAIL")]),
     "hides the doubt": ("logs a refusal where inside may have the message", {"I7"}, lambda: [inside("FIN", "dot")]),
     "hides the unheard": ("logs nothing of an answer that nobody heard", {"I7"}, lambda: [hang_up(), hang_up("RST")]),
 }
 LONG_SECONDS, HANG_UP_SECONDS = 6, 3  # of the patient lane: the proxy's patience, and what the judge allows
+REPLY_SECONDS = 5  # the outside waits no longer: each answer is due sooner
 
 
 def lane_of(cell, flaws=()):
@@ -67,7 +73,8 @@ def lane_of(cell, flaws=()):
     is_patient = cell.kind == "patient"
     seconds = LONG_SECONDS if is_patient else SECONDS
     proxy = Proxy([i.address for i in insides], seconds, flaws)
-    return proxy, Lane(cell.kind, proxy.address, insides, proxy.lines_of, Limits(hang_up=HANG_UP_SECONDS) if is_patient else limits_of(seconds))
+    limits = Limits(hang_up=HANG_UP_SECONDS) if is_patient else limits_of(seconds)
+    return proxy, Lane(cell.kind, proxy.address, insides, proxy.lines_of, limits, REPLY_SECONDS)
 
 
 def run_with(cell, flaws=()):
