@@ -329,6 +329,26 @@ def two_at_once():
     return Cell("outside, in step: two clients at once", "mail", play)
 
 
+def foul(way, title, name, line):
+    """What no message by DATA may have, and every one by binary chunks."""
+    def play(stage):
+        outside = stage.connect()
+        mail = outside.mail(recipients=2, lines=(b".", b"before", line, b"behind"))
+        if way is by_binary:
+            stage.must(mail)
+        for piece in way(outside, mail)[:-1]:
+            goes_on(outside, piece)
+        stage.clean(outside)
+        outside.quit()
+    return Cell(f"outside, {title}: {name} in the message", kind_of(title), play)
+
+
+def foul_cells():
+    lines = {"bare LF": b"a\nb", "bare CR": b"a\rb", "NUL": b"a\0b", "LF dot LF": b"a\n.\nb", "LF dot CRLF": b"a\n.",
+             "CR CRLF dot CR": b"a\r\r\n.\r"}
+    return [foul(way, title, name, line) for title, way, _ in WAYS[:3] for name, line in lines.items()]
+
+
 def sloppy():
     """Blanks, lower case, no brackets: taken, and printed anew."""
     def play(stage):
@@ -353,7 +373,7 @@ def special_cells():
     thinking = [leaves_while_inside_thinks(how, step) for how in ("FIN", "RST")
                 for step in ("banner", "EHLO 1", "XCLIENT", "MAIL", "RCPT 1", "DATA")]
     groups = [leaves_behind_a_group(how) for how in ("FIN", "RST", "half", None)]
-    return leaving, thinking, [*groups, two_at_once(), sloppy()]
+    return leaving, thinking, [*groups, *foul_cells(), two_at_once(), sloppy()]
 
 
 WAYS = (("in step", by_data, ("banner", "EHLO", "MAIL", "RCPT 1", "RCPT 2", "DATA", "header", "body", "last line's end",

@@ -144,7 +144,7 @@ def content_is_unchanged(case):
     for view in case.inside:
         for message in view.messages:
             transaction = by_mark.get(message.mark)
-            if transaction is None or transaction.is_foul:
+            if transaction is None:
                 continue
             words = content_fault(transaction, message)
             if words:
@@ -153,7 +153,7 @@ def content_is_unchanged(case):
 
 def content_fault(transaction, message):
     given, got = transaction.content, message.content
-    if message.ended_at is None:
+    if message.ended_at is None or transaction.is_foul:
         return _prefix_fault(given, message)
     if transaction.is_chunked and not message.is_chunked and given and not given.endswith(b"\r\n"):
         given += b"\r\n"
