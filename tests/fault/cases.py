@@ -101,13 +101,20 @@ class Stage:
         self.may_go_on.set()
         for outside in self.outsides:
             outside.close()
-        ports = {str(o.port) for o in self.outsides}
-        self._wait(lambda: self._ended(ports), self.lane.limits.hang_up + QUIET_SECONDS)
+        self.wait_ended()
         self._wait(lambda: all(inside.is_quiet() for inside in self.lane.insides), QUIET_SECONDS)
-        return self.witness.events() + self.lane.log(ports, self.witness.began)
+        return self.witness.events() + self._log()
 
-    def _ended(self, ports):
-        return len({l.session for l in read_log(self.lane.log(ports, self.witness.began)) if l.event == "session"}) >= len(ports)
+    def wait_ended(self):
+        """Until the log says of each connection so far that it has ended."""
+        self._wait(self._have_ended, self.lane.limits.hang_up + QUIET_SECONDS)
+
+    def _have_ended(self):
+        ended = {line.session for line in read_log(self._log()) if line.event == "session"}
+        return len(ended) >= len(self.outsides)
+
+    def _log(self):
+        return self.lane.log({str(outside.port) for outside in self.outsides}, self.witness.began)
 
     @staticmethod
     def _wait(question, seconds):

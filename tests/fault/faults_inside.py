@@ -10,8 +10,8 @@ PACE = 0.12   # the outside's, where inside speaks unasked: it is said when the 
 LATE = 0.7    # seconds beyond the gate's deadline
 LONG = 70_000
 
-STEPS = ("accept", "banner", "EHLO 1", "XCLIENT", "EHLO 2", "MAIL", "RCPT 1", "RCPT 2", "DATA", "data", "dot", "between",
-         "RSET", "QUIT")
+STEPS = ("accept", "banner", "EHLO 1", "XCLIENT", "EHLO 2", "MAIL", "RCPT 1", "RCPT 2", "DATA", "data", "dot",
+         "between", "RSET", "QUIT")
 OPENING = STEPS[:5]
 
 
@@ -129,7 +129,8 @@ def saying(octets):
 
 FAULTS = {
     "FIN": close, "RST": reset, "stall": stall, "trickle": trickle, "trickle for ever": trickle_for_ever, "late": late,
-    "lie 250": saying(b"250 2.0.0 yes\r\n"), "lie 220": saying(b"220 hello\r\n"), "lie 354": saying(b"354 go ahead\r\n"),
+    "lie 250": saying(b"250 2.0.0 yes\r\n"), "lie 220": saying(b"220 hello\r\n"),
+    "lie 354": saying(b"354 go ahead\r\n"),
     "babble": babble, "babble 550": babble_refusal, "long line": long_line, "400 lines": many_lines, "bare LF": bare_lf,
     "twice": twice, "twice, one late": twice_late, "half, FIN": half_close, "half, RST": half_reset,
     "half, stall": half_stall, "answer, FIN": answer_and_close, "421": saying(b"421 4.3.2 bye\r\n"),

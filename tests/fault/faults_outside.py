@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
-"""Faults of the outside, at every place of a session: a client that leaves, stalls, trickles, or says what it should not.
+"""Faults of the outside, at every place of a session: a client that leaves, stalls, trickles, or says what it must not.
 
-A session is a list of Pieces: what is said, and what has to be waited for behind it. The fault takes the place of one of
-them, or comes within it.
+A session is a list of Pieces: what is said, and what has to be waited for behind it. The fault takes the place of one
+of them, or comes within it.
 """
 import time
 
@@ -197,8 +197,8 @@ def faults_at(place):
     if place == "last line's end":
         return {**LEAVING, "NUL": nul, "QUIT, FIN": LINES["QUIT, FIN"]}
     if place == "dot":
-        return {**LEAVING, **{n: WITHIN[n] for n in WITHIN if n != "trickle for ever"}, "does not wait": along_with_more,
-                **{n: TEXT[n] for n in TEXT if n.startswith("QUIT")}}
+        return {**LEAVING, **{n: WITHIN[n] for n in WITHIN if n != "trickle for ever"},
+                "does not wait": along_with_more, **{n: TEXT[n] for n in TEXT if n.startswith("QUIT")}}
     if place in ("chunk", "last chunk"):
         return {**LEAVING, **WITHIN, "QUIT, half-closed": LINES["QUIT, half-closed"], "does not wait": along_with_more}
     if place in ("BDAT", "LAST"):
@@ -299,6 +299,23 @@ def leaves_while_inside_thinks(how, step):
     return Cell(f"outside, patient gate: {how} while inside thinks at {step}", "patient", play, {step: think})
 
 
+def leaves_while_inside_is_deaf():
+    """Inside reads nothing of a message, so that the gate waits in a write when the client resets."""
+    def deaf(c, _usual):
+        c.stage.may_go_on.wait(30)
+        c.close()
+
+    def play(stage):
+        outside = stage.connect()
+        mail = outside.mail(lines=[b"y" * 70] * 140_000)
+        if outside.greet() and outside.envelope(mail) and is_code(outside.ask(b"DATA\r\n"), b"354"):
+            outside.socket.settimeout(1)  # it gives up as soon as nothing more is taken
+            outside.say(mail.stuffed)
+        leave(outside, "RST")
+        stage.wait_ended()
+    return Cell("outside, patient gate: RST while inside does not read", "patient", play, {"data": deaf})
+
+
 def goes_on_until_met(stage, outside, piece):
     """EHLO may be what opens inside, and then has no answer either."""
     outside.say(piece.octets)
@@ -372,6 +389,7 @@ def special_cells():
                 for by in (by_chunks, by_binary)]
     thinking = [leaves_while_inside_thinks(how, step) for how in ("FIN", "RST")
                 for step in ("banner", "EHLO 1", "XCLIENT", "MAIL", "RCPT 1", "DATA")]
+    thinking.append(leaves_while_inside_is_deaf())
     groups = [leaves_behind_a_group(how) for how in ("FIN", "RST", "half", None)]
     return leaving, thinking, [*groups, *foul_cells(), two_at_once(), sloppy()]
 

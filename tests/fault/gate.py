@@ -21,7 +21,8 @@ import net  # noqa: E402
 
 START_SECONDS = 30
 STOP_SECONDS = 20
-COMPLAINT = re.compile(r"AddressSanitizer|runtime error:|LeakSanitizer|event=(?:worker-(?:crashed|broken|short|deserted)|bug)")
+COMPLAINT = re.compile(rb"AddressSanitizer|runtime error:|LeakSanitizer|event=(?:worker-(?:crashed|broken|short|deserted)"
+                       rb"|bug)")
 
 
 class LaneOptions:
@@ -96,7 +97,7 @@ class Gate:
             return [event for session in ids for event in self._of_session[session]]
 
     def complaints(self):
-        return [e.octets.decode(errors="replace") for e in self.events() if COMPLAINT.search(e.octets.decode("latin-1"))]
+        return [e.octets.decode(errors="replace") for e in self.events() if COMPLAINT.search(e.octets)]
 
     def _says(self, word):
         return word.encode() in b"\n".join(e.octets for e in self.events())

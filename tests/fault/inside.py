@@ -11,7 +11,6 @@ Connection and the usual octets. An action happens once in the life of a script,
 It reads to CRLF.CRLF and to nothing else, and judges nothing.
 """
 import os
-import select
 import socket
 import struct
 import sys
@@ -86,10 +85,6 @@ class Connection:
     def sleep_deaf(self, seconds):
         """Neither reads nor writes."""
         time.sleep(seconds)
-
-    def is_spoken_to(self):
-        """Is anything there to be read, be it the end?"""
-        return bool(self._unread or select.select([self.socket], [], [], 0)[0])
 
     # -- the conversation
 

@@ -30,7 +30,8 @@ def unasked_words_end_it(case):
             said = _said_behind(case, view, words.done)
             proof = [e for e in after if said is not None and e.at > said]
             if proof:
-                case.fault("L1", view.name, f"spoken to although {words.octets[:40]!r} lay there: {proof[0].octets[:60]!r}")
+                case.fault("L1", view.name,
+                           f"spoken to although {words.octets[:40]!r} lay there: {proof[0].octets[:60]!r}")
 
 
 def _said_behind(case, view, moment):

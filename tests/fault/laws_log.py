@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
-"""Laws that the log is held against: I7 (it tells the truth, and names the one doubt), L8, and L9's "a hang-up frees the
-worker"."""
+"""Laws that the log is held against: I7 (it tells the truth, and names the one doubt), L8, and of L9 that a hang-up
+frees the worker."""
 from laws_outside import is_committed, where_of
 from witness import mark, marks_in
 
@@ -95,7 +95,8 @@ def _allowed(case, transaction):
 
 def _may_have_missed(case, transaction):
     """Inside's connection ended in a way that leaves octets unread: the end may have been on its way."""
-    return any((view.events[-1].kind, view.events[-1].words) != ("ended", "FIN") for view, _ in case.messages_of(transaction.mark))
+    ends = [view.events[-1] for view, _ in case.messages_of(transaction.mark)]
+    return any((end.kind, end.words) != ("ended", "FIN") for end in ends)
 
 
 def _close(answer):

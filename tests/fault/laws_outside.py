@@ -142,11 +142,10 @@ def _data_refused(case, view, transaction, data):
     allowed = {a.answer.code for v, _ in asked for a in v.asked if a.verb == "DATA" and a.answer
                and a.answer.looks == "no"}
     before = [r for r in transaction.rcpts if r.said_at <= data.said_at]
-    if not any(r.is_class(2) for r in before):
+    if not any(r.is_class(2) for r in before):  # 554 then, or 503; but not where that is own trouble
         inside = _refusals(case.asked(rb"RCPT TO:", transaction.mark)) | _refusals(asked)
-        allowed |= {503, 554} if inside or not before or not transaction.mail.is_class(2) else set()
-        if not inside and transaction.mail.is_class(4) and transaction.mark:
-            allowed -= {503, 554}
+        if inside or (not before or not transaction.mail.is_class(2)) and not transaction.mail.is_class(4):
+            allowed |= {503, 554}
     if spoke_too_early(view, data):
         allowed |= {554}
     if is_well_said(data.octets):
@@ -240,8 +239,9 @@ def _waits(case, view):
     if view.waited:
         case.fault("L9", view.name, f"kept waiting: {view.waited.words}")
     for exchange in view.exchanges:
-        if exchange.reply and exchange.kind != "banner" and exchange.reply.at - exchange.said_done > case.limits.reply:
-            case.fault("L9", view.name, f"{exchange.octets[:40]!r} waited {exchange.reply.at - exchange.said_done:.1f} s")
+        waited = exchange.reply.at - exchange.said_done if exchange.reply and exchange.kind != "banner" else 0
+        if waited > case.limits.reply:
+            case.fault("L9", view.name, f"{exchange.octets[:40]!r} waited {waited:.1f} s")
 
 
 # -- I6

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""What one outside connection's events mean: which octets were a command, which a message, and which reply answers what.
+"""What one outside connection's events mean: which octets were a command, which a message, which reply answers what.
 
 What is wrong already at this level is in `faults`, as (law, words).
 """
@@ -157,7 +157,8 @@ def _follow(view, exchange, transaction):
     if exchange.verb in ("RSET", "EHLO", "HELO") and exchange.is_class(2):
         return None
     if transaction and exchange.verb in ("RCPT", "DATA", "BDAT"):
-        {"RCPT": transaction.rcpts, "DATA": transaction.datas, "BDAT": transaction.chunks}[exchange.verb].append(exchange)
+        lists = {"RCPT": transaction.rcpts, "DATA": transaction.datas, "BDAT": transaction.chunks}
+        lists[exchange.verb].append(exchange)
     return transaction
 
 
@@ -167,7 +168,6 @@ def _take_data(view, said, at, transaction, answered):
     if transaction is None:
         view.faults.append(("L9", "354 outside without a transaction"))
         return None
-    transaction.is_opened = True
     if end < 0:
         transaction.raw = octets[at:]
         return None

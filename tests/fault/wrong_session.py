@@ -239,7 +239,8 @@ class Session:
     def _ask(self, line, expected):
         if self.inside is None:
             raise Lost
-        if not self.proxy.has("takes unasked words") and not self.proxy.has("late replies") and self.inside.is_readable():
+        is_careless = self.proxy.has("takes unasked words") or self.proxy.has("late replies")
+        if not is_careless and self.inside.is_readable():
             self._lose()
         if not self.inside.say(line):
             self._lose()
