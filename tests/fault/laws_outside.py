@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
-"""Laws that the outside's view is held against: L1 (what a yes needs), L9 (one reply, no wait without end), I6."""
+"""Laws that the outside's view is held against: L1 (what a yes needs), L6 (who does not wait), L9 (one reply, no wait
+without end), I6."""
 import re
 
 from witness import mark
@@ -183,6 +184,17 @@ def spoke_too_early(view, exchange):
         any(e.octets.find(exchange.octets) >= 0 and not e.octets.endswith(exchange.octets) for e in view.said)
 
 
+# -- L6
+
+def who_does_not_wait_is_refused(case):
+    """What ends a group (RFC 2920) is not answered by a yes while more lies behind it."""
+    for view in case.outside:
+        for exchange in view.exchanges:
+            if exchange.verb in ("EHLO", "HELO", "DATA") and exchange.is_followed and exchange.code and \
+                    exchange.code < 400:
+                case.fault("L6", view.name, f"{exchange.code} to {exchange.octets[:40]!r}, and more lay behind it")
+
+
 # -- L9
 
 def one_reply_to_each(case):
@@ -226,13 +238,20 @@ def _answers_what_never_ended(view):
 
 def _missing(case, view):
     silent = [e for e in view.exchanges if e.reply is None]
-    if not silent or case.is_killed or view.left:
+    if not silent or case.is_killed or view.left and not is_still_there(view):
         return
     last = last_reply(view)
     if view.ended and last and (last.code in (421, 554, 221) or last.code == 501):
         return  # it had said goodbye
     how = f"ended with {view.ended.words}" if view.ended else "nothing came"
     case.fault("L9", view.name, f"no reply to {silent[0].octets[:40] or b'(the connection)'!r}: {how}")
+
+
+def is_still_there(view):
+    """It half-closed, behind a QUIT that nobody can have read yet: something before it was unanswered."""
+    last = view.exchanges[-1]
+    before = [e for e in view.exchanges[:-1] if e.reply is None or e.reply.at > last.said_done]
+    return view.left.words == "half" and last.verb == "QUIT" and bool(before)
 
 
 def _waits(case, view):
@@ -256,4 +275,4 @@ def clean_messages_pass(case):
             case.fault("I6", f"message {mark[0]}.{mark[1]}", f"a clean message did not pass: {heard!r}")
 
 
-LAWS = (a_yes_needs_a_yes, own_trouble_is_transient, one_reply_to_each, clean_messages_pass)
+LAWS = (a_yes_needs_a_yes, own_trouble_is_transient, who_does_not_wait_is_refused, one_reply_to_each, clean_messages_pass)

@@ -51,6 +51,8 @@ FLAWS = {
     "permanent": ("says 5yz for its own trouble", {"L1"}, lambda: [inside("FIN", "MAIL"), inside("RST", "dot")]),
     "passes bare LF": ("lets a bare LF through", {"L3"}, lambda: [outside("bare LF", "body")]),
     "unstuffs": ("takes the dots away and puts none back", {"L3", "L10"}, lambda: [outside("NOOP before", "RCPT 1")]),
+    "hears too much": ("goes on with a client that does not wait", {"L6"},
+                       lambda: [outside("does not wait", "EHLO"), outside("does not wait", "DATA")]),
     "unparsed": ("passes a command on as it came", {"L4"}, lambda: [outside_faults.sloppy()]),
     "mixes": ("puts octets of one session into the next", {"L8"}, lambda: [outside("NOOP before", "MAIL")]),
     "keeps the worker": ("does not notice a hang-up while inside thinks", {"L9"},

@@ -24,6 +24,7 @@ class Exchange:
         self.kind, self.octets = kind, octets  # kind: "banner", "command", "message"
         self.said_at, self.said_done = (event.at, event.done) if event else (0, 0)
         self.reply = None
+        self.is_followed = False  # by more, in the same write
         words = octets.split()
         self.verb = words[0].upper().decode("ascii", "replace") if kind == "command" and words else ""
 
@@ -132,6 +133,7 @@ def _pair(view, said, replies):
             return
         line = octets[at:end]
         exchange = Exchange("command", line, said.event_at(end - 1))
+        exchange.is_followed = end < len(octets) and said.event_at(end) is said.event_at(end - 1)
         at = end
         if exchange.verb == "BDAT":
             at = _take_chunk(exchange, said, at, transaction)

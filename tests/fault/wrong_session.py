@@ -122,6 +122,9 @@ class Session:
         handler = getattr(self, f"_{verb.lower()}", None) if verb in ("EHLO", "MAIL", "RCPT", "DATA", "RSET") else None
         if not line.endswith(b"\r\n") or b"\0" in line or b"\r" in line[:-2]:
             self._answer(b"500 5.5.2 No command\r\n")
+        elif verb in ("EHLO", "DATA") and self.outside.buffer and not self.proxy.has("hears too much"):
+            self._answer(b"554 5.5.0 Wait for the reply\r\n")
+            raise Gone("input before the reply")
         elif handler:
             handler(line)
         elif verb == "QUIT":
