@@ -17,12 +17,14 @@ from smtp_client import Client
 # A worker of the sanitized build is some thirty times as large.
 CROWD = 150 if postern_program.SANITIZED else 1000
 CONTENT = b"Subject: beside them\r\n\r\ntext\r\n"
-HELLO = b"EHLO slow.test\r\n"
-ENVELOPE = b"MAIL FROM:<slow@example.com>\r\nRCPT TO:<user@example.org>\r\n"
+# Words, and what ends the answer to them.
+HELLO = (b"EHLO slow.test\r\n", b"250 CHUNKING\r\n")
+ENVELOPE = (b"MAIL FROM:<slow@example.com>\r\nRCPT TO:<user@example.org>\r\n", b"250 2.1.5 recipient ok\r\n")
+DATA = (b"DATA\r\n", b"\r\n354 go ahead\r\n")
+CHUNK = (b"BDAT 1000000 LAST\r\n", b"")
 # At every step of a session: what a slow client says, awaiting each time what comes then, and what it trickles.
 STEPS = [([], b""), ([], b"N"), ([HELLO], b""), ([HELLO], b"MAIL FROM:<"), ([HELLO, ENVELOPE], b"RCPT TO:<x"),
-         ([HELLO, ENVELOPE, b"DATA\r\n"], b"text "), ([HELLO, ENVELOPE, b"DATA\r\n"], b"x\r\n"),
-         ([HELLO, ENVELOPE + b"BDAT 1000000 LAST\r\n"], b"chunk ")]
+         ([HELLO, ENVELOPE, DATA], b"text "), ([HELLO, ENVELOPE, DATA], b"x\r\n"), ([HELLO, ENVELOPE, CHUNK], b"chunk ")]
 TIMEOUT_SECONDS = 4
 ALL_SECONDS = 90
 
@@ -42,12 +44,18 @@ class Crowd:
     def _begin(self, s, said):
         """On a busy machine the time may be over before: then 421 is what is heard."""
         try:
-            self.replies[s] += s.recv(65536)
-            for words in said:
+            for words, answer in [(b"", b"220 "), *said]:
                 s.sendall(words)
-                self.replies[s] += s.recv(65536)
+                self._hear(s, answer)
         except OSError:
             pass
+
+    def _hear(self, s, answer):
+        while answer not in self.replies[s]:
+            got = s.recv(65536)
+            if not got:
+                return
+            self.replies[s] += got
 
     def trickle(self):
         """One octet more of each; False when none is connected any more."""
