@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: ISC
+"""What the faults of the machine happen to: one posternd between the scripted outside and inside, and what must be true
+of it once a fault is over."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "e2e"))
+
+import net
+import postern
+from inside import Inside, Script
+from judge import judge
+from outside import Outside, is_code, is_yes
+from witness import POSTERN, Witness
+
+# So short that a wait that ends by time ends soon; no wait of a healthy session is near them.
+TIMEOUTS = ("listener.command_timeout=4s", "listener.data_timeout=4s", "listener.message_timeout=8s",
+            "backend.connect_timeout=2s", "backend.greeting_timeout=3s", "backend.command_timeout=3s",
+            "backend.data_timeout=3s", "backend.block_timeout=3s", "backend.final_timeout=4s")
+FEW = ("listener.min_spare=1", "listener.max_spare=2", "listener.max_workers=4")
+SETTLE_SECONDS = 10
+LONG = (b"x" * 70,) * 2000  # more than any buffer holds
+BRISK_SECONDS = 2  # for what waits for nothing; a machine under load may be slow
+IDLE_CALL = {"x86_64": "232", "aarch64": "22"}.get(os.uname().machine)  # epoll_wait, epoll_pwait
+
+
+class Violation(Exception):
+    """A law does not hold."""
+
+
+class Skip(Exception):
+    """This machine lacks what the cell needs."""
+
+
+def demand(truth, complaint):
+    if not truth:
+        raise Violation(complaint)
+
+
+class Gate(postern.Postern):
+    """At an address that is given."""
+
+    def __init__(self, address, inside, *options):
+        self.address = address
+        self._start([postern.STAND, _spelled(address), _spelled(inside), "backend.pass_client=xclient", *FEW, *TIMEOUTS,
+                     *options])
+        self.expects_crashes = True
+        self.wait_ready()
+        self.wait_log("event=ready")
+
+
+class House:
+    """One posternd and its two sides. A case begins with play() and ends with settle()."""
+
+    def __init__(self, *options, gate=Gate):
+        self.server = Inside()
+        self._connections = self._log_read = 0
+        try:
+            self.gate = gate(("127.0.0.1", net.free_port()), self.server.address, *options)
+        except BaseException:
+            self.server.stop()
+            raise
+        self.master = self.gate.master
+        for _ in range(4):
+            self.pass_clean()
+        self.at_rest = {"master": net.descriptors(self.master),
+                        "worker": len(net.descriptors(self.idle_workers()[0]))}
+
+    def close(self):
+        """posternd has to end well, too."""
+        try:
+            self.gate.stop()
+            self.gate.check_log()
+        except AssertionError as fault:
+            raise Violation(str(fault)) from None
+        finally:
+            self.server.stop()
+
+    def play(self, actions=None, always=False):
+        self.witness = Witness()
+        self.server.play(self.witness, Script(actions, always))
+
+    # -- talking
+
+    def connect(self):
+        self._connections += 1
+        return Outside(self.witness, self.gate.address, self._connections)
+
+    def converse(self, outside=None, long=True):
+        """A whole session: one message step by step, a long one pipelined. It goes on after refusals, and ends where the
+        connection does. The answers to both dots."""
+        try:
+            outside = outside or self.connect()
+        except OSError:
+            return None, None
+        if not outside.greet():
+            outside.drain()
+            outside.close()
+            return None, None
+        answers = self._message(outside), self._pipelined(outside) if long else None
+        outside.quit()
+        return answers
+
+    def _message(self, outside):
+        answer = outside.send(outside.mail())
+        if answer is None:
+            outside.ask(b"RSET\r\n")
+        return answer
+
+    def _pipelined(self, outside):
+        mail = outside.mail(recipients=2, lines=LONG)
+        outside.say(mail.mail_line + b"".join(mail.rcpt_lines) + b"DATA\r\n")
+        replies = [outside.reply() for _ in range(4)]
+        if is_code(replies[-1], b"354"):
+            return outside.ask(mail.stuffed + b".\r\n")
+        outside.ask(b"RSET\r\n")
+        return None
+
+    def pass_clean(self):
+        """A session in which nothing is seen of what was before it."""
+        self.play()
+        answer, _ = self.converse(long=False)
+        demand(is_yes(answer), f"a clean message does not pass: {answer}\n{self.story()}")
+        self.judge()
+
+    # -- who is there
+
+    def idle_workers(self):
+        """Those there are, when all are at rest."""
+        def find():
+            workers = self.gate.workers()
+            return workers if workers and all(map(_waits, workers)) else None
+        return net.wait_until(find, SETTLE_SECONDS, "workers do not come to rest", self.gate.story)
+
+    def worker_of(self, outside):
+        return net.wait_until(lambda: net.holder_of(self.gate.address[1], outside.port, self.gate.workers()),
+                              SETTLE_SECONDS, f"nobody holds the connection of {outside.name}", self.gate.story)
+
+    # -- judging
+
+    def judge(self, **how):
+        """The three witnesses of this case, once its sessions are over."""
+        self._wait_quiet()
+        self._take_log()
+        faults = judge(self.witness.events(), **how)
+        demand(not faults, "\n".join(map(str, faults)) + "\n" + self.story())
+
+    def _wait_quiet(self):
+        try:
+            net.wait_until(self.server.is_quiet, SETTLE_SECONDS, "connections inside do not end", self.story)
+            self.idle_workers()
+        except AssertionError as fault:
+            raise Violation(str(fault)) from None
+
+    def _take_log(self):
+        lines = self.gate.log().encode().splitlines()
+        for line in lines[self._log_read:]:
+            self.witness.add(POSTERN, "", "log", line)
+        self._log_read = len(lines)
+
+    def settle(self, clean=2, **how):
+        """After a fault: judged, the master is who it was, clean messages pass, nothing is left open."""
+        self.judge(**how)
+        demand(net.is_alive(self.master) and self.gate.master == self.master, "the master is another, or gone")
+        for _ in range(clean):  # as many as there are workers that may have had the fault
+            self.pass_clean()
+        self._demand_rest()
+
+    def _demand_rest(self):
+        try:
+            net.wait_until(lambda: net.descriptors(self.master) == self.at_rest["master"], SETTLE_SECONDS, "more")
+        except AssertionError:
+            raise Violation("the master holds other descriptors than before\n"
+                            f"{self.at_rest['master']}\n{net.descriptors(self.master)}") from None
+        for pid in self.idle_workers():
+            try:
+                count = len(net.descriptors(pid))
+            except OSError:
+                continue  # it left meanwhile
+            demand(count <= self.at_rest["worker"], f"worker {pid} at rest holds {net.descriptors(pid)}")
+
+    def story(self):
+        return "\n".join([self.witness.story(), self.gate.story()])
+
+
+def _waits(pid):
+    """In epoll_wait, as who serves nobody is."""
+    try:
+        with open(f"/proc/{pid}/syscall") as f:
+            return f.read().split()[0] == IDLE_CALL
+    except (OSError, IndexError):
+        return False
+
+
+def _spelled(address):
+    return f"{address[0]}:{address[1]}"
