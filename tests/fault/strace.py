@@ -33,7 +33,7 @@ class Injection:
 
     def _attach(self, pids):
         """None, or what strace complains of."""
-        command = ["strace", *(["-f"] if self.follow else []), "-o", self._log.name, "-e", f"trace={self.calls}", "-e",
+        command = ["strace", "-yy", *(["-f"] if self.follow else []), "-o", self._log.name, "-e", f"trace={self.calls}", "-e",
                    f"inject={self.expression}", "-p", ",".join(map(str, pids))]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         said = [self._process.stderr.readline() for _ in pids]
