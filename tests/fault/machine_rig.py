@@ -2,6 +2,7 @@
 """What the faults of the machine happen to: one posternd between the scripted outside and inside, and what must be true
 of it once a fault is over."""
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "e2e"))
@@ -66,7 +67,7 @@ class House:
         self.master = self.gate.master
         for _ in range(4):
             self.pass_clean()
-        self.at_rest = {"master": net.descriptors(self.master),
+        self.at_rest = {"master": _kinds(self.master),
                         "worker": len(net.descriptors(self.idle_workers()[0]))}
 
     def close(self):
@@ -171,10 +172,10 @@ class House:
 
     def _demand_rest(self):
         try:
-            net.wait_until(lambda: net.descriptors(self.master) == self.at_rest["master"], SETTLE_SECONDS, "more")
+            net.wait_until(lambda: _kinds(self.master) == self.at_rest["master"], SETTLE_SECONDS, "more")
         except AssertionError:
             raise Violation("the master holds other descriptors than before\n"
-                            f"{self.at_rest['master']}\n{net.descriptors(self.master)}") from None
+                            f"{self.at_rest['master']}\n{_kinds(self.master)}") from None
         for pid in self.idle_workers():
             try:
                 count = len(net.descriptors(pid))
@@ -202,6 +203,11 @@ def _unsaid_doubts(events):
                 if not any(l.fields.get("verdict") == "unknown" or l.fields.get("reason") == UNHEARD
                            for l in lines_of(case, mail)):
                     yield f"I7 message {mail.mark}: inside has it, the client does not know, and no line says so"
+
+
+def _kinds(pid):
+    """What its descriptors point at, whichever pipe or socket that is."""
+    return sorted(re.sub(r":\[\d+\]", "", target) for target in net.descriptors(pid))
 
 
 def _waits(pid):
