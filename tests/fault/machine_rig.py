@@ -46,11 +46,13 @@ class Gate(postern.Postern):
 
     def __init__(self, address, inside, *options):
         self.address = address
-        self._start([postern.STAND, _spelled(address), _spelled(inside), "backend.pass_client=xclient", *FEW, *TIMEOUTS,
-                     *options])
+        self._start(self.command_for(address, inside, ["backend.pass_client=xclient", *FEW, *TIMEOUTS, *options]))
         self.expects_crashes = True
         self.wait_ready()
         self.wait_log("event=ready")
+
+    def command_for(self, address, inside, options):
+        return [postern.STAND, spelled(address), spelled(inside), *options]
 
 
 class House:
@@ -219,5 +221,5 @@ def _waits(pid):
         return False
 
 
-def _spelled(address):
+def spelled(address):
     return f"{address[0]}:{address[1]}"

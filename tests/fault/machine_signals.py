@@ -5,8 +5,7 @@ import signal
 import threading
 import time
 
-import net
-from machine_rig import BRISK_SECONDS, SETTLE_SECONDS, Gate, Violation, demand
+from machine_rig import BRISK_SECONDS, SETTLE_SECONDS, Gate, Violation, demand, net
 from outside import is_code, is_yes
 
 FATAL = ("KILL", "SEGV", "ABRT")

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: ISC
+"""The syslog daemon is stopped, dead, away, or another one all of a sudden: mail flows at its usual speed, and what got
+lost of the log is counted."""
+import os
+import re
+import shutil
+import socket
+import tempfile
+import threading
+import time
+
+from machine_rig import BRISK_SECONDS, Gate, House, Violation, demand, net, postern, spelled
+from outside import is_yes
+
+SESSIONS = 40  # more lines than a socket holds
+LINES = 2  # of each: event=message, event=session
+WAIT_SECONDS = 0.2  # LOG_WAIT_MS
+
+
+class Syslog:
+    """Reads, or does not."""
+
+    def __init__(self):
+        self.directory = tempfile.mkdtemp(prefix="postern-syslog-")
+        os.chmod(self.directory, 0o755)
+        self.path = f"{self.directory}/log"
+        self._lines, self._lock = [], threading.Lock()
+        self._reads = threading.Event()
+        self.begin()
+
+    def begin(self):
+        """A daemon that reads, at the old name."""
+        if os.path.exists(self.path):
+            os.unlink(self.path)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(self.path)
+        os.chmod(self.path, 0o666)
+        self._reads.set()
+        threading.Thread(target=self._read, args=(self._socket,), daemon=True).start()
+
+    def stop(self):
+        self._reads.clear()
+
+    def go_on(self):
+        self._reads.set()
+
+    def die(self):
+        """Its socket's file stays."""
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def vanish(self):
+        self.die()
+        os.unlink(self.path)
+
+    def restart(self):
+        old = self._socket
+        self.begin()
+        old.shutdown(socket.SHUT_RDWR)
+        old.close()
+
+    def remove(self):
+        self.die()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def text(self):
+        with self._lock:
+            return "\n".join(self._lines)
+
+    def _read(self, source):
+        while True:
+            self._reads.wait()
+            try:
+                octets = source.recv(65536)
+            except OSError:
+                return
+            if not octets:
+                return
+            with self._lock:
+                self._lines.append(octets.decode(errors="replace"))
+
+
+CONFIGURATION = """
+hostname = stand.example.org
+log_socket = {log}
+probe_interval = 0s
+{user}
+listener stand {{
+    address = "{listen}"
+    backend = inside
+    policy = permissive
+}}
+backend inside {{ server one {{ address = "{inside}" }} }}
+policy permissive {{ recipient {{ relay_domains = "*" }} }}
+"""
+
+
+class SyslogGate(Gate):
+    """Its log is what the daemon got."""
+
+    def __init__(self, address, inside, *options):
+        self.syslog = Syslog()
+        super().__init__(address, inside, *options)
+
+    def command_for(self, address, inside, options):
+        path = f"{self.syslog.directory}/postern.conf"
+        user = "user = nobody\ngroup = nogroup" if os.geteuid() == 0 else ""
+        with open(path, "w") as f:
+            f.write(CONFIGURATION.format(log=self.syslog.path, user=user, listen=spelled(address), inside=spelled(inside)))
+        overrides = [word for option in options for word in ("-o", option)]
+        return [postern.POSTERND, "-n", "-c", path, *overrides]
+
+    def log(self):
+        return self.syslog.text()
+
+
+FAULTS = {  # what happens to it, and what makes it well again
+    "stopped": (Syslog.stop, Syslog.go_on),
+    "dead": (Syslog.die, Syslog.begin),
+    "away": (Syslog.vanish, Syslog.begin),
+    "another": (Syslog.restart, None),
+    "another after a stop": (Syslog.stop, Syslog.restart),
+}
+
+
+def syslog(name):
+    """A house of its own: what is lost is counted over its whole life."""
+    house = House(gate=SyslogGate)
+    try:
+        _syslog(house, *FAULTS[name])
+        house.settle(lenient=True)
+        house.close()
+    finally:
+        house.gate.syslog.remove()
+
+
+def _syslog(house, harm, heal):
+    daemon = house.gate.syslog
+    harm(daemon)
+    took = [_timed_session(house) for _ in range(SESSIONS)]
+    slow = [seconds for seconds in took if seconds > WAIT_SECONDS]
+    demand(max(took) < BRISK_SECONDS, f"a session took {max(took):.1f} s without a log")
+    demand(len(slow) <= 4, f"{len(slow)} sessions waited for the log, not one for each process")
+    if heal:
+        heal(daemon)
+        _demand_counted(house)
+
+
+def _timed_session(house):
+    house.play()
+    began = time.monotonic()
+    answer, _ = house.converse(long=False)
+    demand(is_yes(answer), f"no mail without a log: {answer}")
+    return time.monotonic() - began
+
+
+def _demand_counted(house):
+    """Each line of each session came, or is among those that were reported as dropped."""
+    made = SESSIONS
+
+    def lines(event):
+        return len(re.findall(rf"event={event} ", house.gate.log()))
+
+    before = 4  # sessions of the house's beginning
+    for _ in range(20):
+        time.sleep(0.1)
+        _timed_session(house)
+        made += 1
+        dropped = sum(map(int, re.findall(r"event=log-drops lines=(\d+)", house.gate.log())))
+        try:
+            net.wait_until(lambda: lines("message") + lines("session") + dropped >= LINES * (made + before), 0.5, "")
+            return
+        except AssertionError:
+            continue
+    raise Violation(f"{LINES * (made + before)} lines were due, {lines('message') + lines('session')} came, {dropped} "
+                    f"were counted as dropped\n{house.gate.story()}")
