@@ -3,27 +3,25 @@
 lost of the log is counted."""
 import os
 import re
-import shutil
+import select
 import socket
-import tempfile
 import threading
 import time
 
-from machine_rig import BRISK_SECONDS, Gate, House, Violation, demand, net, postern, spelled
+from machine_rig import BRISK_SECONDS, Gate, House, Violation, demand, net
 from outside import is_yes
 
 SESSIONS = 40  # more lines than a socket holds
 LINES = 2  # of each: event=message, event=session
+STAY = ("listener.max_spare=4",)  # nobody leaves with lines in mind
 WAIT_SECONDS = 0.2  # LOG_WAIT_MS
 
 
 class Syslog:
     """Reads, or does not."""
 
-    def __init__(self):
-        self.directory = tempfile.mkdtemp(prefix="postern-syslog-")
-        os.chmod(self.directory, 0o755)
-        self.path = f"{self.directory}/log"
+    def __init__(self, path):
+        self.path = path
         self._lines, self._lock = [], threading.Lock()
         self._reads = threading.Event()
         self.begin()
@@ -54,14 +52,12 @@ class Syslog:
         os.unlink(self.path)
 
     def restart(self):
+        """What was sent to the old one is read: the kernel had taken it."""
         old = self._socket
         self.begin()
+        net.wait_until(lambda: not select.select([old], [], [], 0)[0], 5, "the old daemon does not read")
         old.shutdown(socket.SHUT_RDWR)
         old.close()
-
-    def remove(self):
-        self.die()
-        shutil.rmtree(self.directory, ignore_errors=True)
 
     def text(self):
         with self._lock:
@@ -80,35 +76,14 @@ class Syslog:
                 self._lines.append(octets.decode(errors="replace"))
 
 
-CONFIGURATION = """
-hostname = stand.example.org
-log_socket = {log}
-probe_interval = 0s
-{user}
-listener stand {{
-    address = "{listen}"
-    backend = inside
-    policy = permissive
-}}
-backend inside {{ server one {{ address = "{inside}" }} }}
-policy permissive {{ recipient {{ relay_domains = "*" }} }}
-"""
-
-
 class SyslogGate(Gate):
     """Its log is what the daemon got."""
 
-    def __init__(self, address, inside, *options):
-        self.syslog = Syslog()
-        super().__init__(address, inside, *options)
+    how = "-n"
 
-    def command_for(self, address, inside, options):
-        path = f"{self.syslog.directory}/postern.conf"
-        user = "user = nobody\ngroup = nogroup" if os.geteuid() == 0 else ""
-        with open(path, "w") as f:
-            f.write(CONFIGURATION.format(log=self.syslog.path, user=user, listen=spelled(address), inside=spelled(inside)))
-        overrides = [word for option in options for word in ("-o", option)]
-        return [postern.POSTERND, "-n", "-c", path, *overrides]
+    def command_for(self, inside, options):
+        self.syslog = Syslog(f"{self.directory}/log")
+        return super().command_for(inside, [f"log_socket={self.syslog.path}", *options, *STAY])
 
     def log(self):
         return self.syslog.text()
@@ -126,12 +101,9 @@ FAULTS = {  # what happens to it, and what makes it well again
 def syslog(name):
     """A house of its own: what is lost is counted over its whole life."""
     house = House(gate=SyslogGate)
-    try:
-        _syslog(house, *FAULTS[name])
-        house.settle(lenient=True)
-        house.close()
-    finally:
-        house.gate.syslog.remove()
+    _syslog(house, *FAULTS[name])
+    house.settle(lenient=True)
+    house.close()
 
 
 def _syslog(house, harm, heal):
