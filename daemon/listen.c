@@ -162,11 +162,12 @@ struct listen_loss listen_restore(const struct listen_set *set)
     return loss;
 }
 
-/* Copies of one socket are the same file. */
+/* Copies of one socket are the same file. What cannot be told apart is taken for the same: it would be shut down
+ * otherwise, and with it a port that goes on being served. */
 static bool is_same(int a, int b)
 {
     struct stat one, other;
-    return fstat(a, &one) == 0 && fstat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+    return fstat(a, &one) != 0 || fstat(b, &other) != 0 || (one.st_dev == other.st_dev && one.st_ino == other.st_ino);
 }
 
 static bool is_taken_over(int fd, const struct listen_sets *after)
