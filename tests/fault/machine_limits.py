@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: ISC
 """Limits that are reached: descriptors, memory, processes, room on a disk. Mail flows, or is put off with 4yz."""
 import os
-import re
 import resource
 import signal
 import subprocess
 import tempfile
 import time
 
+from machine_master import ask_reload
 from machine_rig import BRISK_SECONDS, Gate, SETTLE_SECONDS, House, Skip, demand, net, postern
 from outside import is_code, is_yes
 
@@ -64,17 +64,17 @@ def worker_descriptors(house, extra):
 def master_descriptors(house, extra):
     """A reload is refused or done; nothing is lost in between."""
     with Limited([house.master], "nofile", lambda pid: next_descriptor(pid) + extra):
-        _reload(house)
+        ask_reload(house, "done|refused", "at a limit")
         house.pass_clean()
-    _reload(house, "done")
+    ask_reload(house, "done", "after it")
     house.settle()
 
 
 def master_memory(house, extra):
     with Limited([house.master], "as", lambda pid: _memory(pid) + extra):
-        _reload(house)
+        ask_reload(house, "done|refused", "at a limit")
         house.pass_clean()
-    _reload(house, "done")
+    ask_reload(house, "done", "after it")
     house.settle()
 
 
@@ -90,16 +90,6 @@ def worker_memory(house, extra):
 def _memory(pid):
     with open(f"/proc/{pid}/statm") as f:
         return int(f.read().split()[0]) * resource.getpagesize()
-
-
-def _reload(house, wanted="done|refused"):
-    """Until it is over; how it ended."""
-    before = len(house.gate.log())
-    os.kill(house.master, signal.SIGHUP)
-
-    def over():
-        return re.search(rf"event=reload state=({wanted}) ", house.gate.log()[before:])
-    return net.wait_until(over, SETTLE_SECONDS, f"a reload does not end: {wanted}", house.gate.story).group(1)
 
 
 # -- processes

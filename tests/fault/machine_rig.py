@@ -120,7 +120,10 @@ class House:
 
     def connect(self):
         self._connections += 1
-        return Outside(self.witness, self.gate.address, self._connections)
+        try:
+            return Outside(self.witness, self.gate.address, self._connections)
+        except OSError as fault:
+            raise Violation(f"nobody can connect: {fault}\n{self.story()}") from None
 
     def converse(self, long=True):
         """A whole session: one message step by step, a long one pipelined. It goes on after refusals, and ends where the

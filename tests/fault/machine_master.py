@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: ISC
+"""System calls of the master that fail, while it reloads, makes workers, buries them and is asked."""
+import os
+import re
+import signal
+
+from machine_rig import SETTLE_SECONDS, Violation, demand, net
+from outside import is_code
+from strace import Injection
+
+K_MAX = 400
+FORK = "?clone,?clone3,?fork,?vfork"
+
+# Of a reload, each in turn.
+RELOAD = {
+    "?open,openat": ("EIO", "ENFILE", "EMFILE"),
+    "memfd_create": ("EMFILE", "ENOMEM"),
+    "mmap": ("ENOMEM",),
+    "brk": ("ENOMEM",),
+    "pipe2": ("EMFILE", "ENFILE"),
+    "fcntl": ("EMFILE", "EBADF"),
+    "?fstat,?newfstatat": ("EIO",),
+    "read": ("EIO", "EINTR"),
+    "?poll,?ppoll": ("EINTR", "ENOMEM"),
+    "wait4": ("EINTR", "ECHILD"),
+    "socket": ("EMFILE",),
+    FORK: ("EAGAIN", "ENOMEM"),
+    "rt_sigprocmask": ("EINVAL",),
+}
+
+
+def reload(house, calls, error):
+    """Done or refused, and the log says which; the next one, with nothing in its way, is done."""
+    for k in range(1, K_MAX):
+        hit = _reload_once(house, calls, error, k)
+        if not hit:
+            return
+    raise Violation(f"a reload calls {calls} more than {K_MAX} times")
+
+
+def _reload_once(house, calls, error, k):
+    house.play()
+    with Injection(lambda: [house.master], calls, error, str(k)) as injection:
+        ask_reload(house, "done|refused", f"{calls} {k}")
+        house.converse(long=False)
+        hits = injection.hits()
+    ask_reload(house, "done", f"after {calls} {k}")
+    try:
+        house.settle()
+    except Violation as fault:
+        raise Violation(f"{calls} {k}: {fault}\n" + "\n".join(hits[:5])) from None
+    return hits
+
+
+def ask_reload(house, wanted, where):
+    before = len(house.gate.log())
+    os.kill(house.master, signal.SIGHUP)
+
+    def over():
+        return re.search(rf"event=reload state=({wanted}) ", house.gate.log()[before:])
+    try:
+        return net.wait_until(over, SETTLE_SECONDS, f"{where}: a reload is not {wanted}", house.gate.story).group(1)
+    except AssertionError as fault:
+        raise Violation(str(fault)) from None
+
+
+def no_forks(house, error):
+    """While no process can be made a crowd is served by whom there is, and told 421 where that is not enough; then the
+    pool grows."""
+    house.play()
+    with Injection(lambda: [house.master], FORK, error, "1+") as injection:
+        crowd = [house.connect() for _ in range(3)]
+        demand(is_code(crowd[0].reply(), b"220"), "the first of a crowd is not greeted")
+        house.gate.wait_log("event=fork-failed")
+        demand(injection.hits(), "nobody tried to make a worker")
+    for outside in crowd[1:]:
+        demand(outside.reply() is not None, "somebody in the crowd waits in vain")
+    for outside in crowd:
+        outside.close()
+    house.settle(lenient=True)
+
+
+def no_burial(house, error):
+    """A worker's death is noticed late, if wait fails; but it is."""
+    house.play()
+    outside = house.connect()
+    pid = house.worker_of(outside)
+    with Injection(lambda: [house.master], "wait4", error, "1..3"):
+        os.kill(pid, signal.SIGKILL)
+        outside.reply()
+        house.gate.wait_log(rf"event=worker-crashed .*pid={pid} ")
+    outside.close()
+    house.settle(lenient=True)
