@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: ISC
+"""The cells of the machine's faults, and who runs them: side by side, each thread with a posternd of its own.
+
+    threads = machine.start(machine.cells(), "build/plain", results)
+
+A Result is as in cases.py, and may say why its cell was skipped: a facility that this machine lacks.
+"""
+import queue
+import threading
+import time
+
+import machine_calls as calls
+import machine_limits as limits
+import machine_log as log
+import machine_master as master
+import machine_rig as rig
+import machine_signals as signals
+
+WIDTH = 6
+
+
+class Cell:
+    """play(house), or play() where it has a house of its own."""
+
+    def __init__(self, name, play, own=False, plain=False):
+        self.name, self.play, self.own, self.plain = name, play, own, plain
+
+    @property
+    def group(self):
+        return self.name.split(":")[0]
+
+
+class Result:
+    events, began = (), 0  # the violation's words tell the story
+
+    def __init__(self, cell, violations, seconds, skipped=None):
+        self.cell, self.violations, self.seconds, self.skipped = cell, violations, seconds, skipped
+
+
+def _bind(function, *arguments):
+    return lambda *house: function(*house, *arguments)
+
+
+def _fresh(function, *arguments):
+    """In a house of its own, which takes longer to recover than the next cell should have to wait."""
+    def play():
+        house = rig.House()
+        function(house, *arguments)
+        house.close()
+    return play
+
+
+# -- the cells
+
+def _call_cells(rows, how, words):
+    return [Cell(f"calls: {call} fails with {error}, {words}", _bind(how, call, error))
+            for call, errors in rows.items() for error in errors]
+
+
+def _master_cells(rows):
+    return [Cell(f"master: {call.split(',')[0].lstrip('?')} fails with {error} in a reload, each in turn",
+                 _bind(master.reload, call, error)) for call, errors in rows.items() for error in errors]
+
+
+def _fork_cells(errors):
+    return [*(Cell(f"master: no fork, {e}", _bind(master.no_forks, e)) for e in errors),
+            Cell("master: wait fails", _bind(master.no_burial, "EINTR"))]
+
+
+def _limit_cells():
+    rows = [("workers' descriptors", limits.worker_descriptors, limits.EXTRAS, False),
+            ("the master's descriptors", limits.master_descriptors, limits.EXTRAS, False),
+            ("workers' memory", limits.worker_memory, limits.MEMORY_EXTRAS, True),
+            ("the master's memory", limits.master_memory, limits.MEMORY_EXTRAS, True)]
+    return [*(Cell(f"limits: {what}, {extra} left", _bind(function, extra), plain=plain)
+              for what, function, extras, plain in rows for extra in extras),
+            Cell("limits: processes", limits.no_more_processes), Cell("limits: one is killed for memory", limits.out_of_memory),
+            Cell("limits: disk full", limits.disk_full, own=True),
+            Cell("limits: disk full at the start", limits.disk_full_at_start, own=True)]
+
+
+def _log_cells(names):
+    return [Cell(f"syslog: {name}", _bind(log.syslog, name), own=True) for name in names]
+
+
+def _signal_cells(steps, fatal):
+    def cells(who, function, name, some, fresh=False):
+        make = _fresh if fresh else _bind
+        return [Cell(f"signals: {name} for {who}, {step}", make(function, step, name), own=fresh,
+                     plain=name == "SEGV") for step in some]
+
+    return [*(cell for name in fatal for cell in cells("the worker", signals.worker_dies, name, steps)),
+            *cells("a worker", signals.worker_stops, "STOP", steps),
+            *(cell for name in fatal for cell in cells("the housekeeper", signals.housekeeper_dies, name, steps, True)),
+            *cells("the housekeeper", signals.housekeeper_stops, "STOP", steps),
+            *cells("the master", signals.master_stops, "STOP", steps),
+            *(cell for name in fatal for cell in cells("the master", signals.master_dies, name, steps, True))]
+
+
+def cells():
+    return [*_call_cells(calls.CALLS, calls.each_once, "each in turn"),
+            *_call_cells(calls.CALLS, calls.from_then_on, "from one on"),
+            *_master_cells(master.RELOAD), *_fork_cells(("EAGAIN", "ENOMEM")), *_limit_cells(),
+            *_log_cells(log.FAULTS), *_signal_cells(signals.STEPS, signals.FATAL)]
+
+
+SHORT_CALLS = {"accept4": ("EMFILE", "ECONNABORTED"), "connect": ("EADDRNOTAVAIL",), "poll": ("EINTR",),
+               "recvfrom": ("EINTR",), "sendmsg": ("EINTR",), "socket": ("EMFILE",), "write": ("ENOSPC",)}
+SHORT_RELOAD = {"mmap": ("ENOMEM",), "pipe2": ("EMFILE",), master.FORK: ("EAGAIN",)}
+SHORT_STEPS = ("connected", "half", "EHLO 2", "dot", signals.AFTER)
+
+
+def short_cells():
+    """What waits for no time-out."""
+    return [*_call_cells(SHORT_CALLS, calls.each_once, "each in turn"), *_master_cells(SHORT_RELOAD),
+            *_fork_cells(("EAGAIN",)), *(cell for cell in _limit_cells() if "workers' descriptors, 0" not in cell.name),
+            *_log_cells(("stopped", "away")), *_signal_cells(SHORT_STEPS, ("KILL",))]
+
+
+# -- running them
+
+def start(some, build, results):
+    """Threads that append to `results`; join them."""
+    rig.use_build(build)
+    waiting, lock = queue.SimpleQueue(), threading.Lock()
+    for cell in sorted(some, key=lambda cell: cell.own):
+        waiting.put(cell)
+
+    def add(result):
+        with lock:
+            results.append(result)
+
+    threads = [threading.Thread(target=_work, args=(waiting, add), daemon=True) for _ in range(min(WIDTH, len(some)))]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def _work(waiting, add):
+    """Cells until there are none, in a house that is built anew after a violation; how it ends is a cell, too."""
+    house = None
+    while True:
+        try:
+            cell = waiting.get_nowait()
+        except queue.Empty:
+            break
+        if cell.plain and rig.postern.SANITIZED:
+            add(Result(cell, [], 0, "not with sanitizers, which want the address space and handle SEGV"))
+            continue
+        began = time.monotonic()
+        try:
+            if not cell.own and house is None:
+                house = rig.House()
+            cell.play(*([] if cell.own else [house]))
+            add(Result(cell, [], time.monotonic() - began))
+        except rig.Skip as why:
+            add(Result(cell, [], time.monotonic() - began, str(why)))
+        except Exception as fault:  # of the tester's as well: never taken for a pass
+            add(Result(cell, [f"{type(fault).__name__}: {fault}"], time.monotonic() - began))
+            house = _leave(house) if not cell.own else house
+    if house:
+        began = time.monotonic()
+        fault = _close(house)
+        add(Result(Cell("machine: a gate ends in order", None), [fault] if fault else [], time.monotonic() - began))
+
+
+def _leave(house):
+    """After a violation nothing is expected of it."""
+    if house:
+        _close(house)
+
+
+def _close(house):
+    try:
+        house.close()
+    except Exception as fault:
+        return f"{type(fault).__name__}: {fault}"
+    return None
+
