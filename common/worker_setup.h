@@ -13,6 +13,12 @@ struct scoreboard;
 
 enum { WORKER_LISTENERS_MAX = 16 };
 
+/* What the master says on a lifeline, an octet each; one worker takes it, but all who wait are woken. */
+enum lifeline {
+    LIFELINE_LEAVE = 0, /* whoever takes it leaves */
+    LIFELINE_LOOK = 1   /* look for a client: whoever was woken for one may have died of it */
+};
+
 struct worker_setup {
     const void *service;      /* the listener's part that is the workers' business (struct service) */
     struct scoreboard *board; /* not entered yet */
@@ -22,7 +28,7 @@ struct worker_setup {
     int min_spare;        /* fewer idle ones than this: wake the master */
     const int *listeners; /* descriptors, non-blocking */
     int listener_count;   /* at most WORKER_LISTENERS_MAX */
-    int lifeline;         /* read end: a byte is one leave ticket, EOF means all leave */
+    int lifeline;         /* read end: octets of enum lifeline; EOF means all leave */
     int wake;             /* write one octet, non-blocking: the master should look at this pool now; full is as good */
     uint32_t generation;
 };

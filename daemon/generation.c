@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/must.h"
+#include "common/worker_setup.h"
 
 #include "daemon/plan.h"
 #include "daemon/spawn.h"
@@ -219,11 +220,15 @@ static void spawn_some(struct generation *generation, int index, struct house *h
 
 /* Tickets that nobody took are worth nothing any more: spares are short now, or they were counted anew. The reading end
  * is the master's own open file (spawn.c): it stays non-blocking, whatever workers do to theirs. */
-static void take_back_tickets(const struct crew *crew)
+static void take_back_tickets(struct crew *crew)
 {
-    char tickets[TICKETS_READ];
-    while (read(crew->lifeline_read, tickets, sizeof(tickets)) == (ssize_t)sizeof(tickets))
-        ;
+    char said[TICKETS_READ];
+    ssize_t size;
+    do {
+        size = read(crew->lifeline_read, said, sizeof(said));
+        if (size > 0 && memchr(said, LIFELINE_LOOK, (size_t)size) != NULL)
+            crew->is_to_look = true;
+    } while (size == (ssize_t)sizeof(said));
 }
 
 /* Wakes all who wait; each takes one octet, and who finds none waits on. */
@@ -232,6 +237,14 @@ static void write_tickets(const struct crew *crew, int count)
     static const char tickets[TICKETS_MAX];
     if (count > 0 && write(crew->lifeline_write, tickets, (size_t)(count < TICKETS_MAX ? count : TICKETS_MAX)) < 0)
         return; /* full: thousands of tickets are enough */
+}
+
+/* A connection wakes one worker only. When that one ends before it has accepted, nobody else would ever hear of it. */
+static void say_look(struct crew *crew)
+{
+    static const char look = LIFELINE_LOOK;
+    if (crew->is_to_look && write(crew->lifeline_write, &look, 1) == 1)
+        crew->is_to_look = false;
 }
 
 static struct pool_view view_of(const struct crew *crew, const struct house *house, int64_t now_ms)
@@ -267,6 +280,7 @@ static void look_at(struct generation *generation, int index, struct house *hous
         take_back_tickets(crew);
     spawn_some(generation, index, house, step.spawn);
     write_tickets(crew, step.leave);
+    say_look(crew);
     if (step.full)
         say_when_full(crew, now_ms);
     crew->look_ms = step.look_ms;

@@ -2,10 +2,10 @@
  *
  * generation - the workers that were forked from one configuration: a crew for each listener.
  *
- * A crew's lifeline is a pipe. A byte in it is one leave ticket, taken by whichever of its workers waits idle; closing
- * the writing end tells them all to leave. One for each crew, not for the whole generation: a ticket must not be taken
- * by another listener's worker. A crew's slots are a range of the scoreboard that no other generation uses as long as
- * this one may fork.
+ * A crew's lifeline is a pipe. A byte in it is one leave ticket, taken by whichever of its workers waits idle, or the
+ * wish that they look for a client; closing the writing end tells them all to leave. One for each crew, not for the
+ * whole generation: a ticket must not be taken by another listener's worker. A crew's slots are a range of the
+ * scoreboard that no other generation uses as long as this one may fork.
  */
 #ifndef POSTERN_DAEMON_GENERATION_H
 #define POSTERN_DAEMON_GENERATION_H
@@ -30,6 +30,7 @@ struct crew {
     int first_slot; /* its slots are [first_slot, first_slot + max_workers) */
     int lifeline_read, lifeline_write;
     struct pool_pace pace;
+    bool is_to_look; /* a worker died: a connection may wait that had woken it alone */
     int64_t look_ms;
     int64_t full_quiet_until_ms; /* that it is full is not said again before */
     int lost;                    /* listeners that were shut down for good; that was said */

@@ -69,9 +69,9 @@ static enum io lifeline_woken(struct wait_guest *guest, short revents)
 
 static void look_at_lifeline(const struct worker *w)
 {
-    char ticket;
-    ssize_t got = read(w->setup->lifeline, &ticket, 1);
-    if (got == 1)
+    char said;
+    ssize_t got = read(w->setup->lifeline, &said, 1);
+    if (got == 1 && said == LIFELINE_LEAVE)
         leave(w, WORKER_RETIRED);
     if (got == 0)
         leave(w, WORKER_ORPHANED);
