@@ -358,6 +358,14 @@ static void report_drops(void)
         state.dropped = 0;
 }
 
+void log_report_drops(void)
+{
+    if (state.dropped > 0)
+        begin_anew_after_fork();
+    if (state.dropped > 0)
+        report_drops();
+}
+
 /* Errno is kept: a line is often written between a failure and its %m. */
 static void write_or_drop(enum level level, struct slice line)
 {

@@ -43,6 +43,8 @@ void log_set_level(enum level most); /* lines beyond it are not written */
  * scoreboard sets it, whose word it is; it must stay mapped. */
 void log_follow(const _Atomic uint32_t *ordered);
 bool log_wants(enum level level);
+/* Where a process ends: there is no next line that could say what was lost. */
+void log_report_drops(void);
 bool log_is_heard(void); /* no line of this process was lost since the last that got through */
 void log_line(enum level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -454,5 +454,6 @@ int master_run(const struct master_setup *setup)
         complain(&m, why);
     }
     clean_up(&m);
+    log_report_drops();
     return started ? EXIT_SUCCESS : EXIT_FAILURE;
 }

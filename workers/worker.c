@@ -42,6 +42,7 @@ static _Noreturn void leave(const struct worker *w, enum worker_exit status)
 {
     if (w->entered)
         scoreboard_set_tag(w->setup->board, w->setup->slot, TAG_NONE);
+    log_report_drops();
     exit((int)status);
 }
 

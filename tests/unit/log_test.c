@@ -164,6 +164,21 @@ static void a_stopped_reader_costs_one_wait(void **state)
     assert_int_equal(recv(s->fd, line, sizeof(line), MSG_DONTWAIT), -1);
 }
 
+static void who_ends_reports_its_drops(void **state)
+{
+    struct server *s = *state;
+    char line[LINE_SIZE];
+    server_close(s);
+    log_line(LEVEL_INFO, "lost");
+    log_report_drops(); /* in vain */
+    server_open(s);
+    log_report_drops();
+    receive(s->fd, line);
+    assert_non_null(strstr(line, "event=log-drops lines=1"));
+    log_report_drops();
+    assert_int_equal(recv(s->fd, line, sizeof(line), MSG_DONTWAIT), -1);
+}
+
 static void a_new_reader_under_the_old_name_is_found(void **state)
 {
     struct server *s = *state;
@@ -407,6 +422,7 @@ int main(void)
         WITH_SERVER(controls_in_a_line_forge_nothing),
         WITH_SERVER(a_line_too_long_is_cut),
         WITH_SERVER(a_stopped_reader_costs_one_wait),
+        WITH_SERVER(who_ends_reports_its_drops),
         WITH_SERVER(a_new_reader_under_the_old_name_is_found),
         WITH_SERVER(a_child_uses_its_own_socket),
         WITH_SERVER(a_child_reports_no_drops_of_its_parent),

@@ -101,5 +101,6 @@ _Noreturn void housekeeper_main(const struct housekeeper_setup *setup)
     while (turn(&h))
         continue;
     survey_close(&h.survey);
+    log_report_drops();
     exit((int)WORKER_ORPHANED);
 }
