@@ -14,7 +14,7 @@ BUILD := build/$(if $(filter 1,$(SANITIZE)),sanitize,plain)
 # What Debian 12 must have. `all` needs the first line only.
 BUILD_PACKAGES := gcc libc6-dev pkg-config libconfuse-dev libssl-dev libjansson-dev
 TEST_PACKAGES := libcmocka-dev python3 python3-pytest postfix openssl mandoc git gdb systemd swaks libnet-ssleay-perl \
-                 haproxy sasl2-bin libsasl2-modules ca-certificates
+                 strace haproxy sasl2-bin libsasl2-modules ca-certificates
 
 # Inside servers for the tests, which exclude each other and Postfix: unpacked below build/servers, with what they need
 # that is not installed.
@@ -81,7 +81,7 @@ help:
 	@echo 'make tests      build the unit tests, the talk runner and the tools of the bench only'
 	@echo 'make sink       build the sink only: $(BUILD)/sink'
 	@echo 'make arch       layers, sizes, banned functions, symbols of the master, the map of files in README'
-	@echo 'make fault      faults of the protocol at every step, on both sides, judged by three logs; and the proof of that judge'
+	@echo 'make fault      faults of protocol and machine at every step, judged by three logs; and the proof of that judge'
 	@echo 'make memory     what a worker costs, idle and after TLS, beside a child that does nothing'
 	@echo 'make bench      rates, times and CPU beside other fronts, medians of REPEAT=5; LOADS= FRONTS= LOG=none'
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX); configuration to $$(DESTDIR)/etc/postern; the user postern'

@@ -236,6 +236,7 @@ def disk_full():
     os.kill(house.master, signal.SIGHUP)
     house.pass_quiet()
     house.gate.empty()
+    os.kill(house.master, signal.SIGHUP)  # something for the master to say
     for _ in range(3):
         house.pass_quiet()
     house.gate.wait_log("event=log-drops lines=")
