@@ -20,8 +20,8 @@ WIDTH = 6
 
 
 class Cell:
-    """play(house), or play() where it has a house of its own. `plain`: not with sanitizers, which end a process that gets
-    no memory, and handle SEGV themselves."""
+    """play(house), or play() where it has a house of its own. `plain`: not with sanitizers, which end a process that
+    gets no memory, and handle SEGV themselves."""
 
     def __init__(self, name, play, own=False, plain=False):
         self.name, self.play, self.own, self.plain = name, play, own, plain
@@ -60,7 +60,8 @@ def _call_cells(rows, how, words, *more):
 
 def _master_cells(rows):
     return [Cell(f"master: {call.split(',')[0].lstrip('?')} fails with {error} in a reload, each in turn",
-                 _bind(master.reload, call, error), plain=call in ("brk", "mmap")) for call, errors in rows.items() for error in errors]
+                 _bind(master.reload, call, error), plain=call in ("brk", "mmap"))
+            for call, errors in rows.items() for error in errors]
 
 
 def _fork_cells(errors):
@@ -75,7 +76,9 @@ def _limit_cells():
             ("the master's memory", limits.master_memory, limits.MEMORY_EXTRAS, True)]
     return [*(Cell(f"limits: {what}, {extra} left", _bind(function, extra), plain=plain)
               for what, function, extras, plain in rows for extra in extras),
-            Cell("limits: processes", limits.no_more_processes), Cell("limits: one is killed for memory", limits.out_of_memory),
+            Cell("limits: one worker's descriptors", limits.one_worker_without),
+            Cell("limits: processes", limits.no_more_processes),
+            Cell("limits: one is killed for memory", _fresh(limits.out_of_memory), own=True),
             Cell("limits: disk full", limits.disk_full, own=True),
             Cell("limits: disk full at the start", limits.disk_full_at_start, own=True)]
 
@@ -100,7 +103,7 @@ def _signal_cells(steps, fatal):
 
 def cells():
     return [*_call_cells(calls.CALLS, calls.each_once, "each in turn"),
-            *_call_cells(calls.CALLS, calls.from_then_on, "from one on"),
+            *_call_cells(calls.LASTING, calls.from_then_on, "from one on"),
             *_master_cells(master.RELOAD), *_fork_cells(("EAGAIN", "ENOMEM")), *_limit_cells(),
             *_log_cells(log.FAULTS), *_signal_cells(signals.STEPS, signals.FATAL)]
 

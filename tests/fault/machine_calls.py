@@ -15,7 +15,6 @@ CALLS = {
     "getsockname": ("ENOBUFS",),
     "getsockopt": ("ENOMEM", "ENOBUFS"),
     "poll": ("EINTR", "ENOMEM"),
-    "read": ("EINTR", "EIO"),
     "recvfrom": ("ENOMEM", "EINTR", "EIO", "ECONNRESET"),
     "sendmsg": ("ENOBUFS", "EINTR", "EPIPE", "ENOMEM", "EIO", "ECONNRESET"),
     "setsockopt": ("ENOMEM",),
@@ -24,8 +23,11 @@ CALLS = {
 }
 
 
+# What may last. The others the kernel says once, or as often as something happens.
+LASTING = {call: [error for error in errors if error not in ("EINTR", "ECONNABORTED")]
+           for call, errors in CALLS.items()}
 # Nobody outside notices: what failed is tried again, or was of no account.
-UNNOTICED = ("accept4", "epoll_wait", "getsockname", "read", "setsockopt", "write")
+UNNOTICED = ("accept4", "epoll_wait", "getsockname", "setsockopt", "write")
 # Of the inside leg alone, whatever strace shows.
 INSIDE = ("connect", "getsockopt", "setsockopt", "socket")
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Limits that are reached: descriptors, memory, processes, room on a disk. Mail flows, or is put off with 4yz."""
+import contextlib
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -59,6 +61,26 @@ def worker_descriptors(house, extra):
         answers = house.converse()
         demand(extra < 2 or all(map(is_yes, answers)), f"two descriptors are enough for a session: {answers}")
     house.settle(lenient=True)
+
+
+def one_worker_without(house):
+    """It was woken for the client, cannot accept it, and leaves: the other one has to hear of it."""
+    house.play()
+    workers = house.idle_workers()
+    demand(len(workers) > 1, f"one worker alone: {workers}")
+    before = len(house.gate.log())
+    with contextlib.ExitStack() as limits:
+        held = {pid: limits.enter_context(Limited([pid], "nofile", next_descriptor)) for pid in workers}
+        outside = house.connect()
+
+        def failed():
+            return re.search(r"\[(\d+)\]: event=accept-failed", house.gate.log()[before:])
+        short = int(net.wait_until(failed, SETTLE_SECONDS, "nobody fails", house.gate.story).group(1))
+        for pid in set(workers) - {short}:
+            held[pid].__exit__()
+        demand(outside.greet(), "the client is left in the queue")
+    outside.quit()
+    house.settle()
 
 
 def master_descriptors(house, extra):

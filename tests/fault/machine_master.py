@@ -67,6 +67,8 @@ def ask_reload(house, wanted, where):
 def no_forks(house, error):
     """While no process can be made a crowd is served by whom there is, and told 421 where that is not enough; then the
     pool grows."""
+    net.wait_until(lambda: len(house.idle_workers()) <= 2, SETTLE_SECONDS, "who is too many does not leave",
+                   house.gate.story)
     house.play()
     with Injection(lambda: [house.master], FORK, error, "1+") as injection:
         crowd = [house.connect() for _ in range(3)]

@@ -144,8 +144,8 @@ class House:
             raise Violation(f"nobody can connect: {fault}\n{self.story()}") from None
 
     def converse(self, long=True):
-        """A whole session: one message step by step, a long one pipelined. It goes on after refusals, and ends where the
-        connection does. The answers to both dots."""
+        """A whole session: one message step by step, a long one pipelined. It goes on after refusals, and ends where
+        the connection does. The answers to both dots."""
         outside = self.connect()
         if not outside.greet():
             outside.drain()

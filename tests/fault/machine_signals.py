@@ -162,8 +162,8 @@ def master_stops(house, step, _name):
 
 
 def master_dies(house, step, name):
-    """The session is brought to its end, who waited leaves, and a new master has the port at once. The house is done for
-    afterwards."""
+    """The session is brought to its end, who waited leaves, and a new master has the port at once: the house's from
+    then on."""
     news = []
 
     def kill(_worker):

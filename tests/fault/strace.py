@@ -13,11 +13,11 @@ TRIES = 5
 
 
 class Injection:
-    """While it holds, of each process that find() names the calls named fail with `error`: the one that is `when` says, by
-    strace's own counting ("3" the third, "3+" from the third on)."""
+    """While it holds, of each process that find() names the calls named fail with `error`: which of them `when` says,
+    by strace's own counting ("3" the third, "3+" from the third on)."""
 
-    def __init__(self, find, calls, error, when, follow=False):
-        self.find, self.follow = find, follow
+    def __init__(self, find, calls, error, when):
+        self.find = find
         self.expression = f"{calls}:error={error}:when={when}"
         self.calls = calls
         self._log = tempfile.NamedTemporaryFile(prefix="postern-strace-")
@@ -33,8 +33,8 @@ class Injection:
 
     def _attach(self, pids):
         """None, or what strace complains of."""
-        command = ["strace", "-yy", *(["-f"] if self.follow else []), "-o", self._log.name, "-e", f"trace={self.calls}", "-e",
-                   f"inject={self.expression}", "-p", ",".join(map(str, pids))]
+        command = ["strace", "-yy", "-o", self._log.name, "-e", f"trace={self.calls}", "-e", f"inject={self.expression}",
+                   "-p", ",".join(map(str, pids))]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         said = [self._process.stderr.readline() for _ in pids]
         if all("attached" in line for line in said):
