@@ -5,6 +5,7 @@
 #include "common/exit_status.h"
 #include "common/log.h"
 #include "common/must.h"
+#include "common/phase.h"
 
 #include "daemon/reap.h"
 #include "daemon/spawn.h"
@@ -63,12 +64,14 @@ static void print_status(struct record *r, int status)
     }
 }
 
-/* Rumour: what the worker's own page says, in range as slot_read leaves it and escaped as any value. */
+/* Rumour: what the worker's own page says, in range as slot_read leaves it and escaped as any value. The phase names
+ * the one doubt that SMTP has (RFC 1047): in `commit` inside may have the message. */
 static void print_session(struct record *r, const struct slot_facts *facts)
 {
     if (facts->state != SLOT_BUSY)
         return;
     record_string(r, "session", facts->session_id);
+    record_string(r, "phase", phase_name((enum phase)facts->phase));
     if (facts->client.family == 0)
         return;
     char client[IPADDR_TEXT_MAX];
