@@ -27,6 +27,7 @@ SETTLE_SECONDS = 10
 LONG = (b"x" * 70,) * 2000  # more than any buffer holds
 BRISK_SECONDS = 2  # for what waits for nothing; a machine under load may be slow
 LIMITS = Limits()
+ENDED = ("worker-crashed", "worker-cut")
 IDLE_CALL = {"x86_64": "232", "aarch64": "22"}.get(os.uname().machine)  # epoll_wait, epoll_pwait
 
 
@@ -254,7 +255,7 @@ def _is_doubt_said(fault):
 def _unsaid_doubts(events):
     """Messages that inside has and the client does not know of, of which no line of the log speaks."""
     case = Case(events, LIMITS, (), True)
-    crashed = any(line.event == "worker-crashed" and line.session for line in case.log)
+    crashed = any(line.event in ENDED and line.fields.get("phase") == "commit" for line in case.log)
     for view in case.outside:
         for mail in view.transactions:
             has = any(is_committed(m) and m.ended_at for _, m in case.messages_of(mail.mark))

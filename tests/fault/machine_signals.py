@@ -6,7 +6,7 @@ import threading
 import time
 
 from machine_rig import BRISK_SECONDS, SETTLE_SECONDS, Gate, Violation, demand, net
-from outside import is_code, is_yes
+from outside import is_yes
 
 FATAL = ("KILL", "SEGV", "ABRT")
 # Where the outside calls: before it says the next thing. Where inside does: before it answers.

@@ -33,8 +33,8 @@ class Injection:
 
     def _attach(self, pids):
         """None, or what strace complains of."""
-        command = ["strace", "-yy", "-o", self._log.name, "-e", f"trace={self.calls}", "-e", f"inject={self.expression}",
-                   "-p", ",".join(map(str, pids))]
+        command = ["strace", "-yy", "-o", self._log.name, "-e", f"trace={self.calls}",
+                   "-e", f"inject={self.expression}", "-p", ",".join(map(str, pids))]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         said = [self._process.stderr.readline() for _ in pids]
         if all("attached" in line for line in said):
