@@ -297,7 +297,7 @@ static void a_crash_is_logged_once_and_replaced(void **state)
     const char *logged = rig_line(rig, "event=worker-crashed");
     snprintf(expected, sizeof(expected),
              "event=worker-crashed listener=mx pid=%d slot=%d signal=SEGV number=11 session=\"s?\\\"x=\" "
-             "client=192.0.2.77\n",
+             "phase=greeting client=192.0.2.77\n",
              client.pid, client.slot);
     assert_memory_equal(strstr(logged, "event="), expected, strlen(expected));
     assert_true(rig_has_workers(rig, 2, 4));
