@@ -16,7 +16,7 @@ from judge import Case, Limits, judge
 from laws_log import UNHEARD, lines_of
 from laws_outside import is_committed
 from outside import Outside, is_code, is_yes
-from witness import POSTERN, Witness
+from witness import OUTSIDE, POSTERN, Witness
 
 # So short that a wait that ends by time ends soon; no wait of a healthy session is near them.
 TIMEOUTS = ("listener.command_timeout=4s", "listener.data_timeout=4s", "listener.message_timeout=8s",
@@ -203,6 +203,8 @@ class House:
         """The three witnesses of this case, once its sessions are over. `lenient`: a process ended by force, or lost
         its client's connection or its log; then sessions may end without a word."""
         self._wait_quiet()
+        if not lenient:
+            self._wait_logged()
         self._take_log()
         events = self.witness.events()
         faults = [f for f in judge(events, LIMITS, must_pass, lenient) if not _is_doubt_said(f)]
@@ -215,6 +217,14 @@ class House:
             self.idle_workers()
         except AssertionError as fault:
             raise Violation(str(fault)) from None
+
+    def _wait_logged(self):
+        """A datagram takes its time. What never comes the judge will miss."""
+        ports = [e.words for e in self.witness.events() if e.side == OUTSIDE and e.kind == "opened"]
+        try:
+            net.wait_until(lambda: all(f" port={port} " in self.gate.log() for port in ports), 1, "")
+        except AssertionError:
+            pass
 
     def _take_log(self):
         lines = self.gate.log().encode().splitlines()
