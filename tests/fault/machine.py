@@ -15,6 +15,7 @@ import machine_log as log
 import machine_master as master
 import machine_rig as rig
 import machine_signals as signals
+import machine_tls as tls
 
 WIDTH = 6
 
@@ -64,6 +65,12 @@ def _master_cells(rows):
             for call, errors in rows.items() for error in errors]
 
 
+def _tls_cells(rows, words, *more):
+    return [*(Cell(f"TLS: {call} fails with {error}, {words}", _bind(tls.fails, call, error, *more), own=True)
+              for call, errors in rows.items() for error in errors),
+            Cell("TLS: no random numbers", tls.no_random, own=True)]
+
+
 def _fork_cells(errors):
     return [*(Cell(f"master: no fork, {e}", _bind(master.no_forks, e)) for e in errors),
             Cell("master: wait fails", _bind(master.no_burial, "EINTR"))]
@@ -104,12 +111,13 @@ def _signal_cells(steps, fatal):
 def cells():
     return [*_call_cells(calls.CALLS, calls.each_once, "each in turn"),
             *_call_cells(calls.LASTING, calls.from_then_on, "from one on"),
-            *_master_cells(master.RELOAD), *_fork_cells(("EAGAIN", "ENOMEM")), *_limit_cells(),
-            *_log_cells(log.FAULTS), *_signal_cells(signals.STEPS, signals.FATAL)]
+            *_tls_cells(tls.CALLS, "each in turn"), *_master_cells(master.RELOAD),
+            *_fork_cells(("EAGAIN", "ENOMEM")), *_limit_cells(), *_log_cells(log.FAULTS), *_signal_cells(signals.STEPS, signals.FATAL)]
 
 
 SHORT_CALLS = {"accept4": ("EMFILE", "ECONNABORTED"), "connect": ("EADDRNOTAVAIL",), "poll": ("EINTR", "ENOMEM"),
                "recvfrom": ("EINTR",), "sendmsg": ("EINTR",), "socket": ("EMFILE",), "write": ("ENOSPC",)}
+SHORT_TLS = {"recvfrom": ("EINTR",)}
 SHORT_RELOAD = {"mmap": ("ENOMEM",), "pipe2": ("EMFILE",), master.FORK: ("EAGAIN",)}
 SHORT_STEPS = ("connected", "half", "EHLO 2", "dot", signals.AFTER)
 
@@ -117,8 +125,8 @@ SHORT_STEPS = ("connected", "half", "EHLO 2", "dot", signals.AFTER)
 def short_cells():
     """What waits for no time-out."""
     return [*_call_cells(SHORT_CALLS, calls.each_once, "one in four", 4), *_master_cells(SHORT_RELOAD),
-            *_fork_cells(("EAGAIN",)), *(cell for cell in _limit_cells() if "workers' descriptors, 0" not in cell.name),
-            *_log_cells(("stopped", "away")), *_signal_cells(SHORT_STEPS, ("KILL",))]
+            *_tls_cells(SHORT_TLS, "one in four", 4), *_fork_cells(("EAGAIN",)),
+            *(cell for cell in _limit_cells() if "workers' descriptors, 0" not in cell.name), *_log_cells(("stopped", "away")), *_signal_cells(SHORT_STEPS, ("KILL",))]
 
 
 # -- running them

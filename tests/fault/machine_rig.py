@@ -148,13 +148,16 @@ class House:
         """A whole session: one message step by step, a long one pipelined. It goes on after refusals, and ends where
         the connection does. The answers to both dots."""
         outside = self.connect()
-        if not outside.greet():
+        if not self.greet(outside):
             outside.drain()
             outside.close()
             return None, None
         answers = self._message(outside), self._pipelined(outside) if long else None
         outside.quit()
         return answers
+
+    def greet(self, outside):
+        return outside.greet()
 
     def _message(self, outside):
         answer = outside.send(outside.mail())
