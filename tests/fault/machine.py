@@ -43,10 +43,10 @@ def _bind(function, *arguments):
     return lambda *house: function(*house, *arguments)
 
 
-def _fresh(function, *arguments):
+def _fresh(function, *arguments, options=()):
     """In a house of its own, which takes longer to recover than the next cell should have to wait."""
     def play():
-        house = rig.House()
+        house = rig.House(*options)
         function(house, *arguments)
         house.close()
     return play
@@ -62,6 +62,12 @@ def _call_cells(rows, how, words, *more):
 def _master_cells(rows):
     return [Cell(f"master: {call.split(',')[0].lstrip('?')} fails with {error} in a reload, each in turn",
                  _bind(master.reload, call, error), plain=call in ("brk", "mmap"))
+            for call, errors in rows.items() for error in errors]
+
+
+def _birth_cells(rows):
+    return [Cell(f"births: {call.split(',')[0].lstrip('?')} fails with {error} in a worker that is made, each in turn",
+                 _fresh(master.birth, call, error, options=master.BIRTH_OPTIONS), own=True, plain=True)
             for call, errors in rows.items() for error in errors]
 
 
@@ -111,14 +117,14 @@ def _signal_cells(steps, fatal):
 def cells():
     return [*_call_cells(calls.CALLS, calls.each_once, "each in turn"),
             *_call_cells(calls.LASTING, calls.from_then_on, "from one on"),
-            *_tls_cells(tls.CALLS, "each in turn"), *_master_cells(master.RELOAD),
+            *_tls_cells(tls.CALLS, "each in turn"), *_master_cells(master.RELOAD), *_birth_cells(master.BIRTH),
             *_fork_cells(("EAGAIN", "ENOMEM")), *_limit_cells(), *_log_cells(log.FAULTS), *_signal_cells(signals.STEPS, signals.FATAL)]
 
 
 SHORT_CALLS = {"accept4": ("EMFILE", "ECONNABORTED"), "connect": ("EADDRNOTAVAIL",), "poll": ("EINTR", "ENOMEM"),
                "recvfrom": ("EINTR",), "sendmsg": ("EINTR",), "socket": ("EMFILE",), "write": ("ENOSPC",)}
 SHORT_TLS = {"recvfrom": ("EINTR",)}
-SHORT_RELOAD = {"mmap": ("ENOMEM",), "pipe2": ("EMFILE",), master.FORK: ("EAGAIN",)}
+SHORT_RELOAD = {"pipe2": ("EMFILE",), master.FORK: ("EAGAIN",)}
 SHORT_STEPS = ("connected", "half", "EHLO 2", "dot", signals.AFTER)
 
 

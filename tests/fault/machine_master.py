@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import time
 
 from machine_rig import SETTLE_SECONDS, Violation, demand, net
 from outside import is_code
@@ -14,26 +15,42 @@ FORK = "?clone,?clone3,?fork,?vfork"
 # Of a reload, each in turn.
 RELOAD = {
     "?open,openat": ("EIO", "ENFILE", "EMFILE"),
-    "memfd_create": ("EMFILE", "ENOMEM"),
-    "mmap": ("ENOMEM",),
-    "brk": ("ENOMEM",),
+    "fallocate": ("EIO", "ENOSPC"),
     "pipe2": ("EMFILE", "ENFILE"),
     "fcntl": ("EMFILE", "EBADF"),
     "?fstat,?newfstatat": ("EIO",),
     "read": ("EIO", "EINTR"),
     "?poll,?ppoll": ("EINTR", "ENOMEM"),
     "wait4": ("EINTR", "ECHILD"),
-    "socket": ("EMFILE",),
     FORK: ("EAGAIN", "ENOMEM"),
-    "rt_sigprocmask": ("EINVAL",),
 }
+# Of a worker that is made, each in turn.
+BIRTH = {
+    "?open,openat": ("EMFILE",),
+    "mmap": ("ENOMEM",),
+    "epoll_create1": ("EMFILE",),
+    "setresuid": ("EAGAIN",),
+    "setresgid": ("EPERM",),
+    "setgroups": ("EPERM",),
+    "capset": ("EPERM",),
+    "prctl": ("EPERM",),
+    "prlimit64": ("EPERM",),
+    "?dup2,?dup3": ("EBADF",),
+    "setsid": ("EPERM",),
+    "close_range": ("EINVAL",),
+}
+BIRTH_OPTIONS = ("listener.min_spare=2", "listener.max_spare=3")
+LIVES_SECONDS = 1.2  # for so long a worker has to live for the pool to be at ease
 
 
 def reload(house, calls, error):
     """Done or refused, and the log says which; the next one, with nothing in its way, is done."""
+    hits = 0
     for k in range(1, K_MAX):
         hit = _reload_once(house, calls, error, k)
+        hits += len(hit)
         if not hit:
+            demand(hits, f"no reload calls {calls}")
             return
     raise Violation(f"a reload calls {calls} more than {K_MAX} times")
 
@@ -80,6 +97,56 @@ def no_forks(house, error):
     for outside in crowd:
         outside.close()
     house.settle(lenient=True)
+
+
+def birth(house, calls, error):
+    """A worker that cannot set itself up leaves, and never serves with rights that it should not have; whoever is there
+    serves meanwhile; the next one is well."""
+    hits = 0
+    for k in range(1, K_MAX):
+        hit = _birth_once(house, calls, error, k)
+        hits += len(hit)
+        if not hit:
+            demand(hits, f"no worker calls {calls}")
+            return
+    raise Violation(f"a worker calls {calls} more than {K_MAX} times to begin with")
+
+
+def _birth_once(house, calls, error, k):
+    one, *victims = house.idle_workers()
+    with Injection(lambda: [house.master], calls, error, str(k), follow=True) as injection:
+        for pid in victims:
+            os.kill(pid, signal.SIGKILL)
+        house.pass_quiet()
+        net.wait_until(lambda: injection.hits() or set(house.gate.workers()) - {one, *victims}, SETTLE_SECONDS,
+                       "no worker is made", house.gate.story)
+        time.sleep(0.1)
+        hits = injection.hits()
+    _wait_well(house, f"{calls} {k}")
+    house.play()
+    try:
+        house.settle()
+    except Violation as fault:
+        raise Violation(f"{calls} {k}: {fault}\n" + "\n".join(hits[:5])) from None
+    return hits
+
+
+def _wait_well(house, where):
+    """Two workers that have lived for long enough, unprivileged."""
+    seen = {}
+
+    def well():
+        now = time.monotonic()
+        workers = house.idle_workers()
+        for pid in workers:
+            seen.setdefault(pid, now)
+        return len(workers) >= 2 and all(now - seen[pid] > LIVES_SECONDS for pid in workers)
+    try:
+        net.wait_until(well, 3 * SETTLE_SECONDS, f"{where}: the pool does not recover", house.gate.story)
+    except AssertionError as fault:
+        raise Violation(str(fault)) from None
+    if os.geteuid() == 0:
+        demand(all(net.effective_uid(pid) for pid in house.idle_workers()), f"{where}: a worker is root")
 
 
 def no_burial(house, error):

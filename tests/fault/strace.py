@@ -16,8 +16,8 @@ class Injection:
     """While it holds, of each process that find() names the calls named fail with `error`: which of them `when` says,
     by strace's own counting ("3" the third, "3+" from the third on)."""
 
-    def __init__(self, find, calls, error, when):
-        self.find = find
+    def __init__(self, find, calls, error, when, follow=False):
+        self.find, self.follow = find, follow  # its children, too
         self.expression = f"{calls}:error={error}:when={when}"
         self.calls = calls
         self._log = tempfile.NamedTemporaryFile(prefix="postern-strace-")
@@ -33,7 +33,7 @@ class Injection:
 
     def _attach(self, pids):
         """None, or what strace complains of."""
-        command = ["strace", "-yy", "-o", self._log.name, "-e", f"trace={self.calls}",
+        command = ["strace", "-yy", *(["-f"] if self.follow else []), "-o", self._log.name, "-e", f"trace={self.calls}",
                    "-e", f"inject={self.expression}", "-p", ",".join(map(str, pids))]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         said = [self._process.stderr.readline() for _ in pids]
