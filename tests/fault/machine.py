@@ -118,11 +118,12 @@ def cells():
     return [*_call_cells(calls.CALLS, calls.each_once, "each in turn"),
             *_call_cells(calls.LASTING, calls.from_then_on, "from one on"),
             *_tls_cells(tls.CALLS, "each in turn"), *_master_cells(master.RELOAD), *_birth_cells(master.BIRTH),
-            *_fork_cells(("EAGAIN", "ENOMEM")), *_limit_cells(), *_log_cells(log.FAULTS), *_signal_cells(signals.STEPS, signals.FATAL)]
+            *_fork_cells(("EAGAIN", "ENOMEM")), *_limit_cells(), *_log_cells(log.FAULTS),
+            *_signal_cells(signals.STEPS, signals.FATAL)]
 
 
 SHORT_CALLS = {"accept4": ("EMFILE", "ECONNABORTED"), "connect": ("EADDRNOTAVAIL",), "poll": ("EINTR", "ENOMEM"),
-               "recvfrom": ("EINTR",), "sendmsg": ("EINTR",), "socket": ("EMFILE",), "write": ("ENOSPC",)}
+               "recvfrom": ("EINTR",), "sendmsg,sendto": ("EINTR",), "socket": ("EMFILE",), calls.LOG: ("ENOSPC",)}
 SHORT_TLS = {"recvfrom": ("EINTR",)}
 SHORT_RELOAD = {"pipe2": ("EMFILE",), master.FORK: ("EAGAIN",)}
 SHORT_STEPS = ("connected", "half", "EHLO 2", "dot", signals.AFTER)
@@ -132,7 +133,8 @@ def short_cells():
     """What waits for no time-out."""
     return [*_call_cells(SHORT_CALLS, calls.each_once, "one in four", 4), *_master_cells(SHORT_RELOAD),
             *_tls_cells(SHORT_TLS, "one in four", 4), *_fork_cells(("EAGAIN",)),
-            *(cell for cell in _limit_cells() if "workers' descriptors, 0" not in cell.name), *_log_cells(("stopped", "away")), *_signal_cells(SHORT_STEPS, ("KILL",))]
+            *(cell for cell in _limit_cells() if "workers' descriptors, 0" not in cell.name),
+            *_log_cells(("stopped", "away")), *_signal_cells(SHORT_STEPS, ("KILL",))]
 
 
 # -- running them

@@ -6,6 +6,8 @@ from strace import Injection
 
 K_MAX = 400  # more calls than a session makes
 
+LOG = "write,writev"  # on standard error
+
 # How each fails in life, and what the kernel might say one day. Not close: the fault would be the leak.
 CALLS = {
     "accept4": ("EMFILE", "ENFILE", "ENOMEM", "ECONNABORTED", "EINTR", "ENOBUFS", "EPROTO", "EIO"),
@@ -16,10 +18,10 @@ CALLS = {
     "getsockopt": ("ENOMEM", "ENOBUFS"),
     "poll": ("EINTR", "ENOMEM"),
     "recvfrom": ("ENOMEM", "EINTR", "EIO", "ECONNRESET"),
-    "sendmsg": ("ENOBUFS", "EINTR", "EPIPE", "ENOMEM", "EIO", "ECONNRESET"),
+    "sendmsg,sendto": ("ENOBUFS", "EINTR", "EPIPE", "ENOMEM", "EIO", "ECONNRESET"),
     "setsockopt": ("ENOMEM",),
     "socket": ("EMFILE", "ENFILE", "ENOMEM", "ENOBUFS"),
-    "write": ("ENOSPC", "EIO", "EINTR", "EPIPE"),  # standard error: the log
+    LOG: ("ENOSPC", "EIO", "EINTR", "EPIPE"),
 }
 
 
@@ -27,7 +29,7 @@ CALLS = {
 LASTING = {call: [error for error in errors if error not in ("EINTR", "ECONNABORTED")]
            for call, errors in CALLS.items()}
 # Nobody outside notices: what failed is tried again, or was of no account.
-UNNOTICED = ("accept4", "epoll_wait", "getsockname", "setsockopt", "write")
+UNNOTICED = ("accept4", "epoll_wait", "getsockname", "setsockopt", LOG)
 # Of the inside leg alone, whatever strace shows.
 INSIDE = ("connect", "getsockopt", "setsockopt", "socket")
 
@@ -62,7 +64,7 @@ def _session(house, call, error, when):
     try:
         if once and (call in UNNOTICED or (error == "EINTR" and call != "connect")):
             demand(all(map(is_yes, answers)), f"a client noticed: {answers}\n{house.story()}")
-        house.settle(lenient=call == "write" or not all(_is_inside(house, call, hit) for hit in hits))
+        house.settle(lenient=call == LOG or not all(_is_inside(house, call, hit) for hit in hits))
     except Violation as fault:
         raise Violation(f"{call} {when}: {fault}\n" + "\n".join(hits[:5])) from None
     return len(hits)
