@@ -25,7 +25,7 @@ TIMEOUTS = ("listener.command_timeout=4s", "listener.data_timeout=4s", "listener
 FEW = ("listener.min_spare=1", "listener.max_spare=2", "listener.max_workers=4")
 SETTLE_SECONDS = 10
 LONG = (b"x" * 70,) * 2000  # more than any buffer holds
-BRISK_SECONDS = 2  # for what waits for nothing; a machine under load may be slow
+BRISK_SECONDS = 5  # for what waits for nothing; a machine under load may be slow
 LIMITS = Limits()
 ENDED = ("worker-crashed", "worker-cut")
 IDLE_CALL = {"x86_64": "232", "aarch64": "22"}.get(os.uname().machine)  # epoll_wait, epoll_pwait
