@@ -46,9 +46,8 @@ def _bind(function, *arguments):
 def _fresh(function, *arguments, options=()):
     """In a house of its own, which takes longer to recover than the next cell should have to wait."""
     def play():
-        house = rig.House(*options)
-        function(house, *arguments)
-        house.close()
+        with rig.House(*options) as house:
+            function(house, *arguments)
     return play
 
 
@@ -61,7 +60,7 @@ def _call_cells(rows, how, words, *more):
 
 def _master_cells(rows):
     return [Cell(f"master: {call.split(',')[0].lstrip('?')} fails with {error} in a reload, each in turn",
-                 _bind(master.reload, call, error), plain=call in ("brk", "mmap"))
+                 _bind(master.reload, call, error))
             for call, errors in rows.items() for error in errors]
 
 
@@ -85,10 +84,11 @@ def _fork_cells(errors):
 def _limit_cells():
     rows = [("workers' descriptors", limits.worker_descriptors, limits.EXTRAS, False),
             ("the master's descriptors", limits.master_descriptors, limits.EXTRAS, False),
-            ("workers' memory", limits.worker_memory, limits.MEMORY_EXTRAS, True),
-            ("the master's memory", limits.master_memory, limits.MEMORY_EXTRAS, True)]
+            ("workers' memory", limits.worker_memory, limits.MEMORY_EXTRAS, True)]
     return [*(Cell(f"limits: {what}, {extra} left", _bind(function, extra), plain=plain)
               for what, function, extras, plain in rows for extra in extras),
+            *(Cell(f"limits: the master's memory, {extra} left", _fresh(limits.master_memory, extra), own=True,
+                   plain=True) for extra in limits.MEMORY_EXTRAS),
             Cell("limits: one worker's descriptors", limits.one_worker_without),
             Cell("limits: processes", limits.no_more_processes),
             Cell("limits: one is killed for memory", _fresh(limits.out_of_memory), own=True),

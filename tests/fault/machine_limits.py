@@ -247,7 +247,11 @@ class SmallDisk(Gate):
 
 
 def disk_full():
-    house = House(gate=SmallDisk)
+    with House(gate=SmallDisk) as house:
+        _disk_full(house)
+
+
+def _disk_full(house):
     house.gate.fill()
     for _ in range(10):
         house.play()
@@ -262,7 +266,6 @@ def disk_full():
     for _ in range(3):
         house.pass_quiet()
     house.gate.wait_log("event=log-drops lines=")
-    house.close()
 
 
 def disk_full_at_start():

@@ -101,10 +101,9 @@ FAULTS = {  # what happens to it, and what makes it well again
 
 def syslog(name):
     """A house of its own: what is lost is counted over its whole life."""
-    house = House(gate=SyslogGate)
-    _syslog(house, *FAULTS[name])
-    house.settle(lenient=True)
-    house.close()
+    with House(gate=SyslogGate) as house:
+        _syslog(house, *FAULTS[name])
+        house.settle(lenient=True)
 
 
 def _syslog(house, harm, heal):

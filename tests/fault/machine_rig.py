@@ -121,6 +121,19 @@ class House:
         self.at_rest = {"master": _kinds(self.master),
                         "worker": len(net.descriptors(self.idle_workers()[0]))}
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_error):
+        """After a violation nothing is expected of it but that it is gone."""
+        if kind is None:
+            self.close()
+            return
+        try:
+            self.close()
+        except Violation:
+            pass
+
     def close(self):
         """posternd has to end well, too."""
         try:

@@ -44,16 +44,19 @@ class TlsHouse(House):
 
 def fails(call, error, every=1):
     """Each in turn; then the house is as it was."""
-    house = TlsHouse()
-    house.play()
-    demand(all(map(is_yes, house.converse())), f"no session in TLS\n{house.story()}")
-    calls.each_once(house, call, error, every)
-    house.close()
+    with TlsHouse() as house:
+        house.play()
+        demand(all(map(is_yes, house.converse())), f"no session in TLS\n{house.story()}")
+        calls.each_once(house, call, error, every)
 
 
 def no_random():
     """In the first session of a worker."""
-    house = TlsHouse()
+    with TlsHouse() as house:
+        _no_random(house)
+
+
+def _no_random(house):
     old = house.idle_workers()
     for pid in old:
         os.kill(pid, signal.SIGKILL)
@@ -63,4 +66,3 @@ def no_random():
         house.converse()
         demand(injection.hits(), "no session in TLS asks for random numbers")
     house.settle(lenient=True)
-    house.close()
