@@ -77,8 +77,14 @@ class Gate(postern.Postern):
         os.chmod(self.directory, 0o755)
         self._start(self.command_for(inside, ["backend.pass_client=xclient", *FEW, *TIMEOUTS, *options]))
         self.expects_crashes = True
-        self.wait_ready()
-        self.wait_log("event=ready")
+        try:
+            self.wait_ready()
+            self.wait_log("event=ready")
+        except AssertionError:
+            self.process.kill()
+            self.process.wait()
+            shutil.rmtree(self.directory, ignore_errors=True)
+            raise
 
     def command_for(self, inside, options):
         path = f"{self.directory}/postern.conf"
@@ -116,6 +122,13 @@ class House:
             self.server.stop()
             raise
         self.master = self.gate.master
+        try:
+            self._begin()
+        except BaseException:
+            self.__exit__(Violation)
+            raise
+
+    def _begin(self):
         for _ in range(4):
             self.pass_clean()
         self.at_rest = {"master": _kinds(self.master),

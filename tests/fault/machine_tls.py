@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The same in TLS: calls that fail within a handshake. Memory is asked of the kernel in none: a worker has it from its
 fork on."""
+import atexit
 import functools
 import os
 import signal
@@ -20,7 +21,9 @@ CALLS = {
 
 @functools.cache
 def certificates():
-    return Certificates()
+    made = Certificates()
+    atexit.register(made.remove)
+    return made
 
 
 class TlsHouse(House):
