@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -18,6 +19,8 @@
 #include "daemon/watch.h"
 
 _Static_assert(RELOAD_WHY_MAX <= 4096, "a pipe takes the reason whole, at once");
+
+enum { ROOM_BYTES = 16 << 20 };
 
 static const char *by_name(enum reload_by by)
 {
@@ -53,9 +56,22 @@ bool reload_is_running(const struct reload *reload)
     return reload->running.any;
 }
 
+/* More than any configuration was seen to take. Asked for before, at once and in vain rather than in the middle, where a
+ * parser cannot go on; given back for who needs it. The child may have found room where the master has none. */
+static bool has_room(char *why, size_t why_size)
+{
+    void *room = mmap(NULL, ROOM_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room != MAP_FAILED)
+        return munmap(room, ROOM_BYTES) == 0;
+    snprintf(why, why_size, "no memory to read the configuration with: %s", strerror(errno));
+    return false;
+}
+
 struct plan *reload_plan(const struct reload *reload, const struct plan *present, char *why, size_t why_size)
 {
     const struct planner *planner = reload->planner;
+    if (!has_room(why, why_size))
+        return NULL;
     return reload->running.renewal ? planner->renew(planner, present, why, why_size)
                                    : planner->make(planner, why, why_size);
 }
