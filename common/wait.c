@@ -70,7 +70,7 @@ static int gather(const struct wait *wait, int fd, short events, struct pollfd *
 
 bool wait_may_doze(struct wait *wait, int64_t deadline_ms, int64_t now_ms)
 {
-    if (deadline_ms - now_ms < CLOCK_DOZE_MS)
+    if (deadline_ms - now_ms < CLOCK_DOZE_MS || now_ms - wait->asked_ms >= CLOCK_DOZE_MS)
         return false;
     for (int i = 0; i < WAIT_GUESTS_MAX; i++) {
         const struct wait_guest *guest = wait->guests[i];
@@ -90,6 +90,7 @@ enum io wait_for(struct wait *wait, int fd, short events, int64_t deadline_ms)
         int count = gather(wait, fd, events, fds, whose);
         wait->moment++;
         int ready = clock_poll(fds, (nfds_t)count, deadline_ms);
+        wait->asked_ms = clock_ms();
         if (ready < 0)
             return IO_LOST;
         if (ready == 0)

@@ -42,7 +42,8 @@ struct wait {
     struct wait_guest *guests[WAIT_GUESTS_MAX]; /* NULL: free */
     int watchdog_s; /* SIGPROF ends a process that computes for so long without waiting; 0: never */
     int64_t watchdog_armed_ms;
-    uint64_t moment; /* another one after each wait: what was seen in this one still holds */
+    int64_t asked_ms; /* when the guests were asked last */
+    uint64_t moment;  /* another one after each wait: what was seen in this one still holds */
 };
 
 void wait_invite(struct wait *wait, struct wait_guest *guest);  /* twice is once */
@@ -55,7 +56,9 @@ void wait_dismiss(struct wait *wait, struct wait_guest *guest); /* absent is fin
 enum io wait_for(struct wait *wait, int fd, short events, int64_t deadline_ms) IO_MUST_USE;
 
 /* May a read wait by itself, by clock_recv, before it asks here? Not beyond the deadline, and not while a guest is to
- * hear of input who has no patience; a hang-up is heard of a short while later. The moment is over then. */
+ * hear of input who has no patience, and not for longer than a short while in a row, however soon each read brings
+ * something: all else that guests are to hear of, a hang-up or the lifeline's end, is heard of a short while later. The
+ * moment is over then. */
 bool wait_may_doze(struct wait *wait, int64_t deadline_ms, int64_t now_ms);
 
 /* Whoever says so is not computing without end: the timer that ends a worker gone mad starts anew. */

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 
 import pytest
 
@@ -167,4 +168,19 @@ def test_master_killed(inside, postern):
     assert len(server.accepted) == 1
     net.wait_until(lambda: not [pid for pid in workers if net.is_alive(pid)], 30, "orphans are left", gate.story)
     net.wait_until(lambda: not net.is_listening(gate.address), 10, "the port is not free", gate.story)
+    gate.wait()
+
+
+def test_master_killed_beside_a_busy_client(inside, postern):
+    """One whose client never pauses lets go of the port as soon as any other: a new master is not to wait for him."""
+    gate = postern(inside().address, "listener.max_commands=100000")
+    with Client(gate.address) as client:
+        client.hello()
+        os.kill(gate.master, signal.SIGKILL)
+        end = time.monotonic() + 10
+        while net.is_listening(gate.address):
+            assert time.monotonic() < end, f"the port is not free\n{gate.story()}"
+            client.ask("NOOP", 250)
+            time.sleep(0.01)
+        client.ask("QUIT", 221)
     gate.wait()

@@ -292,6 +292,31 @@ static void a_guest_that_is_always_woken_holds_up_no_deadline(void **state)
     tear_down(&p);
 }
 
+/* Each read finds something at once, and would never ask a guest. */
+static void a_guest_is_heard_beside_a_peer_that_never_pauses(void **state)
+{
+    struct pair p;
+    struct slice line;
+    int other[2];
+    (void)state;
+    set_up(&p);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, other), 0);
+    struct wait_guest guest = {.fd = other[0], .woken = says_gone};
+    wait_invite(&p.wait, &guest);
+    say(&p, "NOOP\r\n");
+    expect_line(&p, "NOOP\r\n");
+    close(other[1]);
+    enum io io = IO_OK;
+    for (int64_t end = clock_deadline(2000); io == IO_OK && clock_ms() < end;) {
+        say(&p, "NOOP\r\n");
+        io = stream_read_line(&p.s, 40, clock_deadline(1000), &line);
+    }
+    assert_int_equal(io, IO_GONE);
+    wait_dismiss(&p.wait, &guest);
+    close(other[0]);
+    tear_down(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +334,7 @@ int main(void)
         cmocka_unit_test(now_is_a_look_and_no_wait),
         cmocka_unit_test(a_guest_ends_the_wait),
         cmocka_unit_test(a_guest_that_is_always_woken_holds_up_no_deadline),
+        cmocka_unit_test(a_guest_is_heard_beside_a_peer_that_never_pauses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
