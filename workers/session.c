@@ -118,10 +118,21 @@ enum io session_flush(struct session *s)
     return io;
 }
 
+/* Replies have the whole deadline to leave: a write that is late has failed for good, and what it held is lost. */
+static enum io flush_before_wait(struct session *s, int64_t deadline_ms)
+{
+    if (buffer_unread(&s->outside.out).size == 0 || slice_has(buffer_unread(&s->outside.in), '\n'))
+        return IO_OK;
+    return stream_flush(&s->outside, deadline_ms);
+}
+
 enum io session_read_line(struct session *s, size_t limit, int64_t deadline_ms, struct slice *line_out)
 {
     s->outside_watch.fd = s->outside.fd;
     s->outside_watch.events = POLLRDHUP;
+    enum io flushed = flush_before_wait(s, deadline_ms);
+    if (flushed != IO_OK)
+        return flushed;
     for (;;) {
         int64_t look = stress_look_at(s, deadline_ms);
         enum io io = stream_read_line(&s->outside, limit, look, line_out);
