@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -207,6 +208,8 @@ enum io net_connect(const struct endpoint *to, struct wait *wait, int64_t deadli
         return IO_LOST;
     enum io io = start_connect(fd, to, wait, deadline_ms);
     if (io == IO_OK) {
+        if (!dozing)
+            fcntl(fd, F_SETFL, 0); /* its reads may wait (clock_recv) */
         *fd_out = fd;
         return IO_OK;
     }

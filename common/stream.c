@@ -113,7 +113,7 @@ static bool is_past(int64_t deadline_ms, int64_t now_ms, int64_t steps)
 }
 
 /* One step of reading, in the clear or not; errno says why it failed. A read that brought less than there is room for
- * has emptied the socket. */
+ * has emptied the socket (but for TCP's urgent octets, behind which it goes on). */
 static enum tls_step take(struct stream *s, bool dozing, size_t *got_out)
 {
     char *to = s->in.memory + s->in.end;
@@ -377,6 +377,7 @@ static void begin_tls(struct stream *s, struct tls *tls)
     must(buffer_unread(&s->in).size == 0 && buffer_unread(&s->out).size == 0);
     s->tls = tls;
     s->greedy = false;
+    s->emptied_in = NEVER;
     if (s->fd >= 0)
         tls_attach(tls, s->fd);
 }

@@ -204,6 +204,7 @@ static enum io hear_lines(struct inside *in, int64_t deadline_ms, enum reply_pro
 enum asked inside_hear(struct inside *in, enum expect expect, int64_t deadline_ms, struct reply *reply_out)
 {
     enum reply_progress progress;
+    in->quiet_in = UINT64_MAX; /* a reply that was there already needs no wait: another may lie behind it */
     enum io io = hear_lines(in, deadline_ms, &progress, reply_out);
     if (io == IO_GONE) {
         inside_break_off(in);
