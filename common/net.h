@@ -2,8 +2,10 @@
  *
  * net - where sockets come from: endpoints, connecting under a deadline, listening.
  *
- * Endpoints are numbers or socket paths, never names: nothing here looks anything up. Descriptors are close-on-exec and
- * non-blocking; TCP ones have TCP_NODELAY (a proxy without it loses most of its rate to 40 ms stalls).
+ * Endpoints are numbers or socket paths, never names: nothing here looks anything up. Descriptors are close-on-exec;
+ * TCP ones have TCP_NODELAY (a proxy without it loses most of its rate to 40 ms stalls). Those of net_accept and
+ * net_connect block, so that a read may wait by itself (clock_recv): whoever must not wait says so in each call
+ * (MSG_DONTWAIT). All others are non-blocking.
  */
 #ifndef POSTERN_COMMON_NET_H
 #define POSTERN_COMMON_NET_H

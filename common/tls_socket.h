@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * tls_socket - OpenSSL's way to a socket: a BIO that never waits and raises no SIGPIPE, whatever the descriptor's flags
- * (BIO_s_socket uses write(2), which does both), and that remembers what the socket said last.
+ * tls_socket - OpenSSL's way to a socket: a BIO that waits only when it is told to, for a short while, and raises no
+ * SIGPIPE, whatever the descriptor's flags (BIO_s_socket uses write(2), which does both), and that remembers what the
+ * socket said last.
  */
 #ifndef POSTERN_COMMON_TLS_SOCKET_H
 #define POSTERN_COMMON_TLS_SOCKET_H

@@ -13,8 +13,8 @@
 /* Four in five of all workers that this listener may have serve somebody. */
 bool stress_is_on(const struct session *s);
 
-/* The client is waited for until *until_ms, which is `deadline_ms` or sooner: then stress_is_on is to be asked, and
- * unless it is the wait goes on. */
+/* Until when the client is waited for: `deadline_ms` or sooner. Then stress_is_on is to be asked, and unless it is the
+ * wait goes on. */
 int64_t stress_look_at(const struct session *s, int64_t deadline_ms);
 
 /* The limits of a session, which are less while it is on. */
