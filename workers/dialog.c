@@ -15,6 +15,7 @@
 #include "workers/proxy_from.h"
 #include "workers/report.h"
 #include "workers/starttls.h"
+#include "workers/transfer.h"
 #include "workers/xclient_from.h"
 #include "workers/xforward.h"
 
@@ -378,6 +379,17 @@ static enum io judge_length(struct slice *line)
     return IO_TOO_LONG;
 }
 
+/* What is waited between two chunks is time that the message takes. */
+static enum io next_line(struct session *s, int64_t deadline_ms, struct slice *line_out)
+{
+    int64_t began = clock_ms();
+    uint64_t before = s->outside.received_bytes;
+    enum io io = session_read_line(s, COMMAND_AUTH_LINE_MAX, deadline_ms, line_out);
+    if (s->phase == PHASE_CHUNK)
+        transfer_waited(s, clock_ms() - began, s->outside.received_bytes - before);
+    return io;
+}
+
 void dialog_step(struct session *s)
 {
     struct slice line;
@@ -388,7 +400,7 @@ void dialog_step(struct session *s)
         session_end(s, "killed by posternctl");
         return;
     }
-    enum io io = session_read_line(s, COMMAND_AUTH_LINE_MAX, deadline, &line);
+    enum io io = next_line(s, deadline, &line);
     if (io == IO_OK)
         io = judge_length(&line);
     if (io == IO_LATE) {

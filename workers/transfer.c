@@ -145,10 +145,17 @@ static void cut_short(struct transfer *t)
     session_reply(s, &t->answer);
 }
 
-/* It is that of all chunks together, whatever they bring and however fast they come (L5). */
-static void heed_deadline(struct transfer *t)
+void transfer_waited(struct session *s, int64_t waited_ms, uint64_t came)
 {
-    if (clock_ms() < t->deadline_ms)
+    struct transfer *t = &s->transaction.transfer;
+    if (t->s != NULL)
+        count_time(t, waited_ms, came);
+}
+
+/* The time is that of all chunks together, whatever they bring and however fast they come (L5). */
+static void heed_time(struct transfer *t)
+{
+    if (!is_too_slow(t))
         return;
     transfer_time_out(t);
     cut_short(t);
@@ -271,7 +278,7 @@ bool transfer_skip_chunk(struct session *s, const struct reply *answer)
     struct transfer own, *t = transfer_of(s, &own, answer);
     t->chunk_left = s->chunk.size;
     s->chunk.is_unread = false;
-    heed_deadline(t);
+    heed_time(t);
     while (t->chunk_left > 0 && s->phase != PHASE_CLOSED) {
         size_t unread = buffer_unread(&s->outside.in).size;
         if (unread == 0)
@@ -299,7 +306,7 @@ static struct reply reply_to_chunk(const struct transfer *t, uint64_t size)
 static bool read_chunk(struct transfer *t, uint64_t size)
 {
     t->chunk_left = size;
-    heed_deadline(t);
+    heed_time(t);
     transfer_weigh(t, size);
     if (!t->refused)
         transfer_watch(t, true);

@@ -24,6 +24,8 @@ void transfer_begin_chunks(struct session *s, enum framing framing);
 struct reply transfer_chunk(struct session *s);
 /* There is no such transfer inside (it refused DATA): what is to be answered to each chunk of the message. */
 void transfer_refuse_chunks(struct session *s, const struct reply *answer);
+/* Between chunks: the client was waited for, and sent so much. It is time that its message takes. */
+void transfer_waited(struct session *s, int64_t waited_ms, uint64_t came);
 /* Between chunks: the client gives the message up, and with it the inside connection is broken off. */
 void transfer_abandon(struct session *s);
 /* s->chunk is read away: nobody wants it. False: the session is over, and the answer was said if it could be. */
