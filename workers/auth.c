@@ -150,7 +150,7 @@ static struct reply conclude(struct session *s, const struct dialogue *d, const 
     if (inside->code == SUCCESS)
         return succeed(s, d, inside);
     struct reply refusal = translate(inside);
-    return session_blame(s, &refusal);
+    return session_blame_refused(s, &refusal);
 }
 
 /* The client is wrong, and inside waits for a line: it hears that there will be none. */

@@ -104,6 +104,8 @@ void inside_say_quit(struct inside *in)
     buffer_put_text(&in->stream.out, "QUIT\r\n");
     transcript_lines(in->who->transcript, TRANSCRIPT_SERVER, TRANSCRIPT_OUT, buffer_unread(&in->stream.out));
     in->quitting = stream_flush(&in->stream, clock_deadline(QUIT_WAIT_MS)) == IO_OK;
+    if (!in->quitting)
+        inside_break_off(in);
 }
 
 void inside_quit(struct inside *in)

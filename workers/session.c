@@ -195,6 +195,16 @@ struct reply session_blame(struct session *s, const struct reply *reply)
     return REPLY_TOO_MANY_ERRORS;
 }
 
+struct reply session_blame_refused(struct session *s, const struct reply *reply)
+{
+    if (s->errors + 1 >= s->options->max_errors)
+        return session_blame(s, reply);
+    s->errors++;
+    if (s->errors >= stress_max_errors(s))
+        session_end(s, "too many errors");
+    return *reply;
+}
+
 static struct reply with_word(struct session *s, const struct reply *reply, struct slice word)
 {
     if (word.size > NAMED_MAX)

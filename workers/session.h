@@ -200,6 +200,9 @@ bool session_spoke_early(struct session *s);
 /* A command that is malformed or misplaced, to be answered with `reply`: counted, and 421 in its place when it was one
  * too many. */
 struct reply session_blame(struct session *s, const struct reply *reply);
+/* The same where inside has refused, which the client should hear: if stress alone makes it one too many, the session
+ * ends behind the reply. */
+struct reply session_blame_refused(struct session *s, const struct reply *reply);
 /* A command that led nowhere, to be answered with `reply`: counted, and 421 in its place when there were too many. */
 struct reply session_count_idle(struct session *s, const struct reply *reply);
 /* The same, with the word that it is about behind the reply; what is not printable ASCII in it becomes '?'. An empty

@@ -5,6 +5,7 @@
 #include "common/must.h"
 
 #include "workers/starttls.h"
+#include "workers/stress.h"
 #include "workers/transaction.h"
 
 static const struct reply REPLY_READY = REPLY(220, "2.0.0", "Ready to start TLS");
@@ -66,6 +67,8 @@ static void show_on_slot(const struct session *s)
 static bool secure(struct session *s, struct tls *tls)
 {
     int64_t deadline = clock_deadline(s->options->tls.handshake_timeout_ms);
+    if (stress_is_on(s))
+        deadline = stress_look_at(s, deadline);
     enum io io = stream_secure(&s->outside, tls, deadline);
     if (io == IO_OK) {
         tls_describe(s->outside.tls, &s->tls);

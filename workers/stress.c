@@ -31,7 +31,10 @@ int64_t stress_max_errors(const struct session *s)
     return limit_of(s, s->errors, s->options->max_errors, ERRORS_MAX);
 }
 
+/* A list with dead addresses is a good client's, too: who has brought a recipient is not hurried. */
 int64_t stress_max_commands(const struct session *s)
 {
+    if (s->transaction.accepted_recipients > 0)
+        return s->options->max_commands;
     return limit_of(s, s->idle_commands, s->options->max_commands, COMMANDS_MAX);
 }
