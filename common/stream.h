@@ -4,8 +4,8 @@
  *
  * Waits go through wait.h under one absolute deadline. No call on the socket waits by itself, whatever the descriptor's
  * flags, but the first one of a read, where wait.h allows it, and for a short while only (clock_recv). Reading flushes
- * writing first whenever it has to ask the socket, so no reply is ever forgotten; only who is about to wait for somebody
- * else flushes himself. The memory of both buffers is the owner's and fixed.
+ * writing first whenever it has to ask the socket, so no reply is ever forgotten; only who is about to wait for
+ * somebody else flushes himself. The memory of both buffers is the owner's and fixed.
  *
  * The two directions end apart: a client that half-closed still hears its replies, and one that said nothing in time
  * still hears why. IO_END and IO_LOST end reading for good; any failed write ends writing for good, since nobody knows
