@@ -60,7 +60,7 @@ programs := $(BUILD)/posternd $(BUILD)/posternctl $(BUILD)/sink
 libraries := $(BUILD)/libdaemon.a $(BUILD)/libworkers.a $(BUILD)/libcommon.a
 
 load_o := $(call objects,tests/bench/load.c tests/bench/caller.c tests/bench/secure.c)
-bench_programs := $(BUILD)/bench-load $(BUILD)/bench-body $(BUILD)/bench-nodelay.so
+bench_programs := $(BUILD)/bench-load $(BUILD)/bench-body $(BUILD)/bench-relay $(BUILD)/bench-nodelay.so
 
 # As many jobs as there are processors, unless somebody said how many.
 ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
@@ -123,7 +123,7 @@ sink: $(BUILD)/sink
 $(BUILD)/sink: $(sink_o)
 	$(call say,LINK)$(LINK) -o $@ $^
 
-tests: $(unit_tests) $(talks) $(BUILD)/bench-load $(BUILD)/bench-body
+tests: $(unit_tests) $(talks) $(BUILD)/bench-load $(BUILD)/bench-body $(BUILD)/bench-relay
 
 # A runner for each subject, with which talks are held: talk-session, talk-toy. Their own objects go first, so that the
 # clock in tests/lib takes the place of common/clock.
@@ -159,6 +159,8 @@ bench: all $(bench_programs) | bench-deps
 $(BUILD)/bench-load: $(load_o)
 	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
 $(BUILD)/bench-body: $(BUILD)/tests/bench/body.o $(BUILD)/libworkers.a $(BUILD)/libcommon.a
+	$(call say,LINK)$(LINK) -o $@ $^
+$(BUILD)/bench-relay: $(BUILD)/tests/bench/relay.o
 	$(call say,LINK)$(LINK) -o $@ $^
 $(BUILD)/bench-nodelay.so: tests/bench/nodelay.c Makefile
 	@mkdir -p $(@D)

@@ -95,6 +95,17 @@ backend inside
         self.run("/usr/sbin/haproxy", "-db", "-f", self.write("haproxy.cfg", text))
 
 
+class Relay(Front):
+    """The measure of what is ours to save, and no peer."""
+
+    NAME = "relay"
+    ABOUT = "what a process for each session costs by itself: carries octets in step, 300 processes; no proxy to use"
+    PROCESSES = 300
+
+    def start(self):
+        self.run(BUILD + "/bench-relay", str(self.address[1]), str(self.inside[1]), str(self.PROCESSES))
+
+
 class Nginx(Front):
     NAME = "nginx"
     ABOUT = ("mail proxy, speaks SMTP up to the first RCPT and is a pipe then; a process for each processor, "
@@ -257,7 +268,7 @@ policy permissive {{
         self.reader.stop()
 
 
-FRONTS = {front.NAME: front for front in (Direct, Haproxy, Nginx, Postfix, Postern)}
+FRONTS = {front.NAME: front for front in (Direct, Haproxy, Nginx, Postfix, Relay, Postern)}
 
 
 class Street:

@@ -42,6 +42,16 @@ def sink():
         started.stop()
 
 
+@pytest.fixture
+def relay(sink):
+    address = "127.0.0.1", net.free_port()
+    process = subprocess.Popen([BUILD + "/bench-relay", str(address[1]), str(sink.address[1]), "20"])
+    net.wait_until(lambda: net.is_listening(address), SECONDS, "the relay does not listen")
+    yield address
+    process.kill()
+    process.wait()
+
+
 def load(address, *options):
     return subprocess.run([BUILD + "/bench-load", *options, "--limit", str(SECONDS), "%s:%d" % address],
                           capture_output=True, text=True, timeout=SECONDS + 10)
@@ -70,6 +80,13 @@ def test_all_messages_are_delivered_and_counted(sink, options, messages, session
     for name in ("banner_us", "message_us", "session_us"):
         assert 0 < found[name]["p50"] <= found[name]["p99"]
     assert found["banner_us"]["p50"] < found["message_us"]["p50"] < found["session_us"]["p50"]
+
+
+def test_the_relay_loses_nothing(sink, relay):
+    assert found_by(relay, "--messages", "25", "--per-connection", "10", "--sessions", "2")["messages"] == 25
+    assert found_by(relay, "--messages", "2", "--size", "3000000")["messages"] == 2
+    took = sink.stop()
+    assert (took["messages"], took["violations"]) == (27, 0)
 
 
 @pytest.mark.parametrize("how,resumed", [("full", 0), ("resume", 10)])
