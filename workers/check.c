@@ -160,6 +160,7 @@ void check_begin_session(struct session *s)
         size += rounded(check_table[i]->session_bytes);
     must(size <= sizeof(s->check_session));
     memset(s->check_session, 0, size);
+    s->notes.count = 0;
 }
 
 void check_begin_transaction(struct session *s)

@@ -53,7 +53,7 @@ void envelope_drop(struct session *s, const char *why)
             session_end(s, "client hung up");
         in->forwarded = 0;
     }
-    s->forwarded = (struct attributes){0};
+    xforward_forget(s);
     bool all_refused = s->transaction.accepted_recipients == 0 && s->transaction.refused_recipients > 0;
     transaction_close(s, all_refused ? s->transaction.refusal : "dropped");
 }

@@ -43,7 +43,7 @@ static enum io outside_woken(struct wait_guest *guest, short revents)
 static void begin(struct session *s, const struct session_setup *setup, int fd, const struct endpoint *peer,
                   const struct endpoint *local)
 {
-    memset(s, 0, offsetof(struct session, transaction));
+    memset(s, 0, offsetof(struct session, transcript));
     s->setup = setup;
     s->service = setup->service;
     s->options = setup->service->session;

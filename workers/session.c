@@ -11,6 +11,7 @@
 #include "workers/session.h"
 #include "workers/stress.h"
 #include "workers/transaction.h"
+#include "workers/xforward.h"
 
 const struct reply REPLY_NOT_PROVIDED = REPLY(502, "5.5.1", "Command not provided here");
 const struct reply REPLY_NESTED = REPLY(503, "5.5.1", "A transaction is under way; RSET ends it");
@@ -75,7 +76,7 @@ void session_start_over(struct session *s)
     s->auth_vouched = false;
     memset(s->login, 0, sizeof(s->login));
     memset(s->vouched_login, 0, sizeof(s->vouched_login));
-    s->forwarded = (struct attributes){0};
+    xforward_forget(s);
     s->name[0] = '\0';
     s->esmtp = false;
     s->offered = (struct extensions){0};

@@ -153,12 +153,12 @@ struct session {
     bool allowed;       /* by a check before RCPT: policy has ended for this client */
     const char *ending; /* why the session ended; NULL: still on */
 
-    struct transcript transcript;
-    struct notes notes;
     struct inside_client who;
     struct wait_guest outside_watch; /* asked while inside works */
     struct stream outside;
-    /* From here on others clear it: transaction_begin and check_begin_session. */
+    /* From here on others clear what is read of it: transcript_begin, check_begin_session and transaction_begin. */
+    struct transcript transcript;
+    struct notes notes;
     struct transaction transaction;
     _Alignas(16) unsigned char check_session[CHECK_MEMORY_MAX];
     _Alignas(16) unsigned char check_transaction[CHECK_MEMORY_MAX];

@@ -4,6 +4,7 @@
 
 #include "workers/report.h"
 #include "workers/transaction.h"
+#include "workers/xforward.h"
 
 void transaction_begin(struct session *s)
 {
@@ -44,6 +45,6 @@ void transaction_close(struct session *s, const char *verdict)
     if (s->transaction.verdict == NULL)
         s->transaction.verdict = verdict;
     report_transaction(s);
-    s->forwarded = (struct attributes){0};
+    xforward_forget(s);
     transaction_begin(s);
 }

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+#include <stddef.h>
+#include <string.h>
+
 #include "common/clock.h"
 #include "common/orders.h"
 #include "workers/smtp/command.h"
@@ -11,7 +14,10 @@ static const char HIDDEN[] = "[hidden]";
 void transcript_begin(struct transcript *t, const struct orders *orders, const struct ipaddr *client,
                       const char *session_id)
 {
-    *t = (struct transcript){.orders = orders, .client = client, .session_id = session_id};
+    memset(t, 0, offsetof(struct transcript, held_text));
+    t->orders = orders;
+    t->client = client;
+    t->session_id = session_id;
     buffer_init(&t->held, t->held_text, sizeof(t->held_text));
     t->on = orders_trace_wanted(orders, client, clock_ms());
 }

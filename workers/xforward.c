@@ -26,6 +26,13 @@ struct reply xforward_answer(struct session *s, const struct command *command)
     return session_blame_word(s, &REPLY_FAULT, culprit);
 }
 
+/* Nothing was said by who may say nothing. */
+void xforward_forget(struct session *s)
+{
+    if (s->may_forward)
+        s->forwarded = (struct attributes){0};
+}
+
 /* -- inside -- */
 
 static enum asked ask(struct session *s, struct reply *reply_out)

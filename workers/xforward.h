@@ -22,5 +22,6 @@ void xforward_begin(struct session *s);
 struct reply xforward_answer(struct session *s, const struct command *command);
 /* Before MAIL goes inside. ASKED_LOST where inside does not answer it with yes: own trouble. */
 enum asked xforward_say(struct session *s, struct reply *reply_out);
+void xforward_forget(struct session *s); /* what the client said of a message that has ended */
 
 #endif
