@@ -14,7 +14,7 @@ BUILD := build/$(if $(filter 1,$(SANITIZE)),sanitize,plain)
 # What Debian 12 must have. `all` needs the first line only.
 BUILD_PACKAGES := gcc libc6-dev pkg-config libconfuse-dev libssl-dev libjansson-dev
 TEST_PACKAGES := libcmocka-dev python3 python3-pytest postfix openssl mandoc git gdb systemd swaks libnet-ssleay-perl \
-                 strace haproxy sasl2-bin libsasl2-modules ca-certificates
+                 strace haproxy sasl2-bin libsasl2-modules ca-certificates clang libclang-rt-14-dev
 
 # Inside servers for the tests, which exclude each other and Postfix: unpacked below build/servers, with what they need
 # that is not installed.
@@ -68,7 +68,7 @@ MAKEFLAGS += -j$(shell nproc) --output-sync=target
 endif
 say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $@;)
 
-.PHONY: all run test tests sink arch fault memory bench install uninstall deps build-deps bench-deps servers clean help
+.PHONY: all run test tests fuzz sink arch fault memory bench install uninstall deps build-deps bench-deps servers clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -133,7 +133,35 @@ $(unit_tests): $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(librar
 	$(call say,LINK)$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(library_libs) $(cmocka_libs)
 # Those that own the time.
 $(addprefix $(BUILD)/tests/unit/,probe_test probe_tls_test survey_test): $(BUILD)/tests/lib/fake_clock.o
+$(BUILD)/tests/unit/body_test: $(BUILD)/tests/lib/body_oracle.o
 $(patsubst %,%.o,$(unit_tests)): | deps
+
+# Fuzzing: a build of its own, by clang, of what the targets link and nothing else. What a session has to do with the
+# network is wrapped, tests/fuzz/wire takes its place, and common/clock's.
+FUZZ := build/fuzz
+FUZZ_FLAVOUR := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZ_WRAPPED := recv sendmsg close shutdown setsockopt net_connect
+fuzz_sources := $(filter-out common/config_print.c workers/worker.c,\
+                $(wildcard common/*.c workers/*.c workers/smtp/*.c workers/checks/*.c)) tests/lib/body_oracle.c
+fuzz_rig := law wire witness witness_inside witness_outside witness_message inside_server script rig
+fuzz_targets := $(patsubst tests/fuzz/target_%.c,$(FUZZ)/%,$(wildcard tests/fuzz/target_*.c))
+fuzz_sessions := $(filter $(FUZZ)/session%,$(fuzz_targets))
+fuzz_object = $(patsubst %,$(FUZZ)/tests/fuzz/%.o,$(1))
+comma := ,
+
+$(FUZZ)/%.o: %.c Makefile | deps
+	@mkdir -p $(@D)
+	$(call say,FUZZ)clang -std=c11 -I. -D_GNU_SOURCE $(WARNINGS) $(FUZZ_FLAVOUR) -fsanitize=fuzzer-no-link -fPIE -MMD -MP \
+	$(library_cflags) -c -o $@ $<
+$(FUZZ)/libfuzz.a: $(patsubst %.c,$(FUZZ)/%.o,$(fuzz_sources))
+$(fuzz_targets): $(FUZZ)/%: $(FUZZ)/tests/fuzz/target_%.o $(call fuzz_object,law) $(FUZZ)/libfuzz.a
+	$(call say,LINK)clang $(FUZZ_FLAVOUR) -fsanitize=fuzzer -pie -o $@ $(fuzz_wrap) $(filter %.o,$^) $(filter %.a,$^) $(library_libs)
+$(fuzz_sessions): $(call fuzz_object,$(fuzz_rig))
+$(fuzz_sessions): fuzz_wrap = $(patsubst %,-Wl$(comma)--wrap=%,$(FUZZ_WRAPPED))
+
+# make fuzz SECONDS=5 TARGET=session: all targets side by side, or one. How to replay an input: tests/fuzz/run says.
+fuzz:
+	@tests/fuzz/run --seconds $(or $(SECONDS),5) $(TARGET)
 
 run: deps all
 	@tests/run
@@ -212,4 +240,4 @@ uninstall:
 clean:
 	rm -rf build
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) build/fuzz -name '*.d' 2>/dev/null)

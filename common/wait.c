@@ -25,7 +25,7 @@ void wait_invite(struct wait *wait, struct wait_guest *guest)
             return;
         }
     }
-    must(!"room for another guest");
+    must(false && "room for another guest");
 }
 
 void wait_dismiss(struct wait *wait, struct wait_guest *guest)

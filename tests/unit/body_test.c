@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/body_oracle.h"
 #include "workers/smtp/body.h"
 
 enum { OUT_MAX = 1 << 17 };
@@ -100,69 +101,16 @@ static void feed_cut_once(struct slice input, size_t cut, struct result *result)
     finish(&body, result);
 }
 
-/* The same question answered from the definition, by one who sees everything at once and is in no hurry. Where the
- * beginning of a line could still become the end, or a CR a CRLF, it is held. */
-static bool oracle_holds(const char *at, size_t left, bool at_line_start)
-{
-    if (beginning.chunked)
-        return false;
-    return (at_line_start && *at == '.' && (left == 1 || (left == 2 && at[1] == '\r'))) || (*at == '\r' && left == 1);
-}
-
-/* A line of one dot that does not end the message, since a LF alone stands before or behind it. */
-static bool oracle_mends_dot(const char *at, size_t left, bool soft)
-{
-    return beginning.mends && (at[1] == '\n' || (soft && left >= 3 && at[1] == '\r' && at[2] == '\n'));
-}
-
-static enum body_fault oracle_fault(char c)
-{
-    return c == '\r' ? BODY_BARE_CR : c == '\n' ? BODY_BARE_LF : c == '\0' ? BODY_NUL : BODY_FINE;
-}
-
-static void oracle_put(struct result *result, const char *text, size_t size)
-{
-    if (result->fault == BODY_FINE) {
-        memcpy(result->runs + result->runs_size, text, size);
-        result->runs_size += size;
-    }
-}
-
 static void ask_oracle(struct slice input, struct result *result)
 {
-    const char *at = input.at;
+    struct body_answer answer = {.runs = result->runs};
     reset(result);
-    bool at_line_start = true, soft = false;
-    result->taken = input.size;
-    for (size_t i = 0; i < input.size;) {
-        size_t left = input.size - i;
-        if (!beginning.chunked && at_line_start && !soft && left >= 3 && memcmp(at + i, ".\r\n", 3) == 0) {
-            result->ended = true;
-            result->taken = i + 3;
-            return;
-        }
-        if (oracle_holds(at + i, left, at_line_start))
-            return;
-        bool is_crlf = left >= 2 && at[i] == '\r' && at[i + 1] == '\n';
-        bool is_first_dot = at_line_start && at[i] == '.';
-        bool is_stuffed = is_first_dot && (beginning.chunked || oracle_mends_dot(at + i, left, soft));
-        enum body_fault fault = is_crlf ? BODY_FINE : oracle_fault(at[i]);
-        if (result->fault == BODY_FINE && !beginning.mends)
-            result->fault = fault;
-        if (is_stuffed)
-            oracle_put(result, "..", 2);
-        else if (fault != BODY_FINE)
-            oracle_put(result, fault == BODY_BARE_LF ? "\r\n" : " ", fault == BODY_BARE_LF ? 2 : 1);
-        else if (!is_first_dot || at[i + 1] == '.')
-            oracle_put(result, at + i, is_crlf ? 2 : 1);
-        soft = fault == BODY_BARE_LF;
-        at_line_start = is_crlf || (soft && beginning.mends);
-        result->size += is_first_dot && !is_stuffed ? 0 : is_crlf ? 2 : 1;
-        i += is_crlf ? 2 : 1;
-    }
-    result->ended = beginning.chunked;
-    if (beginning.chunked && !at_line_start)
-        oracle_put(result, "\r\n", 2);
+    body_oracle_ask(input, beginning.chunked, beginning.mends, &answer);
+    result->runs_size = answer.runs_size;
+    result->ended = answer.ended;
+    result->taken = answer.taken;
+    result->size = answer.size;
+    result->fault = answer.fault;
 }
 
 static void assert_same(const struct result *a, const struct result *b)

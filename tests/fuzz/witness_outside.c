@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: ISC */
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#include "tests/fuzz/law.h"
+#include "tests/fuzz/wire.h"
+#include "tests/fuzz/witness.h"
+
+enum { COMMAND_OCTETS_MAX = 4096, READ_OCTETS_MAX = 12288 };
+
+/* -- what it says -- */
+
+void witness_outside_takes(struct witness_outside *out, struct slice octets)
+{
+    witness_outside_walk(out);
+    law(octets.size <= sizeof out->taken - out->size, "an input too long for the witness");
+    memcpy(out->taken + out->size, octets.at, octets.size);
+    out->size += octets.size;
+}
+
+static void await(struct witness_outside *out, enum said said)
+{
+    out->state = OUTSIDE_AWAITS;
+    out->pending = said;
+    out->w->window = (struct window){0};
+}
+
+static struct slice take_word(struct slice *rest)
+{
+    size_t size = 0;
+    while (rest->size > 0 && (*rest->at == ' ' || *rest->at == '\t'))
+        law_take(rest, 1);
+    while (size < rest->size && rest->at[size] != ' ' && rest->at[size] != '\t')
+        size++;
+    return law_take(rest, size);
+}
+
+static bool parse_number(struct slice digits, uint64_t *out)
+{
+    *out = 0;
+    for (size_t i = 0; i < digits.size; i++)
+        if (!isdigit((unsigned char)digits.at[i]) || __builtin_mul_overflow(*out, 10u, out) ||
+            __builtin_add_overflow(*out, (unsigned)(digits.at[i] - '0'), out))
+            return false;
+    return digits.size > 0;
+}
+
+/* "BDAT 7" or "BDAT 7 LAST", and nothing else. */
+static bool parse_chunk(struct witness_outside *out, struct slice line)
+{
+    if (line.size < 2 || line.at[line.size - 2] != '\r' || *line.at == ' ' || *line.at == '\t')
+        return false;
+    line.size -= 2;
+    struct slice verb = take_word(&line), digits = take_word(&line), last = take_word(&line);
+    out->is_last = last.size == 4 && strncasecmp(last.at, "LAST", 4) == 0;
+    return verb.size == 4 && parse_number(digits, &out->chunk_left) && (last.size == 0 || out->is_last) &&
+           take_word(&line).size == 0;
+}
+
+/* May octets of a message follow it? */
+static bool looks_like_chunk(struct slice line)
+{
+    while (line.size > 0 && (*line.at == ' ' || *line.at == '\t'))
+        slice_drop(&line, 1);
+    return line.size >= 4 && strncasecmp(line.at, "BDAT", 4) == 0 &&
+           (line.size == 4 || !isalnum((unsigned char)line.at[4]) || (unsigned char)line.at[4] >= 0x80);
+}
+
+static void take_chunk_line(struct witness_outside *out, struct slice line)
+{
+    out->bad_chunk = line.size > COMMAND_OCTETS_MAX || !parse_chunk(out, line);
+    if (out->bad_chunk) {
+        await(out, SAID_BDAT);
+        return;
+    }
+    await(out, SAID_BDAT); /* from here on it is under way */
+    out->state = OUTSIDE_CHUNK;
+}
+
+static void take_line(struct witness_outside *out, struct slice line)
+{
+    bool bare_lf = line.size < 2 || line.at[line.size - 2] != '\r';
+    bool more = out->at < out->size || witness_unread(out) > 0, swallowed = out->in_refused;
+    out->in_refused = bare_lf && more;
+    out->refused_lines += bare_lf;
+    if (swallowed)
+        return;
+    if (looks_like_chunk(line) && line.size <= READ_OCTETS_MAX)
+        take_chunk_line(out, line);
+    else
+        await(out, bare_lf || memchr(line.at, '\0', line.size) != NULL ? SAID_OTHER : said_of(line));
+}
+
+static bool walk_line(struct witness_outside *out)
+{
+    const char *begin = out->taken + out->at;
+    const char *lf = memchr(begin, '\n', out->size - out->at);
+    if (lf == NULL)
+        return false;
+    struct slice line = slice_make(begin, (size_t)(lf - begin) + 1);
+    out->at += line.size;
+    if (out->state == OUTSIDE_CHALLENGED)
+        await(out, SAID_ANSWER);
+    else
+        take_line(out, line);
+    return true;
+}
+
+static void keep(struct witness *w, const char *at, size_t size)
+{
+    law(size <= sizeof w->outside_body - w->outside_size, "an input too long for the witness");
+    memcpy(w->outside_body + w->outside_size, at, size);
+    w->outside_size += size;
+}
+
+/* From 354 on; the end is CRLF.CRLF, or .CRLF at once, and nothing else. */
+static bool walk_body(struct witness_outside *out)
+{
+    const char *body = out->taken + out->body_begin;
+    size_t size = out->size - out->body_begin, end = 0;
+    if (size >= 3 && memcmp(body, ".\r\n", 3) == 0)
+        end = 3;
+    const char *found = end == 0 ? memmem(body, size, "\r\n.\r\n", 5) : NULL;
+    if (found != NULL)
+        end = (size_t)(found - body) + 5;
+    if (end == 0)
+        return false;
+    keep(out->w, body, end);
+    out->at = out->body_begin + end;
+    out->state = OUTSIDE_AWAITS; /* what happened since 354 counts for the answer */
+    out->pending = SAID_END;
+    return true;
+}
+
+static bool walk_chunk(struct witness_outside *out)
+{
+    size_t left = out->size - out->at, size = left < out->chunk_left ? left : (size_t)out->chunk_left;
+    keep(out->w, out->taken + out->at, size);
+    out->at += size;
+    out->chunk_left -= size;
+    if (out->chunk_left == 0)
+        out->state = OUTSIDE_AWAITS;
+    return out->chunk_left == 0;
+}
+
+void witness_outside_walk(struct witness_outside *out)
+{
+    bool goes_on = true;
+    while (goes_on) {
+        switch (out->state) {
+        case OUTSIDE_COMMAND:
+        case OUTSIDE_CHALLENGED:
+            goes_on = walk_line(out);
+            break;
+        case OUTSIDE_BODY:
+            goes_on = walk_body(out);
+            break;
+        case OUTSIDE_CHUNK:
+            goes_on = walk_chunk(out);
+            break;
+        case OUTSIDE_AWAITS:
+        case OUTSIDE_OVER:
+            return;
+        }
+    }
+}
+
+/* -- what it hears -- */
+
+static bool ends_session(enum said said, int code, struct slice line)
+{
+    static const char early[] = "554 5.5.0 Wait";
+    if (code == 421 || (said == SAID_QUIT && code == 221))
+        return true;
+    return line.size >= sizeof early - 1 && memcmp(line.at, early, sizeof early - 1) == 0;
+}
+
+/* A yes must be inside's, to the very same; what inside refused is refused, in its words. */
+static void judge_answer(struct witness_outside *out, int code)
+{
+    const struct window *window = &out->w->window;
+    enum said said = out->pending;
+    bool carried =
+        said == SAID_MAIL || said == SAID_RCPT || said == SAID_DATA || said == SAID_AUTH || said == SAID_ANSWER;
+    if (carried && code < 400)
+        law(window->yes[said], "%d to %s, and inside did not say so", code, said_name(said));
+    if ((said == SAID_MAIL || said == SAID_RCPT || said == SAID_DATA) && window->refusal[said] != 0 && code != 421 &&
+        window->refusal[said] != 421 && !window->trouble)
+        law(code == window->refusal[said], "%d to %s, where inside said %d", code, said_name(said),
+            window->refusal[said]);
+    if (carried && said != SAID_ANSWER && code >= 500 && window->trouble && code != 552)
+        law(window->permanent, "own trouble is answered with %d", code);
+}
+
+static void answer_connect(struct witness_outside *out, int code)
+{
+    law(code == 220 || code >= 400, "a greeting of %d", code);
+    out->state = code == 220 ? OUTSIDE_COMMAND : OUTSIDE_OVER;
+}
+
+static void answer_chunk(struct witness_outside *out, int code)
+{
+    bool is_last = out->is_last && !out->bad_chunk;
+    law(code != 354 && code != 334, "%d to BDAT", code);
+    out->state = out->bad_chunk ? OUTSIDE_OVER : OUTSIDE_COMMAND;
+    if (out->bad_chunk)
+        law(code == 501, "%d to a BDAT without a size", code);
+    else if (is_last)
+        witness_message_answered(out->w, code);
+    out->is_last = false;
+}
+
+/* The reply to what is pending. */
+static void take_answer(struct witness_outside *out, int code)
+{
+    enum said said = out->pending;
+    judge_answer(out, code);
+    out->state = OUTSIDE_COMMAND;
+    law(code != 354 || said == SAID_DATA, "354 to %s", said_name(said));
+    law(code != 334 || said == SAID_AUTH || said == SAID_ANSWER, "334 to %s", said_name(said));
+    if (said == SAID_CONNECT)
+        answer_connect(out, code);
+    else if (said == SAID_BDAT)
+        answer_chunk(out, code);
+    else if (said == SAID_END)
+        witness_message_answered(out->w, code);
+    else if (code == 334)
+        out->state = OUTSIDE_CHALLENGED;
+    else if (said == SAID_MAIL && code < 300)
+        witness_message_begins(out->w);
+    else if (code == 354) {
+        witness_message_begins(out->w);
+        out->state = OUTSIDE_BODY;
+        out->body_begin = out->at;
+    }
+    out->pending = SAID_NOTHING;
+}
+
+static void hear_reply(struct witness_outside *out, int code, struct slice line)
+{
+    out->replies++;
+    witness_outside_walk(out);
+    law(out->state != OUTSIDE_OVER, "a reply after the last one: %.*s", (int)line.size, line.at);
+    if (out->state != OUTSIDE_AWAITS) {
+        /* Nothing is due: only the word that ends a session for its slowness may come. */
+        law(code >= 400 && wire_time_has_passed(), "a reply to nothing: %.*s", (int)line.size, line.at);
+        law(code == 421 || out->state == OUTSIDE_BODY || out->state == OUTSIDE_CHUNK, "%d to nothing", code);
+        out->state = OUTSIDE_OVER;
+        return;
+    }
+    enum said said = out->pending;
+    take_answer(out, code);
+    if (ends_session(said, code, line))
+        out->state = OUTSIDE_OVER;
+}
+
+/* RFC 5321 sections 4.2 and 4.5.3.1.5; a challenge of AUTH may be longer. */
+static void hear_line(struct witness_outside *out, struct slice line)
+{
+    bool is_challenge = line.size > 3 && memcmp(line.at, "334", 3) == 0;
+    law(line.size >= 2 && line.at[line.size - 2] == '\r', "a bare LF in a reply");
+    law(line.size <= 512 || is_challenge, "a reply line of %zu octets", line.size);
+    law(law_is_clean(slice_make(line.at, line.size - 2)), "a control character in a reply");
+    law(line.size > 5 ? line.at[3] == ' ' || line.at[3] == '-' : line.size == 5, "a malformed reply");
+    int code = is_challenge ? (line.at[3] == ' ' ? 334 : -1) : 0;
+    for (size_t i = 0; !is_challenge && i < line.size; i++)
+        code = reply_eye_see(&out->eye, line.at[i]);
+    law(code >= 0, "a malformed reply: %.*s", (int)line.size, line.at);
+    if (code > 0)
+        hear_reply(out, code, line);
+}
+
+void witness_outside_wrote(struct witness_outside *out, struct slice octets)
+{
+    witness_log(&out->w->outside_said, octets.at, octets.size);
+    for (size_t i = 0; i < octets.size; i++) {
+        law(out->line_size < sizeof out->line, "a reply without end");
+        out->line[out->line_size++] = octets.at[i];
+        if (octets.at[i] != '\n')
+            continue;
+        size_t size = out->line_size;
+        out->line_size = 0;
+        hear_line(out, slice_make(out->line, size));
+    }
+}
+
+static bool has_whole_line(const struct witness_outside *out)
+{
+    return memchr(out->taken + out->at, '\n', out->size - out->at) != NULL;
+}
+
+void witness_outside_finished(struct witness_outside *out, bool heard_all)
+{
+    witness_outside_walk(out);
+    if (out->gone || !heard_all)
+        return;
+    law(out->line_size == 0, "half a reply");
+    if (out->state == OUTSIDE_OVER)
+        return;
+    law(out->ended, "the session is over without a word, at %s", said_name(out->pending));
+    if (out->state == OUTSIDE_AWAITS)
+        law(!has_whole_line(out), "no reply to %s, and more commands were there", said_name(out->pending));
+    else
+        law(out->state != OUTSIDE_COMMAND || !has_whole_line(out), "commands without a reply");
+}
