@@ -15,13 +15,18 @@ static bool parse(struct slice argument, struct chunk *out)
     return slice_to_number(size, &out->size) && slice_trim(argument).size == 0;
 }
 
+void bdat_break_off(struct session *s)
+{
+    s->errors++;
+    session_end(s, "BDAT without a size"); /* what follows may be octets of a message: no command is looked for there */
+    session_reply(s, &REPLY_SYNTAX);
+}
+
 bool bdat_begin(struct session *s, const struct command *command)
 {
     if (parse(command->argument, &s->chunk))
         return true;
-    s->errors++;
-    session_end(s, "BDAT without a size"); /* what follows may be octets of a message: no command is looked for there */
-    session_reply(s, &REPLY_SYNTAX);
+    bdat_break_off(s);
     return false;
 }
 

@@ -15,6 +15,8 @@
 /* Before anything is made of the command: how many octets follow it. False: nobody knows; the reply has been said, and
  * the session ends. */
 bool bdat_begin(struct session *s, const struct command *command);
+/* Of a line that should have been BDAT, and is no command: the same end. */
+void bdat_break_off(struct session *s);
 /* Phase RCPT or CHUNK. Answers the chunk itself (a reply with code 0 says so), or the reply for after bdat_end. */
 struct reply bdat_answer(struct session *s, const struct command *command);
 /* Reads away what was not taken. False: the session is over, no reply is due. */

@@ -354,7 +354,7 @@ static void take_line(struct session *s, struct slice line)
     int errors = s->errors;
     enum command_fault fault = command_parse(line, &command);
     if ((fault != COMMAND_FINE || command.verb == VERB_UNKNOWN) && begins_a_chunk(line))
-        bdat_begin(s, &command); /* without a size, to us */
+        bdat_break_off(s);
     else if (fault != COMMAND_FINE)
         blame_line(s, FAULT_REPLIES[fault]);
     else
