@@ -92,7 +92,7 @@ struct witness_outside {
     char line[WITNESS_LINE_BYTES];
     size_t line_size;
     int replies, refused_lines; /* those end, by L9's reading, where the input does: it matters what came together */
-    bool gone, ended; /* we reset it; we said FIN */
+    bool gone, ended;           /* we reset it; we said FIN */
 };
 
 /* What inside did while one command of the outside was under way. */
@@ -120,7 +120,8 @@ struct witness {
     char inside_body[WITNESS_MESSAGE_BYTES]; /* as it went */
     size_t inside_size;
     int ends, commits, final_code;
-    int messages; /* inside has said yes to */
+    int messages;      /* inside has said yes to */
+    bool is_ambiguous; /* one was refused that could have been for another reason as well */
     /* what can be compared with another run */
     struct slice_log {
         char text[1 << 18];

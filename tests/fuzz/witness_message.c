@@ -71,21 +71,23 @@ void witness_message_ends_inside(struct witness *w, const struct witness_inside 
     witness_log(&w->inside_heard, went.at, went.size);
 }
 
-/* May it be refused for what is in it? */
-static bool is_faulty(const struct witness *w)
+/* For how much of what is in it may it be refused? Which of two is named depends on which was seen first. */
+static int count_faults(const struct witness *w)
 {
     static char runs[2 * WITNESS_MESSAGE_BYTES + 2];
     struct body_answer answer = {.runs = runs};
     struct slice came = slice_make(w->outside_body, w->outside_size);
     body_oracle_ask(came, w->outside.pending == SAID_BDAT, w->mends, &answer);
-    return answer.fault != BODY_FINE || (w->size_limit != 0 && answer.size > w->size_limit) ||
-           memmem(came.at, came.size, "eceived", 7) != NULL; /* hops are counted */
+    bool is_looping = memmem(came.at, came.size, "eceived", 7) != NULL; /* hops are counted */
+    return (answer.fault != BODY_FINE) + (w->size_limit != 0 && answer.size > w->size_limit) + is_looping;
 }
 
 /* L1: a yes is inside's, to exactly this message. */
 void witness_message_answered(struct witness *w, int code)
 {
     const struct window *window = &w->window;
+    int faults = w->ends == 0 ? count_faults(w) : 0;
+    w->is_ambiguous |= faults > 1;
     law(code < 300 || code >= 400, "%d to a message", code);
     if (code < 300)
         law(w->ends == 1 && w->commits == 1, "%d to a message that inside did not accept", code);
@@ -96,6 +98,6 @@ void witness_message_answered(struct witness *w, int code)
     if (code >= 500 && w->ends == 1)
         law(w->final_code >= 500, "own trouble after the dot is answered with %d", code);
     if (code >= 500 && window->trouble && !window->permanent && w->ends == 0)
-        law(is_faulty(w) || w->outside.pending == SAID_BDAT, "own trouble is answered with %d", code);
+        law(faults > 0 || w->outside.pending == SAID_BDAT, "own trouble is answered with %d", code);
     witness_message_begins(w);
 }

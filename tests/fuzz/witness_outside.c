@@ -243,8 +243,9 @@ static void hear_reply(struct witness_outside *out, int code, struct slice line)
     witness_outside_walk(out);
     law(out->state != OUTSIDE_OVER, "a reply after the last one: %.*s", (int)line.size, line.at);
     if (out->state != OUTSIDE_AWAITS) {
-        /* Nothing is due: only the word that ends a session for its slowness may come. */
-        law(code >= 400 && wire_time_has_passed(), "a reply to nothing: %.*s", (int)line.size, line.at);
+        /* Nothing is due: only the word that ends a session may come, for its slowness, or before a chunk is read. */
+        law(code >= 400 && (wire_time_has_passed() || (code == 421 && out->state == OUTSIDE_CHUNK)),
+            "a reply to nothing: %.*s", (int)line.size, line.at);
         law(code == 421 || out->state == OUTSIDE_BODY || out->state == OUTSIDE_CHUNK, "%d to nothing", code);
         out->state = OUTSIDE_OVER;
         return;
