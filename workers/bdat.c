@@ -72,3 +72,12 @@ struct reply bdat_answer(struct session *s, const struct command *command)
     }
     return s->transaction.transfer.is_opened ? transfer_chunk(s) : answer_unopened(s);
 }
+
+struct reply bdat_answer_unaddressed(struct session *s, const struct command *command)
+{
+    (void)command;
+    if (s->chunk.is_last) /* all of the message is refused */
+        return REPLY_NO_RECIPIENTS;
+    transfer_refuse_chunks(s, &REPLY_NO_RECIPIENTS);
+    return answer_unopened(s);
+}

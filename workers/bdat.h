@@ -19,6 +19,8 @@ bool bdat_begin(struct session *s, const struct command *command);
 void bdat_break_off(struct session *s);
 /* Phase RCPT or CHUNK. Answers the chunk itself (a reply with code 0 says so), or the reply for after bdat_end. */
 struct reply bdat_answer(struct session *s, const struct command *command);
+/* Phase MAIL: nobody is there to have it. A message that has lost its first chunk is lost, whatever RCPT says later. */
+struct reply bdat_answer_unaddressed(struct session *s, const struct command *command);
 /* Reads away what was not taken. False: the session is over, no reply is due. */
 bool bdat_end(struct session *s, const struct reply *reply);
 

@@ -31,7 +31,6 @@ static const struct reply REPLY_MAIL_FIRST = REPLY(503, "5.5.1", "Say MAIL first
 static const struct reply REPLY_MAIL_REFUSED = REPLY(503, "5.5.1", "MAIL was refused");
 static const struct reply REPLY_IN_CHUNKS =
     REPLY(503, "5.5.1", "A message in chunks is under way; BDAT goes on with it");
-static const struct reply REPLY_NO_RECIPIENTS = REPLY(554, "5.5.1", "No valid recipients");
 static const struct reply REPLY_NO_ARGUMENT = REPLY(501, "5.5.4", "This command takes no argument");
 static const struct reply REPLY_ARGUMENT = REPLY(501, "5.5.4", "This command needs an argument");
 static const struct reply REPLY_BAD_NAME = REPLY(501, "5.5.4", "That is no name: a host name or an address literal is");
@@ -188,7 +187,7 @@ static const struct row rows[] = {
     {VERB_DATA, IN_ANY,              ARGUMENT_MAY,  FAULT, &REPLY_MAIL_FIRST,    NULL,             PHASES},
     {VERB_BDAT, IN(PHASE_RCPT) | IN(PHASE_CHUNK),
                                      ARGUMENT_MUST, FINE,  NULL,                 bdat_answer,      PHASES},
-    {VERB_BDAT, IN(PHASE_MAIL),      ARGUMENT_MUST, FINE,  &REPLY_NO_RECIPIENTS, NULL,             PHASES},
+    {VERB_BDAT, IN(PHASE_MAIL),      ARGUMENT_MUST, FINE,  NULL,           bdat_answer_unaddressed, PHASES},
     {VERB_BDAT, IN(PHASE_LOST),      ARGUMENT_MUST, FINE,  &REPLY_INSIDE_LOST,   NULL,             PHASES},
     {VERB_BDAT, IN(PHASE_REFUSED),   ARGUMENT_MUST, FINE,  &REPLY_MAIL_REFUSED,  NULL,             PHASES},
     {VERB_BDAT, IN_ANY,              ARGUMENT_MUST, FAULT, &REPLY_MAIL_FIRST,    NULL,             PHASES},

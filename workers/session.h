@@ -169,8 +169,9 @@ struct session {
 };
 
 /* Said to more than one command. */
-extern const struct reply REPLY_NOT_PROVIDED; /* 502: not to this client, or not by this listener */
-extern const struct reply REPLY_NESTED;       /* 503: a transaction is under way */
+extern const struct reply REPLY_NOT_PROVIDED;  /* 502: not to this client, or not by this listener */
+extern const struct reply REPLY_NESTED;        /* 503: a transaction is under way */
+extern const struct reply REPLY_NO_RECIPIENTS; /* 554 */
 
 /* Who is served, from here on: for the log, the trace, the checks and inside. */
 void session_set_client(struct session *s, const struct endpoint *client, const struct endpoint *local);
