@@ -168,11 +168,10 @@ void witness_outside_walk(struct witness_outside *out)
 
 /* -- what it hears -- */
 
-static bool ends_session(enum said said, int code, struct slice line)
+/* L6: its input was there before it could be an answer. */
+static bool is_too_early(struct slice line)
 {
     static const char early[] = "554 5.5.0 Wait";
-    if (code == 421 || (said == SAID_QUIT && code == 221))
-        return true;
     return line.size >= sizeof early - 1 && memcmp(line.at, early, sizeof early - 1) == 0;
 }
 
@@ -251,8 +250,9 @@ static void hear_reply(struct witness_outside *out, int code, struct slice line)
         return;
     }
     enum said said = out->pending;
-    take_answer(out, code);
-    if (ends_session(said, code, line))
+    if (!is_too_early(line))
+        take_answer(out, code);
+    if (is_too_early(line) || code == 421 || (said == SAID_QUIT && code == 221))
         out->state = OUTSIDE_OVER;
 }
 
