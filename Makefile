@@ -140,7 +140,7 @@ $(patsubst %,%.o,$(unit_tests)): | deps
 # network is wrapped, tests/fuzz/wire takes its place, and common/clock's.
 FUZZ := build/fuzz
 FUZZ_FLAVOUR := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
-FUZZ_WRAPPED := recv sendmsg close shutdown setsockopt net_connect
+FUZZ_WRAPPED = recv sendmsg close shutdown setsockopt $(if $(filter $(fuzz_sessions),$@),net_connect)
 fuzz_sources := $(filter-out common/config_print.c workers/worker.c,\
                 $(wildcard common/*.c workers/*.c workers/smtp/*.c workers/checks/*.c)) tests/lib/body_oracle.c
 fuzz_rig := law wire witness witness_inside witness_outside witness_message inside_server script rig
@@ -157,7 +157,8 @@ $(FUZZ)/libfuzz.a: $(patsubst %.c,$(FUZZ)/%.o,$(fuzz_sources))
 $(fuzz_targets): $(FUZZ)/%: $(FUZZ)/tests/fuzz/target_%.o $(call fuzz_object,law) $(FUZZ)/libfuzz.a
 	$(call say,LINK)clang $(FUZZ_FLAVOUR) -fsanitize=fuzzer -pie -o $@ $(fuzz_wrap) $(filter %.o,$^) $(filter %.a,$^) $(library_libs)
 $(fuzz_sessions): $(call fuzz_object,$(fuzz_rig))
-$(fuzz_sessions): fuzz_wrap = $(patsubst %,-Wl$(comma)--wrap=%,$(FUZZ_WRAPPED))
+$(FUZZ)/stream: $(call fuzz_object,wire)
+$(fuzz_sessions) $(FUZZ)/stream: fuzz_wrap = $(patsubst %,-Wl$(comma)--wrap=%,$(FUZZ_WRAPPED))
 
 # make fuzz SECONDS=5 TARGET=session: all targets side by side, or one. How to replay an input: tests/fuzz/run says.
 fuzz:

@@ -175,7 +175,7 @@ static struct {
     int exactly_first, exactly_count;
     struct inside_offers offers;
     struct wire *outside, *inside; /* the last one */
-    bool is_plain, was_deaf;
+    bool is_plain;
 } play;
 
 static struct witness witness;
@@ -334,7 +334,7 @@ static void do_outside(const struct step *step)
         wire_reset(play.outside);
         break;
     case 'D':
-        play.was_deaf = true;
+        witness.outside.deaf = true;
         play.outside->room = room_of(step->text);
         break;
     default:
@@ -417,7 +417,6 @@ static void begin(const struct script *script, size_t cut)
     play.offers = offers_of(script);
     play.inside = NULL;
     play.is_plain = !script_has(script, 'm') && !script_has(script, 't');
-    play.was_deaf = false;
     wire_begin(pump);
     witness_begin(&witness);
     witness_unread = outside_unread;
@@ -482,7 +481,7 @@ void rig_play(const struct script *script, size_t cut)
     if (script_has(script, 'k'))
         remember_keywords();
     serve_session(&memory, &setup, wire_fd(play.outside), &peer, &local);
-    witness_outside_finished(&witness.outside, !play.was_deaf);
+    witness_outside_finished(&witness.outside);
     if (shows)
         tell_story();
     law(wire_open_count() == 0, "%d descriptors are left open", wire_open_count());

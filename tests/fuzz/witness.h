@@ -93,6 +93,8 @@ struct witness_outside {
     size_t line_size;
     int replies, refused_lines; /* those end, by L9's reading, where the input does: it matters what came together */
     bool gone, ended;           /* we reset it; we said FIN */
+    bool deaf;                  /* it did not read for a while, so replies are seen late */
+    bool blind;                 /* which reply is whose can no longer be told */
 };
 
 /* What inside did while one command of the outside was under way. */
@@ -144,7 +146,7 @@ void witness_inside_closed(struct witness_inside *in, bool by_reset);
 void witness_outside_takes(struct witness_outside *out, struct slice octets);
 void witness_outside_wrote(struct witness_outside *out, struct slice octets);
 void witness_outside_walk(struct witness_outside *out); /* as far as can be seen; before each wait */
-void witness_outside_finished(struct witness_outside *out, bool heard_all);
+void witness_outside_finished(struct witness_outside *out);
 
 /* between them */
 void witness_may_say(struct witness *w, const struct witness_inside *in, enum said said);

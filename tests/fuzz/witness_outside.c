@@ -84,6 +84,7 @@ static void take_line(struct witness_outside *out, struct slice line)
     bool more = out->at < out->size || witness_unread(out) > 0, swallowed = out->in_refused;
     out->in_refused = bare_lf && more;
     out->refused_lines += bare_lf;
+    out->blind |= bare_lf && out->deaf;
     if (swallowed)
         return;
     if (looks_like_chunk(line) && line.size <= READ_OCTETS_MAX)
@@ -147,7 +148,7 @@ static bool walk_chunk(struct witness_outside *out)
 void witness_outside_walk(struct witness_outside *out)
 {
     bool goes_on = true;
-    while (goes_on) {
+    while (goes_on && !out->blind) {
         switch (out->state) {
         case OUTSIDE_COMMAND:
         case OUTSIDE_CHALLENGED:
@@ -240,6 +241,8 @@ static void hear_reply(struct witness_outside *out, int code, struct slice line)
 {
     out->replies++;
     witness_outside_walk(out);
+    if (out->blind)
+        return;
     law(out->state != OUTSIDE_OVER, "a reply after the last one: %.*s", (int)line.size, line.at);
     if (out->state != OUTSIDE_AWAITS) {
         /* Nothing is due: only the word that ends a session may come, for its slowness, or before a chunk is read. */
@@ -291,10 +294,10 @@ static bool has_whole_line(const struct witness_outside *out)
     return memchr(out->taken + out->at, '\n', out->size - out->at) != NULL;
 }
 
-void witness_outside_finished(struct witness_outside *out, bool heard_all)
+void witness_outside_finished(struct witness_outside *out)
 {
     witness_outside_walk(out);
-    if (out->gone || !heard_all)
+    if (out->gone || out->deaf || out->blind)
         return;
     law(out->line_size == 0, "half a reply");
     if (out->state == OUTSIDE_OVER)
