@@ -145,7 +145,7 @@ fuzz_sources := $(filter-out common/config_print.c workers/worker.c,\
                 $(wildcard common/*.c workers/*.c workers/smtp/*.c workers/checks/*.c)) tests/lib/body_oracle.c
 fuzz_rig := law wire witness witness_inside witness_outside witness_message inside_server script rig
 fuzz_targets := $(patsubst tests/fuzz/target_%.c,$(FUZZ)/%,$(wildcard tests/fuzz/target_*.c))
-fuzz_sessions := $(filter $(FUZZ)/session%,$(fuzz_targets))
+fuzz_sessions := $(filter $(FUZZ)/session%,$(fuzz_targets)) $(FUZZ)/session-broken
 fuzz_object = $(patsubst %,$(FUZZ)/tests/fuzz/%.o,$(1))
 comma := ,
 
@@ -159,6 +159,12 @@ $(fuzz_targets): $(FUZZ)/%: $(FUZZ)/tests/fuzz/target_%.o $(call fuzz_object,law
 $(fuzz_sessions): $(call fuzz_object,$(fuzz_rig))
 $(FUZZ)/stream: $(call fuzz_object,wire)
 $(fuzz_sessions) $(FUZZ)/stream: fuzz_wrap = $(patsubst %,-Wl$(comma)--wrap=%,$(FUZZ_WRAPPED))
+# .. and sessions that are wrong on purpose, which the witness must catch.
+FUZZ_BROKEN := body_next stream_write stream_fill stream_abort translate inside_hear session_reply session_spoke_early \
+               reply_reader_line
+$(FUZZ)/session-broken: $(call fuzz_object,target_session broken law $(fuzz_rig)) $(FUZZ)/libfuzz.a
+	$(call say,LINK)clang $(FUZZ_FLAVOUR) -fsanitize=fuzzer -pie -o $@ $(fuzz_wrap) \
+	$(patsubst %,-Wl$(comma)--wrap=%,$(FUZZ_BROKEN)) $(sort $(filter %.o,$^)) $(filter %.a,$^) $(library_libs)
 
 # make fuzz SECONDS=5 TARGET=session: all targets side by side, or one. How to replay an input: tests/fuzz/run says.
 fuzz:

@@ -75,13 +75,14 @@ static int print_offers(char *text, size_t size, const struct inside_offers *no)
 {
     return snprintf(text, size,
                     "250-inside.test\r\n%s%s%s%s%s%s%s%s"
-                    "250-DSN\r\n250-XFORWARD NAME ADDR IDENT\r\n250 ENHANCEDSTATUSCODES\r\n",
+                    "%s250-DSN\r\n250 ENHANCEDSTATUSCODES\r\n",
                     no->no_pipelining ? "" : "250-PIPELINING\r\n", no->no_chunking ? "" : "250-CHUNKING\r\n",
                     no->no_smtputf8 ? "" : "250-SMTPUTF8\r\n", no->no_8bitmime ? "" : "250-8BITMIME\r\n",
                     no->no_binarymime ? "" : "250-BINARYMIME\r\n",
                     no->no_xclient ? "" : "250-XCLIENT NAME ADDR PORT LOGIN PROTO HELO DESTADDR DESTPORT\r\n",
                     no->no_auth ? "" : "250-AUTH PLAIN LOGIN CRAM-MD5\r\n",
-                    no->small ? "250-SIZE 300\r\n" : "250-SIZE 10000000\r\n");
+                    no->small ? "250-SIZE 300\r\n" : "250-SIZE 10000000\r\n",
+                    no->xforward ? "250-XFORWARD NAME ADDR IDENT\r\n" : "");
 }
 
 static const char *content(enum said said)

@@ -14,6 +14,7 @@
 /* What its EHLO does not offer. */
 struct inside_offers {
     bool no_pipelining, no_chunking, no_smtputf8, no_8bitmime, no_binarymime, no_xclient, no_auth, small;
+    bool xforward; /* .. and does */
 };
 
 /* Answers what is pending, in the way that `how` says. False: it stays silent. */

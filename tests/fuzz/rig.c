@@ -6,7 +6,7 @@
  *     a  auth { mode = may }     A  .. = require              X  xclient_from, xforward_from: the outside
  *     k  keywords are remembered +  two servers               m  inside answers only what the script says
  *     t  at the end time passes (else: the outside leaves)
- *     p c u 8 b y q S            not offered inside: see offers_of
+ *     p c u 8 b y q S            not offered inside     f   XFORWARD is: see offers_of
  */
 #include <errno.h>
 #include <stdio.h>
@@ -125,6 +125,16 @@ void rig_prepare(void)
     law_story = tell_story;
 }
 
+/* Not a PROXY header where XCLIENT may name another client: what it should say then nobody here knows. */
+static enum pass_client pass_client_of(const struct script *script)
+{
+    if (script_has(script, 'x'))
+        return PASS_CLIENT_XCLIENT;
+    if (script_has(script, '1') && !script_has(script, 'X'))
+        return PASS_CLIENT_PROXY_V1;
+    return script_has(script, '2') && !script_has(script, 'X') ? PASS_CLIENT_PROXY_V2 : PASS_CLIENT_NONE;
+}
+
 static void configure(const struct script *script)
 {
     const struct listener *listener = block_at(&root->listeners, 0);
@@ -143,10 +153,7 @@ static void configure(const struct script *script)
         options.xclient_from.count = options.xforward_from.count = 0;
     policy.clients.bare_lf = script_has(script, 'n') ? BARE_LF_NORMALISE : BARE_LF_REJECT;
     backend.connect = script_has(script, 'g') ? CONNECT_AT_GREETING : CONNECT_AT_MAIL;
-    backend.pass_client = script_has(script, 'x')   ? PASS_CLIENT_XCLIENT
-                          : script_has(script, '1') ? PASS_CLIENT_PROXY_V1
-                          : script_has(script, '2') ? PASS_CLIENT_PROXY_V2
-                                                    : PASS_CLIENT_NONE;
+    backend.pass_client = (int)pass_client_of(script);
     service = (struct service){.hostname = root->hostname, .listener = listener->name, .session = &options};
 }
 
@@ -159,7 +166,8 @@ static struct inside_offers offers_of(const struct script *script)
                                   .no_binarymime = script_has(script, 'b'),
                                   .no_xclient = script_has(script, 'y'),
                                   .no_auth = script_has(script, 'q'),
-                                  .small = script_has(script, 'S')};
+                                  .small = script_has(script, 'S'),
+                                  .xforward = script_has(script, 'f')};
 }
 
 /* -- the play -- */

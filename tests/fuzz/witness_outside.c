@@ -78,6 +78,14 @@ static void take_chunk_line(struct witness_outside *out, struct slice line)
     out->state = OUTSIDE_CHUNK;
 }
 
+/* L6: behind these nothing may be there before their reply. */
+static bool ends_group(enum said said, struct slice line)
+{
+    bool alone = said == SAID_EHLO || said == SAID_HELO || said == SAID_DATA || said == SAID_AUTH;
+    return alone && line.size <= COMMAND_OCTETS_MAX && line.at[line.size - 2] == '\r' &&
+           law_is_clean(slice_make(line.at, line.size - 2));
+}
+
 static void take_line(struct witness_outside *out, struct slice line)
 {
     bool bare_lf = line.size < 2 || line.at[line.size - 2] != '\r';
@@ -91,6 +99,7 @@ static void take_line(struct witness_outside *out, struct slice line)
         take_chunk_line(out, line);
     else
         await(out, bare_lf || memchr(line.at, '\0', line.size) != NULL ? SAID_OTHER : said_of(line));
+    out->too_early = ends_group(out->pending, line) && out->at < out->size;
 }
 
 static bool walk_line(struct witness_outside *out)
@@ -253,6 +262,8 @@ static void hear_reply(struct witness_outside *out, int code, struct slice line)
         return;
     }
     enum said said = out->pending;
+    law(!out->too_early || is_too_early(line), "%d to %s, and more input was there before that", code, said_name(said));
+    out->too_early = false;
     if (!is_too_early(line))
         take_answer(out, code);
     if (is_too_early(line) || code == 421 || (said == SAID_QUIT && code == 221))
