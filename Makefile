@@ -79,6 +79,7 @@ help:
 	@echo 'make run        build, start it before a small inside server, send one message through, stay (ONCE=1: end)'
 	@echo 'make test       everything that must stay true, plain and sanitized; as root'
 	@echo 'make tests      build the unit tests, the talk runner and the tools of the bench only'
+	@echo 'make fuzz       each fuzz target for SECONDS=5, side by side (TARGET=name: that one); finds: build/fuzz/found'
 	@echo 'make sink       build the sink only: $(BUILD)/sink'
 	@echo 'make arch       layers, sizes, banned functions, symbols of the master, the map of files in README'
 	@echo 'make fault      faults of protocol and machine at every step, judged by three logs; and the proof of that judge'
@@ -167,7 +168,7 @@ $(FUZZ)/session-broken: $(call fuzz_object,target_session broken law $(fuzz_rig)
 	$(patsubst %,-Wl$(comma)--wrap=%,$(FUZZ_BROKEN)) $(sort $(filter %.o,$^)) $(filter %.a,$^) $(library_libs)
 
 # make fuzz SECONDS=5 TARGET=session: all targets side by side, or one. How to replay an input: tests/fuzz/run says.
-fuzz:
+fuzz: deps
 	@tests/fuzz/run --seconds $(or $(SECONDS),5) $(TARGET)
 
 run: deps all
