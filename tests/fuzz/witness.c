@@ -22,7 +22,7 @@ const char *said_name(enum said said)
 enum said said_of(struct slice line)
 {
     size_t size = 0;
-    while (size < line.size && strchr(" \t\r\n", line.at[size]) == NULL)
+    while (size < line.size && memchr(" \t\r\n", line.at[size], 4) == NULL)
         size++;
     for (int said = SAID_EHLO; said < SAID_OTHER; said++)
         if (size > 0 && strlen(names[said]) == size && strncasecmp(names[said], line.at, size) == 0 &&
@@ -70,7 +70,7 @@ static int judge_line(struct reply_eye *eye)
 {
     size_t size = eye->size;
     bool too_long = size > LINE_MAX_OCTETS;
-    while (size > 0 && strchr(" \t\r\n", eye->line[size - 1]) != NULL)
+    while (size > 0 && memchr(" \t\r\n", eye->line[size - 1], 4) != NULL)
         size--;
     const char *at = eye->line;
     eye->size = 0;

@@ -212,7 +212,7 @@ static bool has(struct slice line, const char *word)
 static bool is_base64_line(struct slice line)
 {
     for (size_t i = 0; i < line.size; i++)
-        if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=*", line.at[i]) == NULL)
+        if (memchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=*", line.at[i], 66) == NULL)
             return false;
     return true;
 }
