@@ -442,7 +442,7 @@ static void tell_witness(const struct script *script)
     witness.received = script_has(script, 'r');
     witness.size_limit = script_has(script, 's') ? 200 : script_has(script, 'S') ? 300 : 0;
     witness.by_xclient = backend.pass_client == PASS_CLIENT_XCLIENT;
-    witness.address = slice_of(script_has(script, 'X') ? "XCLIENT" : " ADDR=198.51.100.7 ");
+    witness.address = slice_of(script_has(script, 'X') ? "XCLIENT" : " ADDR=198.51.100.7");
     if (backend.pass_client == PASS_CLIENT_PROXY_V1)
         witness.proxy = slice_make(v1, sizeof v1 - 1);
     if (backend.pass_client == PASS_CLIENT_PROXY_V2)
