@@ -152,7 +152,7 @@ comma := ,
 
 $(FUZZ)/%.o: %.c Makefile | deps
 	@mkdir -p $(@D)
-	$(call say,FUZZ)clang -std=c11 -I. -D_GNU_SOURCE $(WARNINGS) $(FUZZ_FLAVOUR) -fsanitize=fuzzer-no-link -fPIE -MMD -MP \
+	$(call say,FUZZ)clang -std=c11 -I. -D_GNU_SOURCE $(WARNINGS) $(FUZZ_FLAVOUR) $(if $(filter tests/%,$<),,-fsanitize=fuzzer-no-link) -fPIE -MMD -MP \
 	$(library_cflags) -c -o $@ $<
 $(FUZZ)/libfuzz.a: $(patsubst %.c,$(FUZZ)/%.o,$(fuzz_sources))
 $(fuzz_targets): $(FUZZ)/%: $(FUZZ)/tests/fuzz/target_%.o $(call fuzz_object,law) $(FUZZ)/libfuzz.a

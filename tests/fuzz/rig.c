@@ -331,7 +331,7 @@ static void do_outside(const struct step *step)
     case 'O':
     case 'o':
         play.saying = step->text;
-        play.piece = play.cut > 0 ? play.cut : step->what == 'o' ? 1 : SIZE_MAX;
+        play.piece = step->what == 'o' ? 1 : play.cut > 0 ? play.cut : SIZE_MAX;
         break;
     case 'e':
         witness.outside.ended = true;
@@ -524,7 +524,7 @@ void rig_play_both(const struct script *script)
     if (!play.is_plain || witness.is_ambiguous || witness.outside.refused_lines > 0 ||
         memmem(outside.text, outside.size, early, sizeof early - 1) != NULL)
         return;
-    rig_play(script, 1);
+    rig_play(script, 1 + script->size / 400);
     compare(&outside, &witness.outside_said, "the outside");
     compare(&inside, &witness.inside_heard, "inside");
 }

@@ -21,7 +21,9 @@ static void check_printed(struct slice printed)
 
 static void check_culprit(struct slice input, struct slice culprit)
 {
-    law(culprit.size == 0 || (culprit.at >= input.at && culprit.at + culprit.size <= input.at + input.size),
+    bool is_constant = law_same(culprit, slice_of("BODY=BINARYMIME")); /* put together of two words of ours */
+    law(culprit.size == 0 || is_constant ||
+            (culprit.at >= input.at && culprit.at + culprit.size <= input.at + input.size),
         "the word to blame is none of the line's");
 }
 

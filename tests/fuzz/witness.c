@@ -49,7 +49,7 @@ void witness_begin(struct witness *w)
     out->bad_chunk = out->is_last = out->in_refused = out->gone = out->ended = false;
     out->deaf = out->blind = out->too_early = false;
     out->chunk_left = 0;
-    out->size = out->at = out->body_begin = out->line_size = 0;
+    out->size = out->at = out->seen = out->body_begin = out->line_size = 0;
     out->replies = out->refused_lines = 0;
     out->eye = (struct reply_eye){0};
 }

@@ -88,6 +88,7 @@ struct witness_outside {
     uint64_t chunk_left;
     char taken[WITNESS_TAKEN_BYTES];
     size_t size, at; /* .. and walked */
+    size_t seen;     /* .. and looked through for an end that was not there */
     size_t body_begin;
     struct reply_eye eye;
     char line[WITNESS_LINE_BYTES];

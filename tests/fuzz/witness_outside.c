@@ -105,9 +105,12 @@ static void take_line(struct witness_outside *out, struct slice line)
 static bool walk_line(struct witness_outside *out)
 {
     const char *begin = out->taken + out->at;
-    const char *lf = memchr(begin, '\n', out->size - out->at);
+    size_t seen = out->seen > out->at ? out->seen - out->at : 0;
+    const char *lf = memchr(begin + seen, '\n', out->size - out->at - seen);
+    out->seen = out->size;
     if (lf == NULL)
         return false;
+    out->seen = 0;
     struct slice line = slice_make(begin, (size_t)(lf - begin) + 1);
     out->at += line.size;
     if (out->state == OUTSIDE_CHALLENGED)
@@ -129,13 +132,16 @@ static bool walk_body(struct witness_outside *out)
 {
     const char *body = out->taken + out->body_begin;
     size_t size = out->size - out->body_begin, end = 0;
+    size_t seen = out->seen > out->body_begin + 4 ? out->seen - out->body_begin - 4 : 0;
     if (size >= 3 && memcmp(body, ".\r\n", 3) == 0)
         end = 3;
-    const char *found = end == 0 ? memmem(body, size, "\r\n.\r\n", 5) : NULL;
+    const char *found = end == 0 ? memmem(body + seen, size - seen, "\r\n.\r\n", 5) : NULL;
+    out->seen = out->size;
     if (found != NULL)
         end = (size_t)(found - body) + 5;
     if (end == 0)
         return false;
+    out->seen = 0;
     keep(out->w, body, end);
     out->at = out->body_begin + end;
     out->state = OUTSIDE_AWAITS; /* what happened since 354 counts for the answer */
@@ -178,11 +184,15 @@ void witness_outside_walk(struct witness_outside *out)
 
 /* -- what it hears -- */
 
-/* L6: its input was there before it could be an answer. */
-static bool is_too_early(struct slice line)
+/* L6: its input was there before it could be an answer. Inside may say the same words: nobody can tell then. */
+static bool is_too_early(struct witness_outside *out, struct slice line)
 {
     static const char early[] = "554 5.5.0 Wait";
-    return line.size >= sizeof early - 1 && memcmp(line.at, early, sizeof early - 1) == 0;
+    if (line.size < sizeof early - 1 || memcmp(line.at, early, sizeof early - 1) != 0)
+        return false;
+    for (int said = 0; said < SAID_KINDS; said++)
+        out->blind |= out->w->window.refusal[said] == 554;
+    return true;
 }
 
 /* A yes must be inside's, to the very same; what inside refused is refused, in its words. */
@@ -262,11 +272,12 @@ static void hear_reply(struct witness_outside *out, int code, struct slice line)
         return;
     }
     enum said said = out->pending;
-    law(!out->too_early || is_too_early(line), "%d to %s, and more input was there before that", code, said_name(said));
+    bool too_early = is_too_early(out, line);
+    law(!out->too_early || too_early, "%d to %s, and more input was there before that", code, said_name(said));
     out->too_early = false;
-    if (!is_too_early(line))
+    if (!too_early)
         take_answer(out, code);
-    if (is_too_early(line) || code == 421 || (said == SAID_QUIT && code == 221))
+    if (too_early || code == 421 || (said == SAID_QUIT && code == 221))
         out->state = OUTSIDE_OVER;
 }
 
