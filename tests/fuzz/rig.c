@@ -172,12 +172,16 @@ static struct inside_offers offers_of(const struct script *script)
 
 /* -- the play -- */
 
+enum { ALL_SAID_MAX = 100000, LONG_SAID_MAX = 70000 }; /* by the outside, where it repeats itself */
+
 static struct {
     const struct script *script;
     int next; /* step */
     size_t cut;
     struct slice saying; /* what the outside has not said yet of a step that it says in pieces */
     size_t piece;
+    struct slice again; /* and says so often again */
+    size_t repeats, said;
     struct slice answers, connects; /* how the next ones go */
     struct slice exactly[SCRIPT_STEPS_MAX];
     int exactly_first, exactly_count;
@@ -299,9 +303,15 @@ static bool answer(void)
 
 static bool say(void)
 {
+    if (play.saying.size == 0 && play.repeats > 0) {
+        play.repeats--;
+        play.saying = play.again;
+    }
     if (play.saying.size == 0)
         return false;
-    wire_send(play.outside, law_take(&play.saying, play.piece));
+    struct slice piece = law_take(&play.saying, play.piece);
+    play.said += piece.size;
+    wire_send(play.outside, piece);
     return true;
 }
 
@@ -325,9 +335,20 @@ static void expect(struct slice *list, struct slice more)
         play.is_plain &= inside_server_is_plain(more.at[i]);
 }
 
+static size_t left_to_say(void)
+{
+    size_t left = play.said < ALL_SAID_MAX ? ALL_SAID_MAX - play.said : 0;
+    return left < LONG_SAID_MAX ? left : LONG_SAID_MAX;
+}
+
 static void do_outside(const struct step *step)
 {
     switch (step->what) {
+    case 'B':
+        play.repeats = step->text.size > 0 ? left_to_say() / step->text.size : 0;
+        play.again = step->text;
+        play.piece = play.cut > 0 ? play.cut * 100 : SIZE_MAX;
+        break;
     case 'O':
     case 'o':
         play.saying = step->text;
@@ -377,8 +398,8 @@ static void do_inside(const struct step *step)
 
 static void do_step(const struct step *step)
 {
-    play.is_plain &= strchr("OoAC", step->what) != NULL && step->what != '\0';
-    if (step->what != '\0' && strchr("OoeEDL", step->what) != NULL)
+    play.is_plain &= strchr("OoBAC", step->what) != NULL && step->what != '\0';
+    if (step->what != '\0' && strchr("OoBeEDL", step->what) != NULL)
         do_outside(step);
     else if (step->what != '\0' && strchr("IiRdl", step->what) != NULL)
         do_inside(step);
@@ -421,6 +442,7 @@ static void begin(const struct script *script, size_t cut)
     play.script = script;
     play.next = play.exactly_first = play.exactly_count = 0;
     play.cut = cut;
+    play.repeats = play.said = 0;
     play.saying = play.answers = play.connects = slice_make("", 0);
     play.offers = offers_of(script);
     play.inside = NULL;

@@ -7,6 +7,7 @@
  * FLAGS are letters, see rig.c. Each step begins with '|' and its letter; "||" in it is one '|':
  *
  *     O text      the outside says it, all at once      o text   .. octet by octet
+ *     B text      .. again and again, 70,000 octets in all
  *     A chars     how inside answers what is asked next, one character for each (inside_server.c)
  *     Q text      inside answers what is asked next with exactly that
  *     I text      inside says it now, asked or not
