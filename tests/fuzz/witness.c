@@ -35,7 +35,7 @@ void witness_begin(struct witness *w)
 {
     /* Not the big pieces of text: what is behind their sizes is never looked at. */
     w->proxy = w->address = slice_make("", 0);
-    w->mends = w->received = w->by_xclient = w->is_ambiguous = false;
+    w->mends = w->received = w->by_xclient = w->is_ambiguous = w->chunk_refused = false;
     w->size_limit = 0;
     w->inside_count = 0;
     w->window = (struct window){0};

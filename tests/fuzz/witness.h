@@ -124,8 +124,9 @@ struct witness {
     char inside_body[WITNESS_MESSAGE_BYTES]; /* as it went */
     size_t inside_size;
     int ends, commits, final_code;
-    int messages;      /* inside has said yes to */
-    bool is_ambiguous; /* one was refused that could have been for another reason as well */
+    int messages;       /* inside has said yes to */
+    bool chunk_refused; /* of the message under way */
+    bool is_ambiguous;  /* one was refused that could have been for another reason as well */
     /* what can be compared with another run */
     struct slice_log {
         char text[1 << 18];

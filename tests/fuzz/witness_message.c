@@ -25,6 +25,7 @@ void witness_may_say(struct witness *w, const struct witness_inside *in, enum sa
 void witness_message_begins(struct witness *w)
 {
     w->outside_size = 0;
+    w->chunk_refused = false;
     w->ends = w->commits = w->final_code = 0;
 }
 
@@ -93,6 +94,7 @@ void witness_message_answered(struct witness *w, int code)
     int faults = w->ends == 0 ? count_faults(w) : 0;
     w->is_ambiguous |= faults > 1;
     law(code < 300 || code >= 400, "%d to a message", code);
+    law(code >= 400 || !w->chunk_refused, "%d to a message that has lost a chunk", code);
     if (code < 300)
         law(w->ends == 1 && w->commits == 1, "%d to a message that inside did not accept", code);
     if (w->commits > 0)

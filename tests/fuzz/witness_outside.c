@@ -227,6 +227,10 @@ static void answer_chunk(struct witness_outside *out, int code)
         law(code == 501, "%d to a BDAT without a size", code);
     else if (is_last)
         witness_message_answered(out->w, code);
+    else {
+        law(code >= 400 || !out->w->chunk_refused, "%d to a chunk of a message that has lost one", code);
+        out->w->chunk_refused |= code >= 400;
+    }
     out->is_last = false;
 }
 
