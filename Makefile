@@ -144,7 +144,7 @@ FUZZ_FLAVOUR := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno
 FUZZ_WRAPPED = recv sendmsg close shutdown setsockopt $(if $(filter $(fuzz_sessions),$@),net_connect)
 fuzz_sources := $(filter-out common/config_print.c workers/worker.c,\
                 $(wildcard common/*.c workers/*.c workers/smtp/*.c workers/checks/*.c)) tests/lib/body_oracle.c
-fuzz_rig := law wire witness witness_inside witness_outside witness_message inside_server script rig
+fuzz_rig := law wire witness witness_inside witness_outside witness_message inside_server script subject rig
 fuzz_targets := $(patsubst tests/fuzz/target_%.c,$(FUZZ)/%,$(wildcard tests/fuzz/target_*.c))
 fuzz_sessions := $(filter $(FUZZ)/session%,$(fuzz_targets)) $(FUZZ)/session-broken
 fuzz_object = $(patsubst %,$(FUZZ)/tests/fuzz/%.o,$(1))

@@ -1,161 +1,21 @@
 /* SPDX-License-Identifier: ISC
  *
- * FLAGS of a script:
- *     g  connect = greeting      x  pass_client = xclient     1, 2  proxy-v1, proxy-v2     (else: mail, none)
- *     n  bare_lf = normalise     r  received = yes            s  message_size_limit = 200  e  max_errors = 3
- *     a  auth { mode = may }     A  .. = require              X  xclient_from, xforward_from: the outside
- *     k  keywords are remembered +  two servers               m  inside answers only what the script says
- *     t  at the end time passes (else: the outside leaves)
- *     p c u 8 b y q S            not offered inside     f   XFORWARD is: see offers_of
+ * FLAGS of a script that are the rig's own (the session's: subject.h):
+ *     m              inside answers only what the script says
+ *     t              at the end time passes (else: the outside leaves)
+ *     p c u 8 b y q S  not offered inside     f  XFORWARD is: see offers_of
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "common/config.h"
-#include "common/log.h"
-#include "common/scoreboard.h"
-#include "workers/heard.h"
-#include "workers/serve.h"
-#include "workers/service.h"
+#include "common/net.h"
 
 #include "tests/fuzz/inside_server.h"
 #include "tests/fuzz/law.h"
 #include "tests/fuzz/rig.h"
-
-struct listener {
-    const char *name;
-    struct session_options session;
-};
-struct root {
-    const char *hostname;
-    struct block_list listeners, backends, policies;
-};
-
-/* -- the configuration: loaded once, changed as a script wants it -- */
-
-static const struct option_group listener_groups[] = {{session_option_rows, offsetof(struct listener, session)}, {0}};
-static const struct block listener_block = {.name = "listener",
-                                            .size = sizeof(struct listener),
-                                            .titled = true,
-                                            .needed = true,
-                                            .groups = listener_groups,
-                                            .title_offset = offsetof(struct listener, name)};
-static struct option root_rows[] = {
-    {.name = "hostname", .type = OPTION_HOSTNAME, .offset = offsetof(struct root, hostname), .required = true},
-    {.name = "listener", .type = OPTION_BLOCK, .offset = offsetof(struct root, listeners), .block = &listener_block},
-    {.name = "backend", .type = OPTION_BLOCK, .offset = offsetof(struct root, backends), .block = &backend_block},
-    {.name = "policy", .type = OPTION_BLOCK, .offset = offsetof(struct root, policies)},
-    {0}};
-static const struct option_group root_groups[] = {{root_rows, 0}, {0}};
-static const struct block root_block = {.size = sizeof(struct root), .groups = root_groups};
-
-static const char text[] =
-    "hostname = mx.test\n"
-    "listener mx { backend = one policy = inbound auth { mode = may plaintext = yes }\n"
-    "    xclient_from = 198.51.100.7 xforward_from = 198.51.100.7 }\n"
-    "policy inbound { recipient { relay_domains = { \"*\" } } }\n"
-    "backend one { server s1 { address = 192.0.2.1:25 } }\n"
-    "backend two { server s1 { address = 192.0.2.1:25 } server s2 { address = 192.0.2.2:25 } }\n";
-
-static const struct root *root;
-static struct scoreboard board; /* in plain memory: nothing of it is left to the next session */
-static struct slot slot;
-static struct heard heard[SCOREBOARD_SERVERS_MAX];
-static struct health health[SCOREBOARD_SERVERS_MAX];
-static _Atomic uint32_t tags[1];
-
-static struct session memory;
-static struct wait waits;
-static struct service service;
-static struct session_options options;
-static struct backend backend;
-static struct policy policy;
-
-static const char SECRET[] = "\xA7of-an-earlier-session\xA7"; /* where a session's memory was before it */
-
-static struct session spoiled; /* what a session begins with, full of it */
-
-static void spoil(void)
-{
-    char *at = (char *)&spoiled;
-    for (size_t i = 0; i < sizeof spoiled; i++)
-        at[i] = SECRET[i % (sizeof SECRET - 1)];
-}
-
-static void check_log(enum level level, const char *line)
-{
-    (void)level;
-    for (const char *at = line; *at != '\0'; at++)
-        law(*at >= ' ' && *at <= '~', "a control character or 8-bit octet in the log: %s", line);
-}
-
-static void tell_story(void);
-static bool shows;
-
-void rig_prepare(void)
-{
-    char directory[] = "/tmp/postern-fuzz-XXXXXX", path[64], why[400];
-    static const struct text_list none;
-    if (mkdtemp(directory) == NULL)
-        abort();
-    snprintf(path, sizeof path, "%s/postern.conf", directory);
-    umask(077);
-    FILE *file = fopen(path, "we");
-    if (file == NULL || fputs(text, file) < 0 || fclose(file) != 0)
-        abort();
-    root_rows[3].block = policy_block();
-    static struct config *config; /* as long as the process */
-    config = config_load_with(path, &root_block, &none, why, sizeof why);
-    unlink(path);
-    rmdir(directory);
-    law(config != NULL, "the configuration: %s", why);
-    root = config_root(config);
-    backend_number_servers(&root->backends, NULL, NULL);
-    board = (struct scoreboard){.slot_count = 1, .tags = tags, .heard = heard, .health = health, .own = &slot};
-    board.slots = (unsigned char *)&slot;
-    board.orders = calloc(1, orders_bytes(1));
-    spoil();
-    log_to_function(check_log);
-    log_set_level(LEVEL_INFO);
-    shows = getenv("SHOW") != NULL;
-    law_story = tell_story;
-}
-
-/* Not a PROXY header where XCLIENT may name another client: what it should say then nobody here knows. */
-static enum pass_client pass_client_of(const struct script *script)
-{
-    if (script_has(script, 'x'))
-        return PASS_CLIENT_XCLIENT;
-    if (script_has(script, '1') && !script_has(script, 'X'))
-        return PASS_CLIENT_PROXY_V1;
-    return script_has(script, '2') && !script_has(script, 'X') ? PASS_CLIENT_PROXY_V2 : PASS_CLIENT_NONE;
-}
-
-static void configure(const struct script *script)
-{
-    const struct listener *listener = block_at(&root->listeners, 0);
-    options = listener->session;
-    backend = *(const struct backend *)block_at(&root->backends, script_has(script, '+') ? 1 : 0);
-    policy = *options.policy;
-    options.backend = &backend;
-    options.policy = &policy;
-    options.received = script_has(script, 'r');
-    options.message_size_limit = script_has(script, 's') ? 200 : 0;
-    options.max_errors = script_has(script, 'e') ? 3 : 20;
-    options.auth.mode = script_has(script, 'A')   ? AUTH_MODE_REQUIRE
-                        : script_has(script, 'a') ? AUTH_MODE_MAY
-                                                  : AUTH_MODE_NONE;
-    if (!script_has(script, 'X'))
-        options.xclient_from.count = options.xforward_from.count = 0;
-    policy.clients.bare_lf = script_has(script, 'n') ? BARE_LF_NORMALISE : BARE_LF_REJECT;
-    backend.connect = script_has(script, 'g') ? CONNECT_AT_GREETING : CONNECT_AT_MAIL;
-    backend.pass_client = (int)pass_client_of(script);
-    service = (struct service){.hostname = root->hostname, .listener = listener->name, .session = &options};
-}
+#include "tests/fuzz/subject.h"
 
 static struct inside_offers offers_of(const struct script *script)
 {
@@ -191,6 +51,7 @@ static struct {
 } play;
 
 static struct witness witness;
+static bool shows;
 
 const struct witness *rig_witness(void)
 {
@@ -451,39 +312,6 @@ static void begin(const struct script *script, size_t cut)
     witness_begin(&witness);
     witness_unread = outside_unread;
     play.outside = wire_open(&outside_owner, &witness.outside);
-    memset(heard, 0, sizeof heard);
-    slot = (struct slot){0};
-    waits = (struct wait){0};
-}
-
-static void tell_witness(const struct script *script)
-{
-    static const char v1[] = "PROXY TCP4 198.51.100.7 192.0.2.25 4321 25\r\n";
-    static const char v2[] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc6\x33\x64\x07\xc0\0\x02\x19\x10\xe1\0\x19";
-    witness.mends = script_has(script, 'n');
-    witness.received = script_has(script, 'r');
-    witness.size_limit = script_has(script, 's') ? 200 : script_has(script, 'S') ? 300 : 0;
-    witness.by_xclient = backend.pass_client == PASS_CLIENT_XCLIENT;
-    witness.address = slice_of(script_has(script, 'X') ? "XCLIENT" : " ADDR=198.51.100.7");
-    if (backend.pass_client == PASS_CLIENT_PROXY_V1)
-        witness.proxy = slice_make(v1, sizeof v1 - 1);
-    if (backend.pass_client == PASS_CLIENT_PROXY_V2)
-        witness.proxy = slice_make(v2, sizeof v2 - 1);
-}
-
-static void remember_keywords(void)
-{
-    const struct extensions known = {.keywords = KEYWORD_SIZE | KEYWORD_8BITMIME | KEYWORD_SMTPUTF8 | KEYWORD_DSN |
-                                                 KEYWORD_CHUNKING | KEYWORD_BINARYMIME | KEYWORD_AUTH_PLAIN |
-                                                 KEYWORD_AUTH_LOGIN | KEYWORD_AUTH_CRAM_MD5,
-                                     .numbers = {[NUMBER_SIZE] = 10000000}};
-    for (size_t i = 0; i < backend.servers.count; i++)
-        heard_remember(&board, block_at(&backend.servers, i), &known);
-}
-
-static bool tells(const struct slice_log *log)
-{
-    return memmem(log->text, log->size, SECRET, sizeof SECRET - 1) != NULL;
 }
 
 static void show(const char *who, const struct slice_log *log)
@@ -499,33 +327,28 @@ static void tell_story(void)
     show("inside heard", &witness.inside_heard);
 }
 
+void rig_prepare(void)
+{
+    subject_prepare();
+    shows = getenv("SHOW") != NULL;
+    law_story = tell_story;
+}
+
 void rig_play(const struct script *script, size_t cut)
 {
-    static const struct endpoint peer = {ENDPOINT_IP, {.family = 4, .bytes = {198, 51, 100, 7}}, 4321, ""};
-    static const struct endpoint local = {ENDPOINT_IP, {.family = 4, .bytes = {192, 0, 2, 25}}, 25, ""};
-    struct session_setup setup = {.service = &service, .board = &board, .wait = &waits, .slot = 0};
-    configure(script);
     begin(script, cut);
-    tell_witness(script);
-    memcpy(&memory, &spoiled, sizeof memory);
-    if (script_has(script, 'k'))
-        remember_keywords();
-    serve_session(&memory, &setup, wire_fd(play.outside), &peer, &local);
-    witness_outside_finished(&witness.outside);
+    subject_begin(script, &witness);
+    subject_serve(wire_fd(play.outside));
     if (shows)
         tell_story();
+    witness_outside_finished(&witness.outside);
     law(wire_open_count() == 0, "%d descriptors are left open", wire_open_count());
-    for (int i = 0; i < WAIT_GUESTS_MAX; i++)
-        law(waits.guests[i] == NULL, "a guest of the wait is left");
-    law(!tells(&witness.outside_said) && !tells(&witness.inside_heard), "something of an earlier session is told");
+    law(!subject_tells(witness.outside_said.text, witness.outside_said.size) &&
+            !subject_tells(witness.inside_heard.text, witness.inside_heard.size),
+        "something of an earlier session is told");
 }
 
 /* -- the same, cut differently -- */
-
-static bool holds_secret(const struct script *script)
-{
-    return memchr(script->memory, SECRET[0], script->size) != NULL;
-}
 
 static void compare(const struct slice_log *a, const struct slice_log *b, const char *who)
 {
@@ -537,7 +360,7 @@ void rig_play_both(const struct script *script)
 {
     static struct slice_log outside, inside;
     static const char early[] = "554 5.5.0 Wait";
-    if (holds_secret(script))
+    if (subject_is_spoiled(script))
         return;
     rig_play(script, 0);
     outside.size = inside.size = 0;
