@@ -223,6 +223,12 @@ static void what_inside_lacks(void **unused)
     assert_int_equal(rcpt_parameters_need(&rcpt), KEYWORD_DSN);
     rcpt_parameters_parse(slice_of("ORCPT=utf-8;\xc3\xbc"), ALL, &rcpt, &culprit);
     assert_int_equal(rcpt_parameters_need(&rcpt), KEYWORD_DSN | KEYWORD_SMTPUTF8);
+    /* Not offered: the client's fault, and no sign that inside offers less than it did. */
+    assert_int_equal(rcpt_parameters_parse(slice_of("ORCPT=utf-8;\xc3\xbc"), KEYWORD_DSN, &rcpt, &culprit),
+                     PARAMETER_BAD_VALUE);
+    assert_true(slice_equal(culprit, slice_of("ORCPT=utf-8")));
+    assert_int_equal(rcpt_parameters_parse(slice_of("ORCPT=utf-8;\\x{FC}"), KEYWORD_DSN, &rcpt, &culprit),
+                     PARAMETER_FINE);
     rcpt_parameters_parse(slice_of(""), ALL, &rcpt, &culprit);
     assert_int_equal(rcpt_parameters_need(&rcpt), 0);
 }

@@ -327,7 +327,11 @@ enum parameter_fault rcpt_parameters_parse(struct slice text, uint32_t keywords,
                                            struct slice *culprit_out)
 {
     *out = (struct rcpt_parameters){0};
-    return parse_all(rcpt_table, text, keywords, out, culprit_out);
+    enum parameter_fault fault = parse_all(rcpt_table, text, keywords, out, culprit_out);
+    if (fault != PARAMETER_FINE || (rcpt_parameters_need(out) & ~keywords) == 0)
+        return fault;
+    *culprit_out = slice_of("ORCPT=utf-8"); /* as it is, where SMTPUTF8 was not offered (RFC 6533 section 3) */
+    return PARAMETER_BAD_VALUE;
 }
 
 /* ---- printing ---- */
