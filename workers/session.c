@@ -84,7 +84,7 @@ void session_start_over(struct session *s)
     s->notes.count = s->at_greeting.notes;
     s->score = s->at_greeting.score;
     s->allowed = s->at_greeting.allowed;
-    if (s->inside.state == INSIDE_READY)
+    if (s->inside.state == INSIDE_READY && session_flush(s) == IO_OK) /* as in dialog.c */
         inside_quit(&s->inside);
     session_move(s, PHASE_GREETING);
 }

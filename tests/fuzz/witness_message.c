@@ -10,13 +10,15 @@
 void witness_may_say(struct witness *w, const struct witness_inside *in, enum said said)
 {
     const struct witness_outside *out = &w->outside;
-    bool awaits = out->state == OUTSIDE_AWAITS || out->state == OUTSIDE_CHUNK;
     (void)in;
+    bool awaits = out->state == OUTSIDE_AWAITS || out->state == OUTSIDE_CHUNK;
     if (out->blind)
         return;
     if (said == SAID_MAIL || said == SAID_RCPT || said == SAID_AUTH || said == SAID_XFORWARD)
         law(awaits && out->pending == (said == SAID_XFORWARD ? SAID_MAIL : said),
             "%s inside, where the outside said %s", said_name(said), said_name(out->pending));
+    if (said == SAID_QUIT && out->state == OUTSIDE_AWAITS) /* .. to which inside is not the answer, but is waited for */
+        law(out->pending != SAID_OTHER, "QUIT inside, and a reply that is due has not left");
     if (said == SAID_DATA)
         law(awaits && (out->pending == SAID_DATA || out->pending == SAID_BDAT), "DATA inside, but none outside");
 }
