@@ -152,7 +152,7 @@ void witness_outside_walk(struct witness_outside *out); /* as far as can be seen
 void witness_outside_finished(struct witness_outside *out);
 
 /* between them */
-void witness_may_say(struct witness *w, const struct witness_inside *in, enum said said);
+void witness_may_say(struct witness *w, enum said said);
 void witness_message_begins(struct witness *w);
 void witness_message_ends_inside(struct witness *w, const struct witness_inside *in);
 void witness_message_answered(struct witness *w, int code);

@@ -269,7 +269,7 @@ static void take_command(struct witness_inside *in, struct slice line)
     }
     enum said said = said_of(line);
     judge_order(in, said, line);
-    witness_may_say(in->w, in, said);
+    witness_may_say(in->w, said);
     in->may_helo = false;
     in->quit = said == SAID_QUIT;
     if (said == SAID_MAIL)

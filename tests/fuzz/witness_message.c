@@ -7,10 +7,9 @@
 
 /* Each command inside is there for the one outside that is under way; all replies to those before it have left
  * (RFC 2920 section 3.2). */
-void witness_may_say(struct witness *w, const struct witness_inside *in, enum said said)
+void witness_may_say(struct witness *w, enum said said)
 {
     const struct witness_outside *out = &w->outside;
-    (void)in;
     bool awaits = out->state == OUTSIDE_AWAITS || out->state == OUTSIDE_CHUNK;
     if (out->blind)
         return;
