@@ -141,6 +141,9 @@ $(patsubst %,%.o,$(unit_tests)): | deps
 # network is wrapped, tests/fuzz/wire takes its place, and common/clock's.
 FUZZ := build/fuzz
 FUZZ_FLAVOUR := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+# What is fuzzed is watched for what it does with the input; what watches it is not.
+FUZZ_COMPILE = clang -std=c11 -I. -D_GNU_SOURCE $(WARNINGS) $(FUZZ_FLAVOUR) -fPIE -MMD -MP $(library_cflags)
+FUZZ_LINK = clang $(FUZZ_FLAVOUR) -fsanitize=fuzzer -pie
 FUZZ_WRAPPED = recv sendmsg close shutdown setsockopt $(if $(filter $(fuzz_sessions),$@),net_connect)
 fuzz_sources := $(filter-out common/config_print.c workers/worker.c,\
                 $(wildcard common/*.c workers/*.c workers/smtp/*.c workers/checks/*.c)) tests/lib/body_oracle.c
@@ -152,11 +155,10 @@ comma := ,
 
 $(FUZZ)/%.o: %.c Makefile | deps
 	@mkdir -p $(@D)
-	$(call say,FUZZ)clang -std=c11 -I. -D_GNU_SOURCE $(WARNINGS) $(FUZZ_FLAVOUR) $(if $(filter tests/%,$<),,-fsanitize=fuzzer-no-link) -fPIE -MMD -MP \
-	$(library_cflags) -c -o $@ $<
+	$(call say,FUZZ)$(FUZZ_COMPILE) $(if $(filter tests/%,$<),,-fsanitize=fuzzer-no-link) -c -o $@ $<
 $(FUZZ)/libfuzz.a: $(patsubst %.c,$(FUZZ)/%.o,$(fuzz_sources))
 $(fuzz_targets): $(FUZZ)/%: $(FUZZ)/tests/fuzz/target_%.o $(call fuzz_object,law) $(FUZZ)/libfuzz.a
-	$(call say,LINK)clang $(FUZZ_FLAVOUR) -fsanitize=fuzzer -pie -o $@ $(fuzz_wrap) $(filter %.o,$^) $(filter %.a,$^) $(library_libs)
+	$(call say,LINK)$(FUZZ_LINK) -o $@ $(fuzz_wrap) $(filter %.o,$^) $(filter %.a,$^) $(library_libs)
 $(fuzz_sessions): $(call fuzz_object,$(fuzz_rig))
 $(FUZZ)/stream: $(call fuzz_object,wire)
 $(fuzz_sessions) $(FUZZ)/stream: fuzz_wrap = $(patsubst %,-Wl$(comma)--wrap=%,$(FUZZ_WRAPPED))
@@ -164,7 +166,7 @@ $(fuzz_sessions) $(FUZZ)/stream: fuzz_wrap = $(patsubst %,-Wl$(comma)--wrap=%,$(
 FUZZ_BROKEN := body_next stream_write stream_fill stream_abort translate inside_hear session_reply session_spoke_early \
                reply_reader_line
 $(FUZZ)/session-broken: $(call fuzz_object,target_session broken law $(fuzz_rig)) $(FUZZ)/libfuzz.a
-	$(call say,LINK)clang $(FUZZ_FLAVOUR) -fsanitize=fuzzer -pie -o $@ $(fuzz_wrap) \
+	$(call say,LINK)$(FUZZ_LINK) -o $@ $(fuzz_wrap) \
 	$(patsubst %,-Wl$(comma)--wrap=%,$(FUZZ_BROKEN)) $(sort $(filter %.o,$^)) $(filter %.a,$^) $(library_libs)
 
 # make fuzz SECONDS=5 TARGET=session: all targets side by side, or one. How to replay an input: tests/fuzz/run says.
