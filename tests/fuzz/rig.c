@@ -164,15 +164,19 @@ static bool answer(void)
 
 static bool say(void)
 {
-    if (play.saying.size == 0 && play.repeats > 0) {
-        play.repeats--;
-        play.saying = play.again;
-    }
-    if (play.saying.size == 0)
+    const size_t batch = play.cut > 0 ? 997 : 8192; /* of what is said again and again */
+    size_t before = wire_unread(play.outside);
+    if (play.saying.size == 0 && play.repeats == 0)
         return false;
-    struct slice piece = law_take(&play.saying, play.piece);
-    play.said += piece.size;
-    wire_send(play.outside, piece);
+    do {
+        if (play.saying.size == 0 && play.repeats > 0) {
+            play.repeats--;
+            play.saying = play.again;
+        }
+        struct slice piece = law_take(&play.saying, play.piece);
+        play.said += piece.size;
+        wire_send(play.outside, piece);
+    } while (play.repeats > 0 && wire_unread(play.outside) - before < batch);
     return true;
 }
 
@@ -208,7 +212,7 @@ static void do_outside(const struct step *step)
     case 'B':
         play.repeats = step->text.size > 0 ? left_to_say() / step->text.size : 0;
         play.again = step->text;
-        play.piece = play.cut > 0 ? play.cut * 100 : SIZE_MAX;
+        play.piece = SIZE_MAX;
         break;
     case 'O':
     case 'o':
