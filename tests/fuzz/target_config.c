@@ -78,6 +78,14 @@ static void check_filled(const struct root *root)
     }
 }
 
+/* One line, which names the file; a TAB in it is the file's own. */
+static void check_refusal(char *why)
+{
+    for (char *at = why; *at != '\0'; at++)
+        *at = *at == '\t' ? ' ' : *at;
+    law(why[0] != '\0' && law_is_clean(slice_of(why)) && strstr(why, path) != NULL, "refused in odd words: %s", why);
+}
+
 FUZZ
 {
     static const struct text_list none;
