@@ -121,7 +121,7 @@ struct witness {
     /* the message under way */
     char outside_body[WITNESS_MESSAGE_BYTES]; /* as it came; with its final dot where it has one */
     size_t outside_size;
-    char inside_body[WITNESS_MESSAGE_BYTES]; /* as it went */
+    char inside_body[2 * WITNESS_MESSAGE_BYTES + 4096]; /* as it went: mended, stuffed, with our line */
     size_t inside_size;
     int ends, commits, final_code;
     int messages;       /* inside has said yes to */
@@ -129,7 +129,7 @@ struct witness {
     bool is_ambiguous;  /* one was refused that could have been for another reason as well */
     /* what can be compared with another run */
     struct slice_log {
-        char text[1 << 18];
+        char text[1 << 20];
         size_t size;
     } outside_said, inside_heard;
 };
