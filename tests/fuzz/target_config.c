@@ -96,7 +96,6 @@ FUZZ
     if (config != NULL)
         check_filled(config_root(config));
     else
-        law(why[0] != '\0' && law_is_clean(slice_of(why)) && strstr(why, path) != NULL, "refused in odd words: %s",
-            why);
+        check_refusal(why);
     config_free(&config);
 }
