@@ -70,13 +70,12 @@ static enum asked hear_offers(struct session *s, struct extensions *offers_out, 
     return asked;
 }
 
-/* A second EHLO is a RSET inside; another name means another inside connection (L6). Replies that are due leave before
- * inside is waited for (RFC 2920 section 3.2). */
+/* A second EHLO is a RSET inside; another name means another inside connection (L6). */
 static void leave_old_name(struct session *s, struct slice name)
 {
     envelope_drop(s, "EHLO");
-    if (s->inside.state == INSIDE_READY && !slice_equal(slice_of(s->inside.name), name) && session_flush(s) == IO_OK)
-        inside_quit(&s->inside);
+    if (s->inside.state == INSIDE_READY && !slice_equal(slice_of(s->inside.name), name))
+        session_leave_inside(s);
     session_move(s, PHASE_GREETING); /* until the new one is accepted */
 }
 

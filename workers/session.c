@@ -70,6 +70,12 @@ bool session_is_bound(const struct session *s)
     return s->auth != NULL && !s->auth_vouched;
 }
 
+void session_leave_inside(struct session *s)
+{
+    if (s->inside.state != INSIDE_CLOSED && session_flush(s) == IO_OK)
+        inside_quit(&s->inside);
+}
+
 void session_start_over(struct session *s)
 {
     transaction_begin(s);
@@ -84,8 +90,8 @@ void session_start_over(struct session *s)
     s->notes.count = s->at_greeting.notes;
     s->score = s->at_greeting.score;
     s->allowed = s->at_greeting.allowed;
-    if (s->inside.state == INSIDE_READY && session_flush(s) == IO_OK) /* as in dialog.c */
-        inside_quit(&s->inside);
+    if (s->inside.state == INSIDE_READY)
+        session_leave_inside(s);
     session_move(s, PHASE_GREETING);
 }
 

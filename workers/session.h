@@ -181,6 +181,8 @@ void session_change_client(struct session *s, const struct endpoint *client, con
 bool session_client_is_in(const struct session *s, const struct network_list *networks);
 /* AUTH has succeeded, and the session lives and dies with the inside connection on which it did. */
 bool session_is_bound(const struct session *s);
+/* The inside connection ends in order. Replies that are due leave before that is waited for (RFC 2920 section 3.2). */
+void session_leave_inside(struct session *s);
 /* What was said so far may have been said by somebody else, or of somebody else: it is forgotten, phase GREETING. An
  * inside server that heard of it hears no more. The counts of faults stay. */
 void session_start_over(struct session *s);

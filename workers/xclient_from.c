@@ -56,8 +56,7 @@ static void become(struct session *s, const struct attributes *said)
         client = endpoint_of(said, ATTRIBUTE_ADDR, ATTRIBUTE_PORT);
     if (attributes_get(said, ATTRIBUTE_DESTADDR)->state != ATTRIBUTE_NOT_SAID)
         local = endpoint_of(said, ATTRIBUTE_DESTADDR, ATTRIBUTE_DESTPORT);
-    if (s->inside.state != INSIDE_CLOSED) /* it heard of somebody else */
-        inside_quit(&s->inside);
+    session_leave_inside(s); /* it heard of somebody else */
     s->at_greeting = (struct known){0};
     session_start_over(s);
     s->client_name = *attributes_get(said, ATTRIBUTE_NAME);

@@ -94,6 +94,8 @@ void wire_reset(struct wire *wire)
 
 ssize_t __real_recv(int fd, void *to, size_t size, int flags);
 ssize_t __wrap_recv(int fd, void *to, size_t size, int flags);
+ssize_t __real_send(int fd, const void *from, size_t size, int flags);
+ssize_t __wrap_send(int fd, const void *from, size_t size, int flags);
 ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
 int __real_close(int fd);
@@ -149,6 +151,13 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
             wire->owner->wrote(wire, piece);
     }
     return sent == 0 && wire->room == 0 ? fails(EAGAIN) : (ssize_t)sent;
+}
+
+ssize_t __wrap_send(int fd, const void *from, size_t size, int flags)
+{
+    struct iovec piece = {.iov_base = (void *)(uintptr_t)from, .iov_len = size};
+    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
+    return find(fd) != NULL ? __wrap_sendmsg(fd, &message, flags) : __real_send(fd, from, size, flags);
 }
 
 int __wrap_close(int fd)
@@ -260,4 +269,31 @@ int clock_poll(struct pollfd *fds, nfds_t count, int64_t deadline_ms)
         law(pump != NULL, "a wait where there is nothing to wait for");
         pump(deadline_ms);
     }
+}
+
+bool clock_let_doze(int fd)
+{
+    return find(fd) != NULL;
+}
+
+ssize_t clock_recv(int fd, void *at, size_t size)
+{
+    const struct wire *wire = find(fd);
+    int64_t until_ms = now_ms + CLOCK_DOZE_MS;
+    while (ready(wire, POLLIN) == 0) {
+        law(++waits < WAITS_MAX, "the session waits without end");
+        if (now_ms >= until_ms || pump == NULL)
+            return fails(EAGAIN);
+        pump(until_ms);
+    }
+    return recv(fd, at, size, 0);
+}
+
+/* Nothing connects here: inside's end is handed over (net_connect is wrapped). */
+int clock_connect(int fd, const struct sockaddr *to, socklen_t size)
+{
+    (void)fd;
+    (void)to;
+    (void)size;
+    return (int)fails(ECONNREFUSED);
 }
