@@ -189,6 +189,8 @@ def test_what_a_refused_chunk_holds_is_never_a_command(gate, server):
         client.ask("MAIL FROM:<sender@example.com>", 250)
         client.send(b"".join(chunks(evil, (5,))))
         assert [reply.code for reply in client.replies(2)] == [554] * 2
+        client.ask(f"RCPT TO:<{RECIPIENT}>", 503)  # with its last chunk the refused message is over
+        client.ask("MAIL FROM:<sender@example.com>", 250)
         client.ask(f"RCPT TO:<{RECIPIENT}>", 250)
         client.send(b"".join(chunks(b"a\nb" + evil, (2, 4))))
         assert [reply.code for reply in client.replies(3)] == [550] * 3
