@@ -14,33 +14,9 @@
 
 #include "tests/fuzz/law.h"
 #include "tests/fuzz/subject.h"
-
-struct listener {
-    const char *name;
-    struct session_options session;
-};
-struct root {
-    const char *hostname;
-    struct block_list listeners, backends, policies;
-};
+#include "tests/lib/root_block.h"
 
 /* -- the configuration: loaded once, changed as a script wants it -- */
-
-static const struct option_group listener_groups[] = {{session_option_rows, offsetof(struct listener, session)}, {0}};
-static const struct block listener_block = {.name = "listener",
-                                            .size = sizeof(struct listener),
-                                            .titled = true,
-                                            .needed = true,
-                                            .groups = listener_groups,
-                                            .title_offset = offsetof(struct listener, name)};
-static struct option root_rows[] = {
-    {.name = "hostname", .type = OPTION_HOSTNAME, .offset = offsetof(struct root, hostname), .required = true},
-    {.name = "listener", .type = OPTION_BLOCK, .offset = offsetof(struct root, listeners), .block = &listener_block},
-    {.name = "backend", .type = OPTION_BLOCK, .offset = offsetof(struct root, backends), .block = &backend_block},
-    {.name = "policy", .type = OPTION_BLOCK, .offset = offsetof(struct root, policies)},
-    {0}};
-static const struct option_group root_groups[] = {{root_rows, 0}, {0}};
-static const struct block root_block = {.size = sizeof(struct root), .groups = root_groups};
 
 static const char text[] =
     "hostname = mx.test\n"
@@ -93,9 +69,8 @@ void subject_prepare(void)
     FILE *file = fopen(path, "we");
     if (file == NULL || fputs(text, file) < 0 || fclose(file) != 0)
         abort();
-    root_rows[3].block = policy_block();
     static struct config *config; /* as long as the process */
-    config = config_load_with(path, &root_block, &none, why, sizeof why);
+    config = config_load_with(path, root_block(), &none, why, sizeof why);
     unlink(path);
     rmdir(directory);
     law(config != NULL, "the configuration: %s", why);
@@ -121,7 +96,7 @@ static enum pass_client pass_client_of(const struct script *script)
 
 static void configure(const struct script *script)
 {
-    const struct listener *listener = block_at(&root->listeners, 0);
+    const struct root_listener *listener = block_at(&root->listeners, 0);
     options = listener->session;
     backend = *(const struct backend *)block_at(&root->backends, script_has(script, '+') ? 1 : 0);
     policy = *options.policy;

@@ -12,31 +12,7 @@
 
 #include "common/config.h"
 #include "tests/fuzz/target.h"
-#include "workers/service.h"
-
-struct listener {
-    const char *name;
-    struct session_options session;
-};
-struct root {
-    const char *hostname;
-    struct block_list listeners, backends, policies;
-};
-
-static const struct option_group listener_groups[] = {{session_option_rows, offsetof(struct listener, session)}, {0}};
-static const struct block listener_block = {.name = "listener",
-                                            .size = sizeof(struct listener),
-                                            .titled = true,
-                                            .groups = listener_groups,
-                                            .title_offset = offsetof(struct listener, name)};
-static struct option root_rows[] = {
-    {.name = "hostname", .type = OPTION_HOSTNAME, .offset = offsetof(struct root, hostname)},
-    {.name = "listener", .type = OPTION_BLOCK, .offset = offsetof(struct root, listeners), .block = &listener_block},
-    {.name = "backend", .type = OPTION_BLOCK, .offset = offsetof(struct root, backends), .block = &backend_block},
-    {.name = "policy", .type = OPTION_BLOCK, .offset = offsetof(struct root, policies)},
-    {0}};
-static const struct option_group root_groups[] = {{root_rows, 0}, {0}};
-static const struct block root_block = {.size = sizeof(struct root), .groups = root_groups};
+#include "tests/lib/root_block.h"
 
 static char directory[] = "/tmp/postern-fuzz-XXXXXX", path[64];
 
@@ -61,14 +37,13 @@ static void begin(void)
     if (mkdtemp(directory) == NULL)
         abort();
     snprintf(path, sizeof path, "%s/c", directory);
-    root_rows[3].block = policy_block();
     atexit(leave);
 }
 
 static void check_filled(const struct root *root)
 {
     for (size_t i = 0; i < root->listeners.count; i++) {
-        const struct session_options *session = &((const struct listener *)block_at(&root->listeners, i))->session;
+        const struct session_options *session = &((const struct root_listener *)block_at(&root->listeners, i))->session;
         law(session->backend != NULL && session->policy != NULL, "a reference to nothing");
         law(session->max_errors >= 1 && session->max_errors <= 1000, "max_errors of %lld",
             (long long)session->max_errors);
@@ -92,7 +67,7 @@ FUZZ
     char why[1024] = "";
     begin();
     write_file(input);
-    struct config *config = config_load_with(path, &root_block, &none, why, sizeof why);
+    struct config *config = config_load_with(path, root_block(), &none, why, sizeof why);
     if (config != NULL)
         check_filled(config_root(config));
     else

@@ -12,36 +12,8 @@
 #include "workers/service.h"
 #include "workers/serve.h"
 
+#include "tests/lib/root_block.h"
 #include "tests/talk/subject.h"
-
-struct listener {
-    const char *name;
-    struct session_options session;
-};
-
-struct root {
-    const char *hostname;
-    struct block_list listeners, backends, policies;
-};
-
-static const struct option_group listener_groups[] = {{session_option_rows, offsetof(struct listener, session)}, {0}};
-
-static const struct block listener_block = {.name = "listener",
-                                            .size = sizeof(struct listener),
-                                            .titled = true,
-                                            .needed = true,
-                                            .groups = listener_groups,
-                                            .title_offset = offsetof(struct listener, name)};
-
-static struct option root_rows[] = {
-    {.name = "hostname", .type = OPTION_HOSTNAME, .offset = offsetof(struct root, hostname), .required = true},
-    {.name = "listener", .type = OPTION_BLOCK, .offset = offsetof(struct root, listeners), .block = &listener_block},
-    {.name = "backend", .type = OPTION_BLOCK, .offset = offsetof(struct root, backends), .block = &backend_block},
-    {.name = "policy", .type = OPTION_BLOCK, .offset = offsetof(struct root, policies)},
-    {0}};
-
-static const struct option_group root_groups[] = {{root_rows, 0}, {0}};
-static const struct block root_block = {.size = sizeof(struct root), .groups = root_groups};
 
 static struct config *config;
 static struct service service;
@@ -86,16 +58,15 @@ bool subject_prepare(const struct script *script, const char *directory, char *w
     char path[200];
     struct text_list overrides = {(const char *const *)script->settings, script->setting_count};
     snprintf(path, sizeof path, "%s/postern.conf", directory);
-    root_rows[3].block = policy_block();
     if (!write_configuration(script, directory, path)) {
         snprintf(why, why_size, "cannot write %s", path);
         return false;
     }
-    config = config_load_with(path, &root_block, &overrides, why, why_size);
+    config = config_load_with(path, root_block(), &overrides, why, why_size);
     if (!config)
         return false;
     const struct root *root = config_root(config);
-    const struct listener *listener = block_at(&root->listeners, 0);
+    const struct root_listener *listener = block_at(&root->listeners, 0);
     service = (struct service){.hostname = root->hostname, .listener = listener->name, .session = &listener->session};
     backend_number_servers(&root->backends, NULL, NULL);
     must(scoreboard_create(&board, HOUSE_WORKERS) && scoreboard_enter(&board, 0));
