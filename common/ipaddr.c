@@ -5,6 +5,8 @@
 
 #include <arpa/inet.h>
 
+#include "common/buffer.h"
+
 static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
 
 static unsigned family_bits(const struct ipaddr *a)
@@ -52,9 +54,22 @@ void ipaddr_from_octets(struct ipaddr *out, uint8_t family, const uint8_t *octet
     unmap(out);
 }
 
+/* By hand: inet_ntop prints this by printf, and it is done for each session. */
+static void print_v4(const struct ipaddr *a, char text[IPADDR_TEXT_MAX])
+{
+    struct buffer to;
+    buffer_init(&to, text, IPADDR_TEXT_MAX);
+    for (int i = 0; i < 4; i++) {
+        buffer_put_number(&to, a->bytes[i], 1);
+        buffer_put_char(&to, i < 3 ? '.' : '\0');
+    }
+}
+
 void ipaddr_print(const struct ipaddr *a, char text[IPADDR_TEXT_MAX])
 {
-    if (a->family == 0 || !inet_ntop(a->family == 4 ? AF_INET : AF_INET6, a->bytes, text, IPADDR_TEXT_MAX))
+    if (a->family == 4)
+        print_v4(a, text);
+    else if (a->family == 0 || !inet_ntop(AF_INET6, a->bytes, text, IPADDR_TEXT_MAX))
         memcpy(text, "none", sizeof "none");
 }
 

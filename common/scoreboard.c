@@ -268,6 +268,16 @@ struct tag_count scoreboard_count(const struct scoreboard *board, int first, int
     return found;
 }
 
+bool scoreboard_has_spare(const struct scoreboard *board, int first, int count, int wanted)
+{
+    must(first >= 0 && count >= 0 && count <= board->slot_count - first);
+    for (int i = first; i < first + count && wanted > 0; i++) {
+        uint32_t tag = atomic_load_explicit(&board->tags[i], memory_order_relaxed);
+        wanted -= tag == TAG_IDLE || tag == TAG_STARTING;
+    }
+    return wanted <= 0;
+}
+
 /* -- the sequence lock: odd while facts change */
 
 struct slot_facts *slot_begin(struct scoreboard *board)

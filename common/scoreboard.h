@@ -116,6 +116,8 @@ struct tag_count {
     int idle, starting, alive;
 };
 struct tag_count scoreboard_count(const struct scoreboard *board, int first, int count);
+/* Are so many of them idle or starting? Looks no further than it must. */
+bool scoreboard_has_spare(const struct scoreboard *board, int first, int count, int wanted);
 
 /* Own slot: change facts between the two. */
 struct slot_facts *slot_begin(struct scoreboard *board);

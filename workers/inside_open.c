@@ -229,19 +229,26 @@ static enum asked finish_hello(struct inside *in, struct slice name, int64_t dea
     return refused(in, "inside refuses EHLO", reply_out);
 }
 
+static bool has_place(const struct server *server)
+{
+    return server->heard_slot >= 0 && server->heard_slot < SCOREBOARD_SERVERS_MAX;
+}
+
 /* Bits of servers by their place on the scoreboard. Looked at once: what changes meanwhile leaves nobody out. */
-static uint64_t believed_down(const struct health *health)
+static uint64_t believed_down(const struct inside *in)
 {
     uint64_t down = 0;
-    for (int i = 0; health != NULL && i < SCOREBOARD_SERVERS_MAX; i++)
-        down |= (uint64_t)(health_read(&health[i]).state == HEALTH_DOWN) << i;
+    for (size_t i = 0; in->health != NULL && i < in->backend->servers.count; i++) {
+        const struct server *server = block_at(&in->backend->servers, i);
+        if (has_place(server))
+            down |= (uint64_t)(health_read(&in->health[server->heard_slot]).state == HEALTH_DOWN) << server->heard_slot;
+    }
     return down;
 }
 
 static bool is_among(uint64_t down, const struct server *server)
 {
-    int slot = server->heard_slot;
-    return slot >= 0 && slot < SCOREBOARD_SERVERS_MAX && (down >> slot & 1) != 0;
+    return has_place(server) && (down >> server->heard_slot & 1) != 0;
 }
 
 static enum asked try_server(struct inside *in, const struct slice *name, int64_t deadline_ms, struct reply *reply_out)
@@ -257,7 +264,7 @@ static enum asked try_server(struct inside *in, const struct slice *name, int64_
 static enum asked try_servers(struct inside *in, const struct slice *name, int64_t deadline_ms, struct reply *reply_out)
 {
     enum asked asked = ASKED_LOST;
-    uint64_t down = believed_down(in->health);
+    uint64_t down = believed_down(in);
     *reply_out = REPLY_INSIDE_AWAY;
     if (!inside_proxy_may(in, reply_out))
         return ASKED_LOST;

@@ -190,6 +190,8 @@ static void turn_away(struct worker *w, int fd)
 static bool house_is_full(const struct worker *w)
 {
     const struct worker_setup *setup = w->setup;
+    if (scoreboard_has_spare(setup->board, setup->pool_first, setup->pool_size, setup->min_spare))
+        return false;
     struct tag_count count = scoreboard_count(setup->board, setup->pool_first, setup->pool_size);
     if (count.idle + count.starting < setup->min_spare) {
         if (write(setup->wake, "", 1) < 0 && errno != EAGAIN)

@@ -86,6 +86,11 @@ static void tags_are_counted(void **state)
     assert_int_equal(some.idle, 0);
     assert_int_equal(some.starting, 1);
     assert_int_equal(some.alive, 3);
+    assert_true(scoreboard_has_spare(board, 0, SLOTS, 4));
+    assert_false(scoreboard_has_spare(board, 0, SLOTS, 5));
+    assert_true(scoreboard_has_spare(board, 2, 3, 1));
+    assert_false(scoreboard_has_spare(board, 3, 4, 1));
+    assert_true(scoreboard_has_spare(board, 3, 4, 0));
 }
 
 static void no_region_can_be_resized(void **state)
