@@ -297,10 +297,11 @@ static const struct reply *parse(const struct session *s, struct slice argument,
     return is_empty || sasl_is_base64(*initial_out) ? NULL : &REPLY_NOT_BASE64;
 }
 
-/* What EHLO said from memory may be gone: that is our trouble. What it did not say is the client's. */
+/* What EHLO said from memory may be gone, or EHLO itself was answered 451: that is our trouble. What it did not say is
+ * the client's. */
 static struct reply missing(struct session *s, uint32_t mechanism)
 {
-    if ((s->offered.keywords & mechanism) == 0)
+    if ((s->offered.keywords & mechanism) == 0 && s->phase != PHASE_LOST)
         return session_blame(s, &REPLY_MECHANISM);
     heard_distrust(s->setup->board, s->options->backend);
     return REPLY_NOT_NOW;
