@@ -165,7 +165,7 @@ $(FUZZ)/stream: $(call fuzz_object,wire)
 $(fuzz_sessions) $(FUZZ)/stream: fuzz_wrap = $(patsubst %,-Wl$(comma)--wrap=%,$(FUZZ_WRAPPED))
 # .. and sessions that are wrong on purpose, which the witness must catch.
 FUZZ_BROKEN := body_next stream_write stream_fill stream_abort translate inside_hear session_reply session_spoke_early \
-               reply_reader_line
+               reply_reader_line xclient_print
 $(FUZZ)/session-broken: $(call fuzz_object,target_session broken law $(fuzz_rig)) $(FUZZ)/libfuzz.a
 	$(call say,LINK)$(FUZZ_LINK) -o $@ $(fuzz_wrap) \
 	$(patsubst %,-Wl$(comma)--wrap=%,$(FUZZ_BROKEN)) $(sort $(filter %.o,$^)) $(filter %.a,$^) $(library_libs)

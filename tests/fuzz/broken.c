@@ -13,6 +13,7 @@
 #include "workers/session.h"
 #include "workers/smtp/body.h"
 #include "workers/translate.h"
+#include "workers/xclient.h"
 
 static const char *const ways[] = {
     "lf-dot-lf",   /* a message ends at LF.LF, too */
@@ -31,6 +32,9 @@ static const char *const ways[] = {
     "leaves-open", /* the inside connection is not closed */
     "gossip",      /* a reply tells what lies behind its text */
     "early",       /* input before the reply is fine */
+    "cuts",        /* what the dot is answered with depends on how many reads the message took */
+    "anybody",     /* XCLIENT names another client */
+    "goes-on",     /* no answer to the dot is taken for a no, and the connection is kept */
 };
 
 static bool is(const char *way)
@@ -67,7 +71,12 @@ bool __real_session_spoke_early(struct session *s);
 bool __wrap_session_spoke_early(struct session *s);
 enum reply_progress __real_reply_reader_line(struct reply_reader *reader, struct slice line, struct reply *reply_out);
 enum reply_progress __wrap_reply_reader_line(struct reply_reader *reader, struct slice line, struct reply *reply_out);
+bool __real_xclient_print(struct buffer *to, uint32_t attributes, const struct inside_client *who);
+bool __wrap_xclient_print(struct buffer *to, uint32_t attributes, const struct inside_client *who);
 /* clang-format on */
+
+static int reads; /* of a message, since the last reply */
+static bool hears;
 
 enum body_event __wrap_body_next(struct body *body, struct slice *input, struct slice *run_out)
 {
@@ -118,6 +127,7 @@ enum io __wrap_stream_fill(struct stream *s, int64_t deadline_ms)
 {
     static int said;
     enum io io = __real_stream_fill(s, deadline_ms);
+    reads++;
     if (!is("fin") || io != IO_END || said > 100)
         return io;
     said++;
@@ -129,7 +139,8 @@ void __wrap_stream_abort(struct stream *s)
 {
     if (is("leaves-open"))
         s->fd = -1;
-    __real_stream_abort(s);
+    if (!is("goes-on") || !hears)
+        __real_stream_abort(s);
 }
 
 struct reply __wrap_translate(const struct reply *inside)
@@ -146,7 +157,15 @@ enum asked __wrap_inside_hear(struct inside *in, enum expect expect, int64_t dea
         *reply_out = (struct reply)REPLY(250, "2.0.0", "Ok");
         return ASKED_ANSWERED;
     }
-    return __real_inside_hear(in, expect, deadline_ms, reply_out);
+    enum inside_state state = in->state;
+    hears = true;
+    enum asked asked = __real_inside_hear(in, expect, deadline_ms, reply_out);
+    hears = false;
+    if (!is("goes-on") || asked != ASKED_LOST)
+        return asked;
+    in->state = state;
+    *reply_out = (struct reply)REPLY(450, "4.4.2", "Later");
+    return ASKED_ANSWERED;
 }
 
 static struct reply spoil(const struct reply *reply)
@@ -165,6 +184,9 @@ void __wrap_session_reply(struct session *s, const struct reply *reply)
         return;
     if (is("gossip"))
         other.text = slice_make(s->inside.in, 64);
+    if (is("cuts") && reply->code == 250 && reads > 12)
+        other.text = slice_of("Slowly");
+    reads = 0;
     __real_session_reply(s, &other);
     if (is("twice"))
         __real_session_reply(s, &other);
@@ -182,4 +204,13 @@ enum reply_progress __wrap_reply_reader_line(struct reply_reader *reader, struct
         return progress;
     *reply_out = (struct reply)REPLY(250, "2.0.0", "Ok");
     return REPLY_DONE;
+}
+
+bool __wrap_xclient_print(struct buffer *to, uint32_t attributes, const struct inside_client *who)
+{
+    static const struct endpoint another = {ENDPOINT_IP, {.family = 4, .bytes = {203, 0, 113, 9}}, 99, ""};
+    struct inside_client other = *who;
+    if (is("anybody"))
+        other.client = &another;
+    return __real_xclient_print(to, attributes, &other);
 }
