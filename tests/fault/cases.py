@@ -22,11 +22,10 @@ MEET_SECONDS = 8
 
 class Cell:
     """`scripts`: a dictionary of steps for each server of the lane, the first ones; a fault that no session met makes
-    the cell fail, unless `may_miss`."""
+    the cell fail."""
 
-    def __init__(self, name, kind, play, *scripts, may_miss=False):
-        self.name, self.kind, self.play, self.may_miss = name, kind, play, may_miss
-        self.scripts = scripts
+    def __init__(self, name, kind, play, *scripts):
+        self.name, self.kind, self.play, self.scripts = name, kind, play, scripts
 
     @property
     def group(self):
@@ -136,7 +135,7 @@ def run_cell(cell, lane):
     bugs = [bug for inside in lane.insides for bug in inside.bugs]
     found += [Violation("tester", cell.name, bug) for bug in bugs]
     missed = [step for script in stage.scripts for step in script.actions]
-    if missed and not cell.may_miss:
+    if missed:
         found.append(Violation("tester", cell.name, f"nobody came to {', '.join(missed)}"))
     marks = {mark_of(text.encode()) for text in stage.must_pass}
     found += judge(events, lane.limits, marks)

@@ -62,7 +62,6 @@ class InsideView:
         self.is_doubtful = False  # unasked words may have been taken for answers, if they crossed with a command
         self.rest = b""  # of a line that never ended
         self.marks = set()
-        self.marks = set()
         self.events = []
 
 
