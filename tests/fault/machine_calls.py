@@ -29,8 +29,9 @@ CALLS = {
 # What may last. The others the kernel says once, or as often as something happens.
 LASTING = {call: [error for error in errors if error not in ("EINTR", "ECONNABORTED")]
            for call, errors in CALLS.items()}
-# Nobody outside notices: what failed is tried again, or was of no account.
-UNNOTICED = ("accept4", "epoll_wait", "getsockname", "setsockopt", LOG)
+# Nobody outside notices: what failed is tried again, or was of no account. (Not setsockopt: a connection whose waits
+# cannot be bounded is none.)
+UNNOTICED = ("accept4", "epoll_wait", "getsockname", LOG)
 # Of the inside leg alone, whatever strace shows.
 INSIDE = ("connect", SLOW, "setsockopt", "socket")
 

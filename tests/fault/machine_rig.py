@@ -219,7 +219,7 @@ class House:
         """Those there are, when all are at rest."""
         def find():
             workers = self.gate.workers()
-            return workers if workers and all(map(_waits, workers)) else None
+            return workers if workers and all(map(is_at_rest, workers)) else None
         return net.wait_until(find, SETTLE_SECONDS, "workers do not come to rest", self.gate.story)
 
     def worker_of(self, outside):
@@ -309,7 +309,7 @@ def _kinds(pid):
     return sorted(re.sub(r":\[\d+\]", "", target) for target in net.descriptors(pid))
 
 
-def _waits(pid):
+def is_at_rest(pid):
     """In epoll_wait, as who serves nobody is."""
     try:
         with open(f"/proc/{pid}/syscall") as f:
