@@ -145,9 +145,11 @@ FUZZ_FLAVOUR := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno
 # and words that nobody guesses are in tests/fuzz/*.dict.
 FUZZ_COMPILE = clang -std=c11 -I. -D_GNU_SOURCE $(WARNINGS) $(FUZZ_FLAVOUR) -fPIE -MMD -MP $(library_cflags)
 FUZZ_LINK = clang $(FUZZ_FLAVOUR) -fsanitize=fuzzer -pie
-FUZZ_WRAPPED = recv send sendmsg close shutdown setsockopt $(if $(filter $(fuzz_sessions),$@),net_connect)
+FUZZ_WRAPPED = recv send sendmsg close shutdown setsockopt $(if $(filter $(fuzz_sessions),$@),net_connect) \
+               $(if $(filter %/probe,$@),net_connect_begin net_connected)
 fuzz_sources := $(filter-out common/config_print.c workers/worker.c,\
-                $(wildcard common/*.c workers/*.c workers/smtp/*.c workers/checks/*.c)) tests/lib/body_oracle.c tests/lib/root_block.c
+                $(wildcard common/*.c workers/*.c workers/smtp/*.c workers/checks/*.c)) \
+                workers/housekeeper/probe.c tests/lib/body_oracle.c tests/lib/root_block.c
 fuzz_rig := law wire witness witness_inside witness_outside witness_message inside_server script subject rig
 fuzz_targets := $(patsubst tests/fuzz/target_%.c,$(FUZZ)/%,$(wildcard tests/fuzz/target_*.c))
 fuzz_sessions := $(filter $(FUZZ)/session%,$(fuzz_targets)) $(FUZZ)/session-broken
@@ -161,8 +163,8 @@ $(FUZZ)/libfuzz.a: $(patsubst %.c,$(FUZZ)/%.o,$(fuzz_sources))
 $(fuzz_targets): $(FUZZ)/%: $(FUZZ)/tests/fuzz/target_%.o $(call fuzz_object,law) $(FUZZ)/libfuzz.a
 	$(call say,LINK)$(FUZZ_LINK) -o $@ $(fuzz_wrap) $(filter %.o,$^) $(filter %.a,$^) $(library_libs)
 $(fuzz_sessions): $(call fuzz_object,$(fuzz_rig))
-$(FUZZ)/stream: $(call fuzz_object,wire)
-$(fuzz_sessions) $(FUZZ)/stream: fuzz_wrap = $(patsubst %,-Wl$(comma)--wrap=%,$(FUZZ_WRAPPED))
+$(FUZZ)/stream $(FUZZ)/probe: $(call fuzz_object,wire)
+$(fuzz_sessions) $(FUZZ)/stream $(FUZZ)/probe: fuzz_wrap = $(patsubst %,-Wl$(comma)--wrap=%,$(FUZZ_WRAPPED))
 # .. and sessions that are wrong on purpose, which the witness must catch.
 FUZZ_BROKEN := body_next stream_write stream_fill stream_abort translate inside_hear session_reply session_spoke_early \
                reply_reader_line xclient_print
