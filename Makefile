@@ -14,7 +14,7 @@ BUILD := build/$(if $(filter 1,$(SANITIZE)),sanitize,plain)
 # What Debian 12 must have. `all` needs the first line only.
 BUILD_PACKAGES := gcc libc6-dev pkg-config libconfuse-dev libssl-dev libjansson-dev
 TEST_PACKAGES := libcmocka-dev python3 python3-pytest postfix openssl mandoc git gdb systemd swaks libnet-ssleay-perl \
-                 strace haproxy sasl2-bin libsasl2-modules ca-certificates clang libclang-rt-14-dev
+                 strace haproxy sasl2-bin libsasl2-modules ca-certificates clang libclang-rt-14-dev iproute2
 
 # Inside servers for the tests, which exclude each other and Postfix: unpacked below build/servers, with what they need
 # that is not installed.
@@ -24,7 +24,7 @@ exim_PACKAGES := exim4-daemon-heavy
 opensmtpd_PACKAGES := opensmtpd
 
 # What `bench` needs: fronts to compare with, and what sends.
-BENCH_PACKAGES := python3 postfix haproxy openssl
+BENCH_PACKAGES := python3 postfix haproxy openssl iproute2
 nginx_PACKAGES := nginx-light libnginx-mod-mail
 
 # The libraries, by their pkg-config names. Asked for at the first use and then remembered: not before `deps` was there.
