@@ -82,7 +82,7 @@ help:
 	@echo 'make fuzz       each fuzz target for SECONDS=5, side by side (TARGET=name: that one); finds: build/fuzz/found'
 	@echo 'make sink       build the sink only: $(BUILD)/sink'
 	@echo 'make arch       layers, sizes, banned functions, symbols of the master, the map of files in README'
-	@echo 'make fault      faults of protocol and machine at every step, judged by three logs; and the proof of that judge'
+	@echo 'make fault      faults of protocol and machine at every step, judged by three logs, and the proof of that judge; as root'
 	@echo 'make memory     what a worker costs, idle and after TLS, beside a child that does nothing'
 	@echo 'make bench      rates, times and CPU beside other fronts, medians of REPEAT=5; LOADS= FRONTS= LOG=none'
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX); configuration to $$(DESTDIR)/etc/postern; the user postern'
