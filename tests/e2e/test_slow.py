@@ -121,12 +121,30 @@ def good_messages(server):
     return [m for m in server.accepted if b"beside them" in m.content]
 
 
-def test_a_crowd_of_slow_clients(server):
-    """With room for them: all are held, nobody is held for longer than he may be, and the good client never notices."""
-    gate = postern_program.Postern(server.address, f"listener.max_workers={CROWD + 100}", "listener.stress_timeout=0s",
+def gate_with_room(server, timeout):
+    return postern_program.Postern(server.address, f"listener.max_workers={CROWD + 100}", "listener.stress_timeout=0s",
                                    "listener.min_spare=20", "listener.max_spare=60",
-                                   f"listener.command_timeout={TIMEOUT_SECONDS}s",
-                                   f"listener.data_timeout={TIMEOUT_SECONDS}s")
+                                   f"listener.command_timeout={timeout}", f"listener.data_timeout={timeout}")
+
+
+def test_a_good_client_beside_all_of_them(server):
+    """None of them has run out of time yet; when they leave, so do their workers."""
+    gate = gate_with_room(server, "5m")
+    crowd = Crowd(gate.address, CROWD)
+    for _ in range(3):
+        assert crowd.trickle()
+        deliver(gate)
+    assert len(crowd.sockets) == CROWD and len(gate.workers()) > CROWD
+    crowd.close()
+    net.wait_until(lambda: len(gate.workers()) <= 100, 30, "their workers are not retired", gate.story)
+    assert len(good_messages(server)) == 3
+    gate.stop()
+    gate.check_log()
+
+
+def test_a_crowd_of_slow_clients(server):
+    """With room for them nobody is held for longer than he may be, and the good client never notices."""
+    gate = gate_with_room(server, f"{TIMEOUT_SECONDS}s")
     deliver(gate)
     crowd = Crowd(gate.address, CROWD)
     delivered = 1
