@@ -85,6 +85,7 @@ struct witness_outside {
     bool bad_chunk, is_last; /* of BDAT */
     bool in_refused;         /* what follows belongs to a line that was refused */
     bool too_early;          /* what is pending must be refused for that (L6) */
+    bool has_begun;          /* MAIL was said, and its transaction is not over */
     uint64_t chunk_left;
     char taken[WITNESS_TAKEN_BYTES];
     size_t size, at; /* .. and walked */

@@ -208,8 +208,19 @@ static void judge_answer(struct witness_outside *out, int code)
         window->refusal[said] != 421 && !window->trouble)
         law(code == window->refusal[said], "%d to %s, where inside said %d", code, said_name(said),
             window->refusal[said]);
+    bool is_misplaced = code == 503 && said != SAID_MAIL && !out->has_begun; /* whatever became of inside */
     if (carried && said != SAID_ANSWER && code >= 500 && window->trouble && code != 552)
-        law(window->permanent, "own trouble is answered with %d", code);
+        law(window->permanent || is_misplaced, "own trouble is answered with %d", code);
+}
+
+static void follow_transaction(struct witness_outside *out, int code)
+{
+    enum said said = out->pending;
+    bool is_reset = (said == SAID_RSET || said == SAID_EHLO || said == SAID_HELO) && code == 250;
+    if (said == SAID_MAIL)
+        out->has_begun = true;
+    else if (is_reset || said == SAID_END || (said == SAID_BDAT && out->is_last))
+        out->has_begun = false;
 }
 
 static void answer_connect(struct witness_outside *out, int code)
@@ -239,6 +250,7 @@ static void take_answer(struct witness_outside *out, int code)
 {
     enum said said = out->pending;
     judge_answer(out, code);
+    follow_transaction(out, code);
     out->state = OUTSIDE_COMMAND;
     law(code != 354 || said == SAID_DATA, "354 to %s", said_name(said));
     law(code != 334 || said == SAID_AUTH || said == SAID_ANSWER, "334 to %s", said_name(said));
