@@ -48,6 +48,7 @@ void witness_begin(struct witness *w)
     out->pending = SAID_CONNECT;
     out->bad_chunk = out->is_last = out->in_refused = out->gone = out->ended = false;
     out->deaf = out->blind = out->too_early = out->has_begun = false;
+    out->names_auth = out->knows_no_auth = false;
     out->chunk_left = 0;
     out->size = out->at = out->seen = out->body_begin = out->line_size = 0;
     out->replies = out->refused_lines = 0;

@@ -85,6 +85,8 @@ struct witness_outside {
     bool bad_chunk, is_last; /* of BDAT */
     bool in_refused;         /* what follows belongs to a line that was refused */
     bool too_early;          /* what is pending must be refused for that (L6) */
+    bool names_auth;         /* the reply to EHLO that is being said */
+    bool knows_no_auth;      /* .. to the last one was 250, and did not */
     bool has_begun;          /* MAIL was said, and its transaction is not over */
     uint64_t chunk_left;
     char taken[WITNESS_TAKEN_BYTES];

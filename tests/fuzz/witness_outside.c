@@ -208,9 +208,11 @@ static void judge_answer(struct witness_outside *out, int code)
         window->refusal[said] != 421 && !window->trouble)
         law(code == window->refusal[said], "%d to %s, where inside said %d", code, said_name(said),
             window->refusal[said]);
-    bool is_misplaced = code == 503 && said != SAID_MAIL && !out->has_begun; /* whatever became of inside */
+    /* What the client did wrong it did wrong, whatever became of inside. */
+    bool is_its_own = (code == 503 && said != SAID_MAIL && !out->has_begun) ||
+                      (code == 504 && said == SAID_AUTH && out->knows_no_auth);
     if (carried && said != SAID_ANSWER && code >= 500 && window->trouble && code != 552)
-        law(window->permanent || is_misplaced, "own trouble is answered with %d", code);
+        law(window->permanent || is_its_own, "own trouble is answered with %d", code);
 }
 
 static void follow_transaction(struct witness_outside *out, int code)
@@ -251,6 +253,9 @@ static void take_answer(struct witness_outside *out, int code)
     enum said said = out->pending;
     judge_answer(out, code);
     follow_transaction(out, code);
+    if (said == SAID_EHLO || said == SAID_HELO)
+        out->knows_no_auth = code == 250 && !out->names_auth;
+    out->names_auth = false;
     out->state = OUTSIDE_COMMAND;
     law(code != 354 || said == SAID_DATA, "354 to %s", said_name(said));
     law(code != 334 || said == SAID_AUTH || said == SAID_ANSWER, "334 to %s", said_name(said));
@@ -309,6 +314,7 @@ static void hear_line(struct witness_outside *out, struct slice line)
     for (size_t i = 0; !is_challenge && i < line.size; i++)
         code = reply_eye_see(&out->eye, line.at[i]);
     law(code >= 0, "a malformed reply: %.*s", (int)line.size, line.at);
+    out->names_auth |= line.size > 8 && memcmp(line.at + 4, "AUTH", 4) == 0;
     if (code > 0)
         hear_reply(out, code, line);
 }
