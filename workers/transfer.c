@@ -102,8 +102,8 @@ static bool is_too_slow(const struct transfer *t)
 static void fill(struct transfer *t)
 {
     enum io io;
-    t->inside_watch.patient =
-        !t->begun; /* most messages come at once: then there is nothing that inside could refuse */
+    /* Most messages come at once: before that there is nothing that inside could refuse. */
+    t->inside_watch.patient = !t->begun;
     do {
         io = fill_a_while(t);
     } while (io == IO_LATE && !is_too_slow(t));

@@ -83,21 +83,21 @@ def one_worker_without(house):
     house.settle()
 
 
-def master_descriptors(house, extra):
+def _reload_at(house, limit, value_of):
     """A reload is refused or done; nothing is lost in between."""
-    with Limited([house.master], "nofile", lambda pid: next_descriptor(pid) + extra):
+    with Limited([house.master], limit, value_of):
         ask_reload(house, "done|refused", "at a limit")
         house.pass_clean()
     ask_reload(house, "done", "after it")
     house.settle()
+
+
+def master_descriptors(house, extra):
+    _reload_at(house, "nofile", lambda pid: next_descriptor(pid) + extra)
 
 
 def master_memory(house, extra):
-    with Limited([house.master], "as", lambda pid: _memory(pid) + extra):
-        ask_reload(house, "done|refused", "at a limit")
-        house.pass_clean()
-    ask_reload(house, "done", "after it")
-    house.settle()
+    _reload_at(house, "as", lambda pid: _memory(pid) + extra)
 
 
 def worker_memory(house, extra):

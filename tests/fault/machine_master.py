@@ -43,16 +43,21 @@ BIRTH_OPTIONS = ("listener.min_spare=2", "listener.max_spare=3")
 LIVES_SECONDS = 1.2  # for so long a worker has to live for the pool to be at ease
 
 
-def reload(house, calls, error):
-    """Done or refused, and the log says which; the next one, with nothing in its way, is done."""
+def _each(who, calls, once):
+    """`once(k)` with the k-th of these calls failing, until there is no k-th one; it gives what was hit."""
     hits = 0
     for k in range(1, K_MAX):
-        hit = _reload_once(house, calls, error, k)
+        hit = once(k)
         hits += len(hit)
         if not hit:
-            demand(hits, f"no reload calls {calls}")
+            demand(hits, f"no {who} calls {calls}")
             return
-    raise Violation(f"a reload calls {calls} more than {K_MAX} times")
+    raise Violation(f"a {who} calls {calls} more than {K_MAX} times")
+
+
+def reload(house, calls, error):
+    """Done or refused, and the log says which; the next one, with nothing in its way, is done."""
+    _each("reload", calls, lambda k: _reload_once(house, calls, error, k))
 
 
 def _reload_once(house, calls, error, k):
@@ -102,14 +107,7 @@ def no_forks(house, error):
 def birth(house, calls, error):
     """A worker that cannot set itself up leaves, and never serves with rights that it should not have; whoever is there
     serves meanwhile; the next one is well."""
-    hits = 0
-    for k in range(1, K_MAX):
-        hit = _birth_once(house, calls, error, k)
-        hits += len(hit)
-        if not hit:
-            demand(hits, f"no worker calls {calls}")
-            return
-    raise Violation(f"a worker calls {calls} more than {K_MAX} times to begin with")
+    _each("newborn worker", calls, lambda k: _birth_once(house, calls, error, k))
 
 
 def _birth_once(house, calls, error, k):
