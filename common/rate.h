@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * rate - so many in so long, as the generic cell rate algorithm counts it: one time stamp for each key.
+ *
+ * The stamp says until when all that was charged is paid for: each unit moves it on by window / count. It may lie ahead
+ * of now by burst units; what would move it farther is refused, and costs nothing. So `30/1m, burst 10` allows ten at
+ * once and thirty a minute. The first half is pure arithmetic on stamps, the second keeps them in a table.
+ *
+ * A stamp is in ticks of 1/16 ms of clock_ms(), modulo 2^40 (two years), never 0. One that lies ahead by more than twice
+ * the burst's time is damage, or of a limit that was larger once: it is taken for none, and counted.
+ */
+#ifndef POSTERN_COMMON_RATE_H
+#define POSTERN_COMMON_RATE_H
+
+#include "common/table.h"
+
+enum { RATE_TICKS_PER_MS = 16 };
+#define RATE_COUNT_MAX     INT64_C(1000000000000)
+#define RATE_WINDOW_MAX_MS (INT64_C(31) * 24 * 60 * 60 * 1000)
+
+struct rate {
+    int64_t count;     /* 1.. so many */
+    int64_t window_ms; /* 1.. in so long */
+    int64_t burst;     /* 1.. so many at once; the time of it (burst * window / count) is at most 62 days */
+};
+
+bool rate_is_sane(const struct rate *rate); /* within the bounds above */
+
+enum rate_way {
+    RATE_LOOK, /* would it be allowed? Nothing is charged */
+    RATE_TAKE, /* charged when it is allowed */
+    RATE_ADD,  /* charged in any case (it has happened), up to twice the burst's time ahead */
+    RATE_RETURN /* what was charged is given back */
+};
+
+struct rate_answer {
+    bool allowed;
+    int64_t wait_ms; /* until it would be allowed; 0 when it is. When more is asked for than the burst: until the stamp
+                        is now, since then it is let pass */
+    uint64_t stamp;  /* the new one; 0: none is needed, all is paid for */
+    bool damaged;
+};
+
+/* `stamp` 0: none. `amount` 0 asks whether anything at all would be allowed. */
+struct rate_answer rate_reckon(const struct rate *rate, uint64_t stamp, int64_t now_ms, enum rate_way way,
+                               uint64_t amount);
+
+/* The same on the entry with this hash. A change that was given up (table.h) is answered as if it had been made. */
+struct rate_answer rate_ask(const struct table *table, uint64_t hash, const struct rate *rate, int64_t now_ms,
+                            enum rate_way way, uint64_t amount, struct table_counts *counts);
+
+#endif
