@@ -125,3 +125,32 @@ bool network_holds(const struct network *n, const struct ipaddr *a)
 {
     return n->address.family == a->family && a->family != 0 && bits_are_equal(n->address.bytes, a->bytes, 0, n->prefix);
 }
+
+struct network network_of(const struct ipaddr *a, unsigned prefix)
+{
+    struct network n = {.address = *a, .prefix = (uint8_t)(prefix < family_bits(a) ? prefix : family_bits(a))};
+    for (unsigned bit = n.prefix; bit < 8 * sizeof(n.address.bytes); bit++)
+        n.address.bytes[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
+    return n;
+}
+
+void network_print(const struct network *n, char text[NETWORK_TEXT_MAX])
+{
+    char address[IPADDR_TEXT_MAX];
+    struct buffer to;
+    ipaddr_print(&n->address, address);
+    buffer_init(&to, text, NETWORK_TEXT_MAX);
+    buffer_put_text(&to, address);
+    if (n->prefix < family_bits(&n->address)) {
+        buffer_put_char(&to, '/');
+        buffer_put_number(&to, n->prefix, 1);
+    }
+    buffer_put_char(&to, '\0');
+}
+
+_Static_assert(sizeof(struct network) == sizeof(struct ipaddr) + 1, "no octet between that nobody has set");
+
+struct slice network_octets(const struct network *n)
+{
+    return slice_make((const char *)n, sizeof(*n));
+}

@@ -9,7 +9,7 @@
 
 #include "common/slice.h"
 
-enum { IPADDR_TEXT_MAX = 46 }; /* with the NUL */
+enum { IPADDR_TEXT_MAX = 46, NETWORK_TEXT_MAX = IPADDR_TEXT_MAX + 4 }; /* with the NUL */
 
 struct ipaddr {
     uint8_t family; /* 4, 6, or 0 for none */
@@ -28,6 +28,10 @@ bool ipaddr_equal(const struct ipaddr *a, const struct ipaddr *b);
 bool ipaddr_is_loopback(const struct ipaddr *a);
 /* "192.0.2.0/24", "2001:db8::/32", or an address alone. Host bits that are not zero are refused. */
 bool network_parse(struct slice text, struct network *out);
+struct network network_of(const struct ipaddr *a, unsigned prefix); /* a prefix beyond the address's bits: all of it */
+void network_print(const struct network *n, char text[NETWORK_TEXT_MAX]); /* an address alone where that is all of it */
+/* As octets, for hashing: equal networks have equal ones. */
+struct slice network_octets(const struct network *n);
 bool network_holds(const struct network *n, const struct ipaddr *a);
 
 #endif

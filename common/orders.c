@@ -17,6 +17,16 @@ void orders_set_log_level(struct orders *orders, bool configured, enum level lev
     atomic_store(&orders->log_level, configured ? 0 : (uint32_t)level + 1);
 }
 
+void orders_set_bypass(struct orders *orders, bool on)
+{
+    atomic_store(&orders->bypass, on);
+}
+
+void orders_set_slots_end(struct orders *orders, int end)
+{
+    atomic_store(&orders->slots_end, (uint32_t)end);
+}
+
 static void begin(struct orders *orders)
 {
     atomic_fetch_or(&orders->sequence, 1u);
@@ -115,4 +125,15 @@ enum level orders_log_level(const struct orders *orders, enum level configured)
 {
     uint32_t ordered = orders != NULL ? atomic_load_explicit(&orders->log_level, memory_order_relaxed) : 0;
     return ordered >= 1 && ordered <= LEVEL_DEBUG + 1 ? (enum level)(ordered - 1) : configured;
+}
+
+bool orders_bypass(const struct orders *orders)
+{
+    return orders != NULL && atomic_load_explicit(&orders->bypass, memory_order_relaxed) != 0;
+}
+
+int orders_slots_end(const struct orders *orders, int slot_count)
+{
+    uint32_t end = orders != NULL ? atomic_load_explicit(&orders->slots_end, memory_order_relaxed) : 0;
+    return end < (uint32_t)slot_count ? (int)end : slot_count;
 }

@@ -6,8 +6,8 @@
  * of now by burst units; what would move it farther is refused, and costs nothing. So `30/1m, burst 10` allows ten at
  * once and thirty a minute. The first half is pure arithmetic on stamps, the second keeps them in a table.
  *
- * A stamp is in ticks of 1/16 ms of clock_ms(), modulo 2^40 (two years), never 0. One that lies ahead by more than twice
- * the burst's time is damage, or of a limit that was larger once: it is taken for none, and counted.
+ * A stamp is in ticks of 1/16 ms of clock_ms(), modulo 2^40 (two years), never 0. One that lies ahead by more than
+ * twice the burst's time is damage, or of a limit that was larger once: it is taken for none, and counted.
  */
 #ifndef POSTERN_COMMON_RATE_H
 #define POSTERN_COMMON_RATE_H
@@ -27,9 +27,9 @@ struct rate {
 bool rate_is_sane(const struct rate *rate); /* within the bounds above */
 
 enum rate_way {
-    RATE_LOOK, /* would it be allowed? Nothing is charged */
-    RATE_TAKE, /* charged when it is allowed */
-    RATE_ADD,  /* charged in any case (it has happened), up to twice the burst's time ahead */
+    RATE_LOOK,  /* would it be allowed? Nothing is charged */
+    RATE_TAKE,  /* charged when it is allowed */
+    RATE_ADD,   /* charged in any case (it has happened), up to twice the burst's time ahead */
     RATE_RETURN /* what was charged is given back */
 };
 

@@ -3,14 +3,16 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
+#include "common/buffer.h"
 #include "common/log.h"
 #include "common/must.h"
 #include "common/phase.h"
 #include "common/scoreboard.h"
 
-enum { READ_TRIES = 64 };
+enum { READ_TRIES = 64, HASHED_MAX = 2048, PAGE_BYTES = 4096 };
 
 _Static_assert(sizeof(struct slot) <= SLOT_BYTES, "a slot is a page");
 _Static_assert(sizeof(struct slot_facts) % sizeof(uint64_t) == 0, "facts are copied by words");
@@ -26,30 +28,54 @@ static const enum access ACCESS[ROLES][REGIONS] = {
                      [REGION_HEARD] = WRITE,
                      [REGION_HEALTH] = READ,
                      [REGION_KEYS] = NONE,
-                     [REGION_ORDERS] = WRITE},
+                     [REGION_ORDERS] = WRITE,
+                     [REGION_LISTED] = WRITE,
+                     [REGION_SEATS] = WRITE,
+                     [REGION_RATES] = WRITE,
+                     [REGION_REPUTATIONS] = WRITE,
+                     [REGION_HITS] = WRITE},
     [ROLE_WORKER] = {[REGION_TAGS] = WRITE,
                      [REGION_SLOTS] = OWN_PAGE,
                      [REGION_HEARD] = WRITE,
                      [REGION_HEALTH] = READ,
                      [REGION_KEYS] = READ,
-                     [REGION_ORDERS] = READ},
+                     [REGION_ORDERS] = READ,
+                     [REGION_LISTED] = READ,
+                     [REGION_SEATS] = WRITE,
+                     [REGION_RATES] = WRITE,
+                     [REGION_REPUTATIONS] = WRITE,
+                     [REGION_HITS] = WRITE},
     [ROLE_HOUSEKEEPER] = {[REGION_TAGS] = NONE,
                           [REGION_SLOTS] = NONE,
                           [REGION_HEARD] = WRITE,
                           [REGION_HEALTH] = WRITE,
                           [REGION_KEYS] = WRITE,
-                          [REGION_ORDERS] = READ},
+                          [REGION_ORDERS] = READ,
+                          [REGION_LISTED] = NONE,
+                          [REGION_SEATS] = NONE,
+                          [REGION_RATES] = NONE,
+                          [REGION_REPUTATIONS] = NONE,
+                          [REGION_HITS] = NONE},
     [ROLE_READER] = {[REGION_TAGS] = READ,
                      [REGION_SLOTS] = READ,
                      [REGION_HEARD] = READ,
                      [REGION_HEALTH] = READ,
                      [REGION_KEYS] = NONE,
-                     [REGION_ORDERS] = READ},
+                     [REGION_ORDERS] = READ,
+                     [REGION_LISTED] = READ,
+                     [REGION_SEATS] = READ,
+                     [REGION_RATES] = READ,
+                     [REGION_REPUTATIONS] = READ,
+                     [REGION_HITS] = READ},
 };
 
 static const char *const NAMES[REGIONS] = {
-    [REGION_TAGS] = "postern-tags",     [REGION_SLOTS] = "postern-slots", [REGION_HEARD] = "postern-heard",
-    [REGION_HEALTH] = "postern-health", [REGION_KEYS] = "postern-keys",   [REGION_ORDERS] = "postern-orders",
+    [REGION_TAGS] = "postern-tags",     [REGION_SLOTS] = "postern-slots",
+    [REGION_HEARD] = "postern-heard",   [REGION_HEALTH] = "postern-health",
+    [REGION_KEYS] = "postern-keys",     [REGION_ORDERS] = "postern-orders",
+    [REGION_LISTED] = "postern-listed", [REGION_SEATS] = "postern-seats",
+    [REGION_RATES] = "postern-rates",   [REGION_REPUTATIONS] = "postern-reputations",
+    [REGION_HITS] = "postern-hits",
 };
 
 static size_t bytes_of(const struct scoreboard *board, enum scoreboard_region region)
@@ -68,6 +94,16 @@ static size_t bytes_of(const struct scoreboard *board, enum scoreboard_region re
         return sizeof(struct ticket_keys);
     case REGION_ORDERS:
         return orders_bytes(board->slot_count);
+    case REGION_LISTED:
+        return sizeof(struct listed);
+    case REGION_SEATS:
+        return SCOREBOARD_SEATS_MAX * slots * sizeof(uint32_t);
+    case REGION_RATES:
+        return table_bytes((uint64_t)board->size.rates);
+    case REGION_REPUTATIONS:
+        return table_bytes((uint64_t)board->size.reputations);
+    case REGION_HITS:
+        return sizeof(struct hits);
     case REGIONS:
         break;
     }
@@ -82,9 +118,12 @@ static size_t slot_offset(int slot)
 static void **view_of(struct scoreboard *board, enum scoreboard_region region)
 {
     void **const views[REGIONS] = {
-        [REGION_TAGS] = (void **)&board->tags,   [REGION_SLOTS] = (void **)&board->slots,
-        [REGION_HEARD] = (void **)&board->heard, [REGION_HEALTH] = (void **)&board->health,
-        [REGION_KEYS] = (void **)&board->keys,   [REGION_ORDERS] = (void **)&board->orders,
+        [REGION_TAGS] = (void **)&board->tags,         [REGION_SLOTS] = (void **)&board->slots,
+        [REGION_HEARD] = (void **)&board->heard,       [REGION_HEALTH] = (void **)&board->health,
+        [REGION_KEYS] = (void **)&board->keys,         [REGION_ORDERS] = (void **)&board->orders,
+        [REGION_LISTED] = (void **)&board->listed,     [REGION_SEATS] = (void **)&board->seats,
+        [REGION_RATES] = (void **)&board->rates.words, [REGION_REPUTATIONS] = (void **)&board->reputations.words,
+        [REGION_HITS] = (void **)&board->hits,
     };
     return views[region];
 }
@@ -116,6 +155,8 @@ static bool map_views(struct scoreboard *board, enum scoreboard_role role)
         if (!map_view(board, (enum scoreboard_region)i, ACCESS[role][i]))
             return false;
     log_follow(&board->orders->log_level);
+    board->rates = table_at(board->rates.words, bytes_of(board, REGION_RATES));
+    board->reputations = table_at(board->reputations.words, bytes_of(board, REGION_REPUTATIONS));
     return true;
 }
 
@@ -151,15 +192,24 @@ static bool clear_page(const struct scoreboard *board, int slot)
            pwrite(fd, zeroes, SLOT_BYTES, at) == SLOT_BYTES;
 }
 
-bool scoreboard_create(struct scoreboard *board, int slot_count)
+static bool is_sane(const struct scoreboard_size *size)
 {
-    *board = (struct scoreboard){.slot_count = slot_count};
+    return size->slots >= 1 && size->slots <= SCOREBOARD_SLOTS_MAX && size->rates >= 1 &&
+           size->rates <= SCOREBOARD_ENTRIES_MAX && size->reputations >= 1 &&
+           size->reputations <= SCOREBOARD_ENTRIES_MAX;
+}
+
+bool scoreboard_create(struct scoreboard *board, const struct scoreboard_size *size)
+{
+    *board = (struct scoreboard){.slot_count = size->slots, .size = *size};
     for (int i = 0; i < REGIONS; i++)
         board->regions[i] = REGION_NONE;
-    if (slot_count < 1 || slot_count > SCOREBOARD_SLOTS_MAX) {
+    if (!is_sane(size)) {
         errno = EINVAL;
         return false;
     }
+    if (getrandom(board->hash_key, sizeof(board->hash_key), 0) != sizeof(board->hash_key))
+        return false;
     /* Cleared once for trial: where that is not possible the start fails, not a worker's end. */
     if (create_regions(board) && make_first_keys(board) && map_views(board, ROLE_MASTER) && clear_page(board, 0))
         return true;
@@ -186,12 +236,29 @@ static void must_be_slot(const struct scoreboard *board, int slot)
     must(slot >= 0 && slot < board->slot_count);
 }
 
+static _Atomic uint32_t *seat_of(const struct scoreboard *board, int column, int slot)
+{
+    must(column >= 0 && column < SCOREBOARD_SEATS_MAX);
+    return &board->seats[(size_t)column * (size_t)board->slot_count + (size_t)slot];
+}
+
+/* Only what is not clear: most columns are never used, and stay without memory. */
+static void clear_seats(struct scoreboard *board, int slot)
+{
+    for (int column = 0; column < SCOREBOARD_SEATS_MAX; column++) {
+        _Atomic uint32_t *seat = seat_of(board, column, slot);
+        if (atomic_load_explicit(seat, memory_order_relaxed) != 0)
+            atomic_store_explicit(seat, 0, memory_order_relaxed);
+    }
+}
+
 /* A hole instead of zeroes: it costs no memory, so it cannot fail for lack of any, and the master keeps no view of the
  * pages that it could write by mistake. */
 void scoreboard_clear_slot(struct scoreboard *board, int slot)
 {
     must_be_slot(board, slot);
     must(clear_page(board, slot));
+    clear_seats(board, slot);
     scoreboard_set_tag(board, slot, TAG_NONE);
 }
 
@@ -219,6 +286,7 @@ static bool enter(struct scoreboard *board, enum scoreboard_role role, int slot)
     bool entered = map_views(board, role);
     if (entered && role == ROLE_WORKER) {
         board->own = region_map_part(&board->regions[REGION_SLOTS], slot_offset(slot), SLOT_BYTES);
+        board->own_slot = slot;
         entered = board->own != NULL;
     }
     int error = errno;
@@ -264,6 +332,7 @@ struct tag_count scoreboard_count(const struct scoreboard *board, int first, int
         found.idle += tag == TAG_IDLE;
         found.starting += tag == TAG_STARTING;
         found.alive += tag != TAG_NONE;
+        found.held += (tag & TAG_HELD) != 0;
     }
     return found;
 }
@@ -276,6 +345,56 @@ bool scoreboard_has_spare(const struct scoreboard *board, int first, int count, 
         wanted -= tag == TAG_IDLE || tag == TAG_STARTING;
     }
     return wanted <= 0;
+}
+
+/* -- seats */
+
+/* Seen before what is counted after it: of two who enter at once at least one sees both. */
+void scoreboard_take_seat(struct scoreboard *board, int column, uint32_t whom)
+{
+    atomic_store(seat_of(board, column, board->own_slot), whom);
+}
+
+int scoreboard_count_seats(const struct scoreboard *board, int column, uint32_t whom)
+{
+    const _Atomic uint32_t *seats = seat_of(board, column, 0);
+    int end = orders_slots_end(board->orders, board->slot_count), count = 0;
+    atomic_thread_fence(memory_order_seq_cst);
+    for (int i = 0; i < end; i++)
+        count += atomic_load_explicit(&seats[i], memory_order_relaxed) == whom;
+    return count;
+}
+
+void scoreboard_leave_seats(struct scoreboard *board)
+{
+    clear_seats(board, board->own_slot);
+}
+
+/* -- entries */
+
+uint64_t scoreboard_hash(const struct scoreboard *board, struct slice name, struct slice key)
+{
+    char text[HASHED_MAX];
+    struct buffer both;
+    buffer_init(&both, text, sizeof(text));
+    buffer_put(&both, name);
+    buffer_put_char(&both, '\0');
+    buffer_put(&both, key);
+    return siphash(board->hash_key, text, both.end);
+}
+
+struct region_cost scoreboard_cost(const struct scoreboard *board, enum scoreboard_region region)
+{
+    struct region_cost cost = {.name = NAMES[region], .bytes = bytes_of(board, region)};
+    unsigned char *at = *view_of((struct scoreboard *)(uintptr_t)board, region);
+    size_t pages = (cost.bytes + PAGE_BYTES - 1) / PAGE_BYTES;
+    cost.page_table_bytes = (pages + PAGE_BYTES / sizeof(uint64_t) - 1) / (PAGE_BYTES / sizeof(uint64_t)) * PAGE_BYTES;
+    for (size_t i = 0; at != NULL && i < pages; i++) {
+        unsigned char resident;
+        if (mincore(at + i * PAGE_BYTES, 1, &resident) == 0 && (resident & 1) != 0)
+            cost.resident_bytes += PAGE_BYTES;
+    }
+    return cost;
 }
 
 /* -- the sequence lock: odd while facts change */
@@ -314,6 +433,9 @@ static void clamp_facts(struct slot_facts *facts)
     if (facts->phase >= PHASES)
         facts->phase = PHASE_GREETING;
     facts->tls = facts->tls != 0;
+    facts->held = facts->held != 0;
+    if (facts->standing >= STANDINGS)
+        facts->standing = STANDING_UNKNOWN;
     if (facts->client.family != 4 && facts->client.family != 6)
         facts->client = (struct ipaddr){0};
     facts->session_id[SLOT_SESSION_ID_MAX - 1] = '\0';

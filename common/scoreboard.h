@@ -8,15 +8,22 @@
  *   heard   what each inside server's EHLO offered lately: bits and numbers, never text.
  *   health  what the housekeeper's probes found of each inside server (health.h)
  *   keys    of TLS session tickets (ticket_keys.h)
- *   orders  what an administrator told the running workers (orders.h)
+ *   orders  what the master tells the running workers (orders.h)
+ *   listed  whom an administrator blocked or allowed (listed.h)
+ *   seats   for each concurrency rule a column, for each slot a word in it: whom its session counts for. Nothing is
+ *           counted up and down here either: who wants to know enters himself first, then scans.
+ *   rates   the time stamps of all rate limits (rate.h)
+ *   reputations  what is remembered of networks (reputation.h)
+ *   hits    who hit a limit lately (hits.h)
  *
  * Who may do what with each region is one table in scoreboard.c; the descriptors that a process is left with allow no
  * more. What workers may write is rumour (L7): a worker can write anything there at any time. Readers copy a word once,
  * check its range, and use it for display or for hints that are bounded. No pids, pointers, lengths or indices are ever
  * taken from it. What a compromised worker can do with it: hide or feign idle workers (the master's own limits bound
  * the forks that follow), lie about its own slot, and spoil the remembered keywords (sessions then get 421 until inside
- * is asked anew). A worker that runs an attacker's code reaches the pages behind its own as well, by growing its
- * mapping: the sandbox refuses mremap and remap_file_pages. Nothing here relies on that.
+ * is asked anew), rates, reputations (which alone delay or defer, never refuse for good) and seats. A worker that runs
+ * an attacker's code reaches the pages behind its own as well, by growing its mapping: the sandbox refuses mremap and
+ * remap_file_pages. Nothing here relies on that.
  */
 #ifndef POSTERN_COMMON_SCOREBOARD_H
 #define POSTERN_COMMON_SCOREBOARD_H
@@ -24,21 +31,29 @@
 #include <stdatomic.h>
 
 #include "common/health.h"
+#include "common/hits.h"
 #include "common/ipaddr.h"
+#include "common/listed.h"
 #include "common/orders.h"
 #include "common/region.h"
+#include "common/reputation.h"
 #include "common/session_id.h"
+#include "common/siphash.h"
+#include "common/slice.h"
+#include "common/table.h"
 #include "common/ticket_keys.h"
 
 enum {
     SCOREBOARD_SLOTS_MAX = 65536,
     SCOREBOARD_SERVERS_MAX = 64,
+    SCOREBOARD_SEATS_MAX = 8, /* columns: concurrency rules of one policy */
     SLOT_BYTES = 4096,
     SLOT_SESSION_ID_MAX = SESSION_ID_BYTES
 };
 
 /* tags */
 enum tag { TAG_NONE = 0, TAG_STARTING = 1, TAG_IDLE = 2, TAG_BUSY = 16 /* and above: a hash of the client */ };
+#define TAG_HELD UINT32_C(0x80000000) /* beside it: the session is in the tarpit */
 
 enum slot_state { SLOT_EMPTY, SLOT_IDLE, SLOT_BUSY, SLOT_STATES };
 
@@ -49,7 +64,11 @@ struct slot_facts {
     uint32_t phase;            /* enum phase of the session */
     uint32_t session_messages; /* delivered in the session so far */
     uint32_t tls;              /* 1: the session's outside leg is in TLS */
-    uint64_t serial;           /* of the session within the worker; grows */
+    uint32_t held;             /* 1: it is in the tarpit */
+    uint32_t standing;         /* enum standing of the client's network */
+    int32_t score;
+    uint32_t session_errors; /* malformed and misplaced commands, and refusals */
+    uint64_t serial;         /* of the session within the worker; grows */
     int64_t worker_since_ms;
     int64_t session_since_ms;
     struct ipaddr client;
@@ -57,7 +76,11 @@ struct slot_facts {
     char session_id[SLOT_SESSION_ID_MAX];
     /* since the worker began */
     uint64_t sessions, messages, refused_messages, bytes_in;
-    uint64_t unheard; /* answers to a message that the client had hung up before (RFC 1047) */
+    uint64_t unheard;                /* answers to a message that the client had hung up before (RFC 1047) */
+    uint64_t held_sessions, held_ms; /* in the tarpit */
+    uint64_t let_go;                 /* sessions that made room for others */
+    uint64_t limited;                /* verdicts of limits but those that were only watched */
+    struct table_counts tables;
 };
 
 struct slot {
@@ -76,13 +99,36 @@ struct heard {
     _Atomic uint64_t distrust_until_ms; /* a keyword that was remembered was missing: ask at EHLO until then */
 };
 
-enum scoreboard_region { REGION_TAGS, REGION_SLOTS, REGION_HEARD, REGION_HEALTH, REGION_KEYS, REGION_ORDERS, REGIONS };
+enum scoreboard_region {
+    REGION_TAGS,
+    REGION_SLOTS,
+    REGION_HEARD,
+    REGION_HEALTH,
+    REGION_KEYS,
+    REGION_ORDERS,
+    REGION_LISTED,
+    REGION_SEATS,
+    REGION_RATES,
+    REGION_REPUTATIONS,
+    REGION_HITS,
+    REGIONS
+};
+
+#define SCOREBOARD_ENTRIES_MAX (INT64_C(1) << 26)
+
+/* How large it is, for the master's life. */
+struct scoreboard_size {
+    int slots;
+    int64_t rates, reputations; /* entries */
+};
 
 /* Whose process it is. The reader answers posternctl. */
 enum scoreboard_role { ROLE_MASTER, ROLE_WORKER, ROLE_HOUSEKEEPER, ROLE_READER, ROLES };
 
 struct scoreboard {
     int slot_count;
+    struct scoreboard_size size;
+    uint8_t hash_key[SIPHASH_KEY_BYTES]; /* of all entries; no secret before who may write them */
     struct region regions[REGIONS];
     /* What this process sees; NULL: not in its role. Written through only where the role allows to. */
     _Atomic uint32_t *tags;   /* slot_count words */
@@ -91,11 +137,16 @@ struct scoreboard {
     struct health *health;    /* SCOREBOARD_SERVERS_MAX */
     struct ticket_keys *keys; /* not even the master's after creation */
     struct orders *orders;
+    struct listed *listed;
+    _Atomic uint32_t *seats;         /* SCOREBOARD_SEATS_MAX columns of slot_count words */
+    struct table rates, reputations; /* words NULL: not in this role */
+    struct hits *hits;
     struct slot *own; /* a worker's own page */
+    int own_slot;
 };
 
 /* Master; the first ticket keys are there after. False with errno when memory or descriptors are missing. */
-bool scoreboard_create(struct scoreboard *board, int slot_count);
+bool scoreboard_create(struct scoreboard *board, const struct scoreboard_size *size);
 void scoreboard_destroy(struct scoreboard *board);              /* also of one that is all zero */
 void scoreboard_clear_slot(struct scoreboard *board, int slot); /* before fork and after death: page zeroed, TAG_NONE */
 void scoreboard_set_tag(struct scoreboard *board, int slot, uint32_t tag);
@@ -111,13 +162,30 @@ bool scoreboard_enter_as(struct scoreboard *board, enum scoreboard_role role); /
 void scoreboard_forget_server(struct scoreboard *board, int server);
 void scoreboard_forget_servers(struct scoreboard *board); /* all of them */
 
-/* How many of [first, first+count) are idle or starting, and how many are not TAG_NONE. */
+/* How many of [first, first+count) are idle or starting, how many are not TAG_NONE, and how many serve somebody whom
+ * the tarpit holds. */
 struct tag_count {
-    int idle, starting, alive;
+    int idle, starting, alive, held;
 };
 struct tag_count scoreboard_count(const struct scoreboard *board, int first, int count);
 /* Are so many of them idle or starting? Looks no further than it must. */
 bool scoreboard_has_spare(const struct scoreboard *board, int first, int count, int wanted);
+
+/* A worker: its session counts for `whom` in this column, 0: for nobody; and how many of all slots do, its own too. */
+void scoreboard_take_seat(struct scoreboard *board, int column, uint32_t whom);
+int scoreboard_count_seats(const struct scoreboard *board, int column, uint32_t whom);
+void scoreboard_leave_seats(struct scoreboard *board);
+
+/* The hash of an entry: the name of what is counted, and its key. What is longer than 2000 octets together is cut. */
+uint64_t scoreboard_hash(const struct scoreboard *board, struct slice name, struct slice key);
+
+/* What a region costs: its size, what of it is in memory, and the page tables of each process that has seen all of it.
+ */
+struct region_cost {
+    const char *name;
+    uint64_t bytes, resident_bytes, page_table_bytes;
+};
+struct region_cost scoreboard_cost(const struct scoreboard *board, enum scoreboard_region region);
 
 /* Own slot: change facts between the two. */
 struct slot_facts *slot_begin(struct scoreboard *board);

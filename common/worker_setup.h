@@ -29,7 +29,10 @@ struct worker_setup {
     const int *listeners; /* descriptors, non-blocking */
     int listener_count;   /* at most WORKER_LISTENERS_MAX */
     int lifeline;         /* read end: octets of enum lifeline; EOF means all leave */
-    int wake;             /* write one octet, non-blocking: the master should look at this pool now; full is as good */
+    /* The pressure pipe of this listener: an octet in it asks the session that was held longest to make room. Both ends
+     * are the worker's own open files, non-blocking; -1: none. */
+    int pressure_read, pressure_write;
+    int wake; /* write one octet, non-blocking: the master should look at this pool now; full is as good */
     uint32_t generation;
 };
 

@@ -76,13 +76,9 @@ static bool kill_session(struct deed *deed)
 
 static void print_network(struct buffer *to, const struct network *network)
 {
-    char text[IPADDR_TEXT_MAX], whole[IPADDR_TEXT_MAX + 4];
-    struct buffer printed;
-    unsigned bits = network->address.family == 4 ? 32 : 128;
-    ipaddr_print(&network->address, text);
-    buffer_init(&printed, whole, sizeof(whole));
-    buffer_print(&printed, network->prefix == bits ? "%s" : "%s/%u", text, network->prefix);
-    control_text(to, "network", buffer_unread(&printed));
+    char text[NETWORK_TEXT_MAX];
+    network_print(network, text);
+    control_string(to, "network", text);
 }
 
 void deed_list_traces(struct buffer *to, const struct orders *orders)

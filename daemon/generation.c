@@ -32,14 +32,27 @@ static int crew_size(const struct listener_plan *plan)
     return (int)plan->pool->max_workers;
 }
 
-static bool open_lifeline(struct crew *crew)
+static bool open_pipe(int *read_out, int *write_out)
 {
     int ends[2];
     if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0)
         return false;
-    crew->lifeline_read = ends[0];
-    crew->lifeline_write = ends[1];
+    *read_out = ends[0];
+    *write_out = ends[1];
     return true;
+}
+
+static bool open_pipes(struct crew *crew)
+{
+    if (!open_pipe(&crew->lifeline_read, &crew->lifeline_write))
+        return false;
+    if (open_pipe(&crew->pressure_read, &crew->pressure_write))
+        return true;
+    int error = errno;
+    close(crew->lifeline_read);
+    close(crew->lifeline_write);
+    errno = error;
+    return false;
 }
 
 static struct listen_sets sets_of(const struct generation *generation)
@@ -103,7 +116,7 @@ static bool open_crews(struct generation *generation, char *why, size_t why_size
         struct crew *crew = &generation->crews[i];
         *crew = (struct crew){.plan = &plan->listeners[i], .listeners = &generation->sets[i]};
         crew->pace.batch = POOL_BATCH_MAX; /* nobody is there yet: whoever comes first must not wait */
-        if (!open_lifeline(crew))
+        if (!open_pipes(crew))
             return refuse(why, why_size, strerror(errno));
         generation->count++;
     }
@@ -151,6 +164,8 @@ void generation_close(struct generation *generation)
     generation_dismiss(generation);
     for (int i = 0; i < generation->count; i++) {
         close(generation->crews[i].lifeline_read);
+        close(generation->crews[i].pressure_read);
+        close(generation->crews[i].pressure_write);
         listen_close(&generation->sets[i]);
     }
     free(generation->crews);
@@ -172,6 +187,8 @@ static struct worker_setup setup_for(const struct crew *crew, struct house *hous
         .listeners = crew->listeners->fds,
         .listener_count = crew->listeners->count,
         .lifeline = crew->lifeline_read,
+        .pressure_read = crew->pressure_read,
+        .pressure_write = crew->pressure_write,
         .wake = house->wake_write,
         .generation = generation,
     };
@@ -184,6 +201,8 @@ static bool spawn_one(struct generation *generation, int index, struct house *ho
     must(slot >= 0);
     scoreboard_clear_slot(&house->board, slot);
     scoreboard_set_tag(&house->board, slot, TAG_STARTING);
+    if (slot >= house->roster.end)
+        orders_set_slots_end(house->board.orders, slot + 1);
     struct worker_setup setup = setup_for(crew, house, generation->number, slot);
     struct roster_entry entry = {.pid = spawn_worker(house->worker, &house->identity, &setup),
                                  .generation = generation->number,

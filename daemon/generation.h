@@ -29,6 +29,7 @@ struct crew {
     const struct listen_set *listeners;
     int first_slot; /* its slots are [first_slot, first_slot + max_workers) */
     int lifeline_read, lifeline_write;
+    int pressure_read, pressure_write; /* never the master's business, but that the pipe is there (worker_setup.h) */
     struct pool_pace pace;
     bool is_to_look; /* a worker died: a connection may wait that had woken it alone */
     int64_t look_ms;

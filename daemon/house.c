@@ -17,12 +17,11 @@ static bool open_wake(struct house *house)
     return true;
 }
 
-bool house_open(struct house *house, int slot_count)
+bool house_open(struct house *house, const struct scoreboard_size *size)
 {
     house->wake_read = house->wake_write = -1;
     house->roster = (struct roster){0};
-    bool open =
-        scoreboard_create(&house->board, slot_count) && roster_open(&house->roster, slot_count) && open_wake(house);
+    bool open = scoreboard_create(&house->board, size) && roster_open(&house->roster, size->slots) && open_wake(house);
     if (open)
         return true;
     int error = errno;

@@ -29,7 +29,7 @@ struct house {
 };
 
 /* Everything but identity and worker. False with errno, and nothing is open. */
-bool house_open(struct house *house, int slot_count);
+bool house_open(struct house *house, const struct scoreboard_size *size);
 void house_close(struct house *house);
 void house_add_totals(struct house_totals *totals, const struct slot_facts *facts);
 void house_drain_wake(struct house *house); /* forgets who called; bounded, never waits */

@@ -164,7 +164,9 @@ static bool start(struct master *m, char *why)
         return false;
     if (!open_control(m, why))
         return false;
-    if (!house_open(&m->house, SCOREBOARD_SLOTS_MAX))
+    const struct scoreboard_options *scoreboard = m->first_plan->scoreboard;
+    const struct scoreboard_size size = {SCOREBOARD_SLOTS_MAX, scoreboard->rates, scoreboard->reputations};
+    if (!house_open(&m->house, &size))
         return failed(why, "cannot make the scoreboard");
     if (!household_open(&m->household, &m->house, m->setup->housekeeper))
         return failed(why, "cannot make the housekeeper's pipe");

@@ -9,6 +9,8 @@
 #ifndef POSTERN_DAEMON_PLAN_H
 #define POSTERN_DAEMON_PLAN_H
 
+#include "common/scoreboard_options.h"
+
 #include "daemon/generation.h"
 #include "daemon/process.h"
 
@@ -27,6 +29,7 @@ struct plan_certificate {
 
 struct plan {
     const struct process_options *process;
+    const struct scoreboard_options *scoreboard;
     const char *hostname;
     const struct listener_plan *listeners;
     int listener_count;

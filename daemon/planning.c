@@ -160,6 +160,7 @@ static bool plan_listener(struct full_plan *all, const struct listener_block *li
         .hostname = all->plan.hostname,
         .listener = listener->name,
         .session = &listener->session,
+        .scoreboard = &all->settings->root->scoreboard,
         .tls = tls_server_new(&listener->session.tls, &fault),
         .inside_tls = inside_tls_of(all, listener->session.backend),
     };
@@ -250,7 +251,10 @@ static struct plan *plan_with(const struct planner *planner, struct settings *se
     struct plan *plan = &all->plan;
     all->settings = settings;
     all->process = process_of(planning, settings);
-    *plan = (struct plan){.process = &all->process, .hostname = settings->root->hostname, .watch = -1};
+    *plan = (struct plan){.process = &all->process,
+                          .scoreboard = &settings->root->scoreboard,
+                          .hostname = settings->root->hostname,
+                          .watch = -1};
     if (plan_watch(all) && plan_backends(all, &why) && plan_listeners(all, &why) &&
         plan_servers(all, &planning->places)) {
         plan_housekeeping(all);
@@ -284,6 +288,11 @@ static bool may_change(const struct planning *planning, const struct plan *plan,
     const struct settings *settings = full(plan)->settings;
     struct process_options running = process_of(planning, planning->running);
     const char *option = process_unchangeable(&running, plan->process);
+    const struct scoreboard_options *now = &planning->running->root->scoreboard;
+    if (now->rates != plan->scoreboard->rates || now->reputations != plan->scoreboard->reputations)
+        return config_complain(settings->config, why, why_size, plan->scoreboard,
+                               now->rates != plan->scoreboard->rates ? "rates" : "reputations",
+                               "the tables cannot change while posternd runs: restart posternd, or take it back");
     return option == NULL || config_complain(settings->config, why, why_size, settings->root, option,
                                              "cannot change while posternd runs: restart posternd, or take it back");
 }

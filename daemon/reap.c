@@ -138,6 +138,7 @@ bool reap_worker(struct house *house, const struct succession *succession, pid_t
     house_add_totals(&house->ended, &facts);
     log_ending(&ending, &entry, crew->plan->name, slot, status, &facts);
     scoreboard_clear_slot(&house->board, slot);
+    orders_set_slots_end(house->board.orders, house->roster.end);
     crew->is_to_look |= ending.loss != POOL_LOSS_NONE;
     if (!generation->dismissed)
         tell_pool(crew, ending.loss, age(&entry, &facts, now_ms), now_ms);

@@ -132,6 +132,7 @@ void settings_assemble(struct settings_block *root)
     root->rows[1] = block_row(&LISTENER_BLOCK, offsetof(struct root_options, listeners));
     root->rows[2] = block_row(&backend_block, offsetof(struct root_options, backends));
     root->rows[3] = block_row(policy_block(), offsetof(struct root_options, policies));
+    root->rows[4] = block_row(&scoreboard_block, offsetof(struct root_options, scoreboard));
     root->groups[0] = (struct option_group){root->rows, 0};
     root->groups[1] = (struct option_group){process_option_rows, offsetof(struct root_options, process)};
     root->groups[2] = (struct option_group){housekeeper_option_rows, offsetof(struct root_options, housekeeper)};

@@ -8,6 +8,8 @@
 #ifndef POSTERN_DAEMON_SETTINGS_H
 #define POSTERN_DAEMON_SETTINGS_H
 
+#include "common/scoreboard_options.h"
+
 #include "workers/housekeeper/housekeeper.h"
 #include "workers/service.h"
 
@@ -25,6 +27,7 @@ struct listener_block {
 struct root_options {
     struct process_options process;
     struct housekeeper_options housekeeper;
+    struct scoreboard_options scoreboard;
     const char *hostname;
     struct block_list listeners; /* struct listener_block */
     struct block_list backends;  /* struct backend */
@@ -33,7 +36,7 @@ struct root_options {
 
 /* Put together at run time: the block of policies is, from the table of checks. */
 struct settings_block {
-    struct option rows[5];
+    struct option rows[6];
     struct option_group groups[4];
     struct block block;
 };

@@ -114,14 +114,18 @@ static _Noreturn void become_worker(worker_function *function, const struct iden
     struct worker_setup setup = *given;
     struct scoreboard board = *given->board; /* its own: the master's lies on a page that is shared so far */
     setup.board = &board;
-    int kept[REGIONS + WORKER_LISTENERS_MAX + 2]; /* scoreboard_enter closes the scoreboard's */
+    int kept[REGIONS + WORKER_LISTENERS_MAX + 4]; /* scoreboard_enter closes the scoreboard's */
     int count = scoreboard_descriptors(setup.board, ROLE_WORKER, kept);
     setup.lifeline = reopen_pipe(setup.lifeline, O_RDONLY);
     setup.wake = reopen_pipe(setup.wake, O_WRONLY);
-    if (setup.lifeline < 0 || setup.wake < 0)
+    setup.pressure_read = reopen_pipe(setup.pressure_read, O_RDONLY);
+    setup.pressure_write = reopen_pipe(setup.pressure_write, O_WRONLY);
+    if (setup.lifeline < 0 || setup.wake < 0 || setup.pressure_read < 0 || setup.pressure_write < 0)
         fail(WORKER, "open the pipes");
     kept[count++] = setup.lifeline;
     kept[count++] = setup.wake;
+    kept[count++] = setup.pressure_read;
+    kept[count++] = setup.pressure_write;
     for (int i = 0; i < setup.listener_count; i++)
         kept[count++] = setup.listeners[i];
     settle(WORKER, identity, kept, count);

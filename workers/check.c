@@ -19,7 +19,8 @@ int check_count(void)
 
 const char *stage_name(enum stage stage)
 {
-    static const char *const names[STAGES] = {"connect", "helo", "mail", "rcpt", "data", "header", "message"};
+    static const char *const names[STAGES] = {"tls",  "connect", "greeting", "helo",   "auth",
+                                              "mail", "rcpt",    "data",     "header", "message"};
     return names[stage];
 }
 
@@ -65,13 +66,18 @@ static bool next_call(struct session *s, int index, struct check_call *call)
     return call->check != NULL;
 }
 
+enum mode check_cap(const struct session *s, enum mode mode)
+{
+    enum mode cap = (enum mode)s->options->policy->mode;
+    if (cap > MODE_WATCH && s->setup->board != NULL && orders_bypass(s->setup->board->orders))
+        cap = MODE_WATCH;
+    return mode < cap ? mode : cap;
+}
+
 static enum mode mode_of(const struct session *s, const struct check_call *call)
 {
     const struct check_options *options = call->options;
-    int cap = s->options->policy->mode;
-    if (call->check->always || options->mode <= cap)
-        return (enum mode)options->mode;
-    return (enum mode)cap;
+    return call->check->always ? (enum mode)options->mode : check_cap(s, (enum mode)options->mode);
 }
 
 /* Who could not find out says so; what follows from it is decided here and nowhere else. */
@@ -85,9 +91,9 @@ static void settle(const struct session *s, struct verdict *verdict)
         verdict->reason = "unsure";
 }
 
-static void tell_watched(const struct session *s, const struct check_call *call, enum stage stage,
-                         const struct verdict *verdict)
+void check_tell_watched(const struct check_call *call, enum stage stage, const struct verdict *verdict)
 {
+    const struct session *s = call->session;
     struct record r;
     if (verdict->action == ACTION_NONE)
         return;
@@ -130,7 +136,7 @@ struct verdict check_stage(struct session *s, enum stage stage, const struct pat
         struct verdict one = call.check->judge[stage](&call);
         settle(s, &one);
         if (mode_of(s, &call) == MODE_WATCH) {
-            tell_watched(s, &call, stage, &one);
+            check_tell_watched(&call, stage, &one);
             continue;
         }
         allowed = allowed || one.allow;
@@ -150,6 +156,20 @@ void check_learn(struct session *s, const struct outcome *outcome, const struct 
         if (call.check->learn != NULL && mode_of(s, &call) != MODE_OFF)
             call.check->learn(&call, outcome);
     }
+}
+
+struct verdict check_tell(struct session *s, enum event event, uint64_t amount)
+{
+    struct verdict all = VERDICT_NONE;
+    struct check_call call;
+    int i = 0;
+    for (bool more = first_call(s, NULL, &call); more; more = next_call(s, ++i, &call)) {
+        if (call.check->tell == NULL || mode_of(s, &call) == MODE_OFF || (s->allowed && !call.check->always))
+            continue;
+        struct verdict one = call.check->tell(&call, event, amount);
+        all = verdict_combine(&all, &one);
+    }
+    return all;
 }
 
 /* Only what a check may look at. */

@@ -17,7 +17,19 @@ struct session;
 struct path;
 struct policy;
 
-enum stage { STAGE_CONNECT, STAGE_HELO, STAGE_MAIL, STAGE_RCPT, STAGE_DATA, STAGE_HEADER, STAGE_MESSAGE, STAGES };
+enum stage {
+    STAGE_TLS,      /* before a handshake; of implicit TLS it comes first of all */
+    STAGE_CONNECT,  /* before the delay that comes before the banner */
+    STAGE_GREETING, /* and after that */
+    STAGE_HELO,
+    STAGE_AUTH,
+    STAGE_MAIL,
+    STAGE_RCPT,
+    STAGE_DATA,
+    STAGE_HEADER,
+    STAGE_MESSAGE,
+    STAGES
+};
 enum mode { MODE_OFF, MODE_WATCH, MODE_ENFORCE };
 #define MODE_CHOICES "off|watch|enforce"
 
@@ -29,6 +41,14 @@ struct outcome {
     enum outcome_kind kind;
     const struct reply *reply; /* what the outside heard; NULL when it hung up, and for the session's end */
     bool delivered;            /* OUTCOME_MESSAGE: inside accepted it */
+};
+
+/* What happens between the stages, as often as it happens. */
+enum event {
+    EVENT_ERROR,        /* a malformed or misplaced command */
+    EVENT_REFUSAL,      /* a recipient or message that was refused for good, by inside or a check */
+    EVENT_AUTH_FAILURE, /* wrong credentials */
+    EVENT_OCTETS        /* so many of a message came from the client */
 };
 
 /* What was asked and answered in this session, oldest first; full: the rest is not noted. */
@@ -67,6 +87,9 @@ struct check {
     void (*ask[STAGES])(struct check_call *call);
     struct verdict (*judge[STAGES])(struct check_call *call);
     void (*learn)(struct check_call *call, const struct outcome *outcome);
+    /* An event. What the verdict says of delay and rate holds at once; a refusal waits for the next stage that judges.
+     */
+    struct verdict (*tell)(struct check_call *call, enum event event, uint64_t amount);
 };
 
 extern const struct check *const check_table[]; /* ends with NULL; checks/table.c */
@@ -78,6 +101,11 @@ const char *stage_name(enum stage stage);
 /* Everything of one stage: asked, judged, settled by mode, combined. What is only watched is noted and logged, and
  * does not count. `recipient` is NULL but at STAGE_RCPT. */
 struct verdict check_stage(struct session *session, enum stage stage, const struct path *recipient);
+struct verdict check_tell(struct session *session, enum event event, uint64_t amount);
+/* What a verdict of this call would have done, into the log: for a check whose options have modes of their own. */
+void check_tell_watched(const struct check_call *call, enum stage stage, const struct verdict *verdict);
+/* The same cap as for the check: off, or only watched, by the policy's mode or because of `posternctl bypass on`. */
+enum mode check_cap(const struct session *session, enum mode mode);
 void check_learn(struct session *session, const struct outcome *outcome, const struct path *recipient);
 void check_begin_session(struct session *session);
 void check_begin_transaction(struct session *session);

@@ -7,6 +7,7 @@
 
 #include "workers/auth.h"
 #include "workers/bdat.h"
+#include "workers/decide.h"
 #include "workers/dialog.h"
 #include "workers/envelope.h"
 #include "workers/heard.h"
@@ -92,13 +93,7 @@ static bool accept_name(struct session *s, const struct command *command, struct
         return false;
     snprintf(s->name, sizeof(s->name), "%.*s", SLICE_ARGS(command->argument));
     s->esmtp = command->verb == VERB_EHLO;
-    struct verdict verdict = check_stage(s, STAGE_HELO, NULL);
-    if (!verdict_refuses(&verdict))
-        return true;
-    *reply_out = verdict.reply;
-    if (verdict.action == ACTION_DROP)
-        session_end(s, verdict.reason);
-    return false;
+    return decide_stage(s, STAGE_HELO, NULL, reply_out);
 }
 
 static struct reply answer_ehlo(struct session *s, const struct command *command)

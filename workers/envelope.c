@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "common/clock.h"
+#include "workers/decide.h"
 #include "workers/envelope.h"
 #include "workers/heard.h"
 #include "workers/proxy_from.h"
@@ -193,20 +194,6 @@ static struct reply ask_mail(struct session *s, const struct path *path)
     return settle(s, asked, &reply);
 }
 
-/* A verdict that refuses is the reply; drop also ends the session. */
-static bool refused_by_policy(struct session *s, enum stage stage, const struct path *recipient,
-                              struct reply *reply_out)
-{
-    struct verdict verdict = check_stage(s, stage, recipient);
-    if (!verdict_refuses(&verdict))
-        return false;
-    *reply_out = verdict.reply;
-    s->transaction.reason = verdict.reason;
-    if (verdict.action == ACTION_DROP)
-        session_end(s, verdict.reason);
-    return true;
-}
-
 /* By our own limit. Inside's may be known from memory only, and nobody is refused by rumour. */
 static bool is_too_big(const struct session *s, uint64_t size)
 {
@@ -231,7 +218,7 @@ static struct reply answer_mail(struct session *s, const struct path *path, stru
         return session_blame(s, &REPLY_NEEDS_UTF8);
     if (parameters->has_size && is_too_big(s, parameters->size))
         return REPLY_TOO_BIG;
-    return refused_by_policy(s, STAGE_MAIL, NULL, &reply) ? reply : ask_mail(s, path);
+    return decide_stage(s, STAGE_MAIL, NULL, &reply) ? ask_mail(s, path) : reply;
 }
 
 struct reply envelope_mail(struct session *s, const struct command *command)
@@ -335,7 +322,7 @@ static struct reply answer_rcpt(struct session *s, const struct path *path, stru
         return REPLY_TOO_MANY;
     if (is_routed(s, path))
         return REPLY_ROUTED;
-    return refused_by_policy(s, STAGE_RCPT, path, &reply) ? reply : ask_rcpt(s, path, &parameters);
+    return decide_stage(s, STAGE_RCPT, path, &reply) ? ask_rcpt(s, path, &parameters) : reply;
 }
 
 struct reply envelope_rcpt(struct session *s, const struct command *command)
@@ -362,7 +349,7 @@ static void note_refused_data(struct session *s, const struct reply *reply)
 bool envelope_allow_message(struct session *s, struct reply *reply_out)
 {
     s->transaction.verdict = NULL; /* of an earlier DATA that was refused: this one is tried anew */
-    if (!refused_by_policy(s, STAGE_DATA, NULL, reply_out))
+    if (decide_stage(s, STAGE_DATA, NULL, reply_out))
         return true;
     note_refused_data(s, reply_out);
     return false;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include "workers/decide.h"
 #include "workers/greeting.h"
 
 static const struct reply REPLY_NOT_AVAILABLE = REPLY(421, "4.3.2", "Service not available now, try again later");
@@ -27,12 +28,11 @@ static bool reach_inside_first(struct session *s, struct reply *reply_out)
 struct reply greeting_find(struct session *s)
 {
     struct reply reply;
-    struct verdict verdict = check_stage(s, STAGE_CONNECT, NULL);
-    s->at_greeting = (struct known){s->notes.count, s->score, s->allowed};
-    if (verdict_refuses(&verdict)) {
-        session_end(s, verdict.reason);
-        return verdict.reply;
+    if (!decide_stage(s, STAGE_CONNECT, NULL, &reply) || !decide_stage(s, STAGE_GREETING, NULL, &reply)) {
+        session_end(s, s->transaction.reason);
+        return reply;
     }
+    s->at_greeting = (struct known){s->notes.count, s->score, s->allowed};
     if (!reach_inside_first(s, &reply))
         return reply;
     buffer_init(&s->said, s->said_text, sizeof(s->said_text));

@@ -13,6 +13,7 @@
 #include "workers/proxy_from.h"
 #include "workers/report.h"
 #include "workers/serve.h"
+#include "workers/standing.h"
 #include "workers/starttls.h"
 #include "workers/transaction.h"
 #include "workers/xforward.h"
@@ -82,6 +83,10 @@ static void show_on_slot(const struct session *s, enum slot_state state)
     facts->phase = (uint32_t)s->phase;
     facts->session_messages = 0;
     facts->tls = false;
+    facts->held = false;
+    facts->standing = (uint32_t)s->standing;
+    facts->score = 0;
+    facts->session_errors = 0;
     if (state == SLOT_BUSY) {
         facts->serial++;
         facts->session_since_ms = s->began_ms;
@@ -91,6 +96,7 @@ static void show_on_slot(const struct session *s, enum slot_state state)
     } else { /* nothing of a session is seen after it (L8) */
         facts->client = (struct ipaddr){0};
         facts->client_port = 0;
+        facts->standing = STANDING_UNKNOWN;
         memset(facts->session_id, 0, sizeof(facts->session_id));
         facts->unheard += (uint64_t)s->unheard;
         facts->sessions++;
@@ -99,6 +105,8 @@ static void show_on_slot(const struct session *s, enum slot_state state)
         facts->bytes_in += s->outside.received_bytes;
     }
     slot_end(board);
+    if (state != SLOT_BUSY)
+        scoreboard_leave_seats(board);
 }
 
 enum { LINGER_MS = 1000 };
@@ -121,6 +129,7 @@ static void finish(struct session *s)
         inside_break_off(&s->inside);
     struct outcome outcome = {.kind = OUTCOME_SESSION};
     check_learn(s, &outcome, NULL);
+    standing_learn(s);
     report_session(s);
     inside_quit(&s->inside);
     show_on_slot(s, SLOT_IDLE);

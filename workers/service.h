@@ -8,6 +8,7 @@
 #define POSTERN_WORKERS_SERVICE_H
 
 #include "common/config.h"
+#include "common/scoreboard_options.h"
 #include "common/tls_client.h"
 #include "common/tls_server.h"
 #include "workers/auth_options.h"
@@ -39,6 +40,7 @@ struct service {
     const char *hostname;
     const char *listener; /* its title */
     const struct session_options *session;
+    const struct scoreboard_options *scoreboard;
     struct tls_server *tls;        /* NULL: none */
     struct tls_client *inside_tls; /* NULL: none */
 };

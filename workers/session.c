@@ -9,6 +9,7 @@
 
 #include "workers/kill_switch.h"
 #include "workers/session.h"
+#include "workers/standing.h"
 #include "workers/stress.h"
 #include "workers/transaction.h"
 #include "workers/xforward.h"
@@ -40,6 +41,7 @@ void session_set_client(struct session *s, const struct endpoint *client, const 
         ipaddr_print(&client->address, s->client_text);
     else
         snprintf(s->client_text, sizeof(s->client_text), client->kind == ENDPOINT_UNIX ? "local" : "unknown");
+    standing_look(s);
     transcript_begin(&s->transcript, board != NULL ? board->orders : NULL, &s->client.address, s->id);
 }
 

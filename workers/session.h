@@ -8,6 +8,7 @@
 #define POSTERN_WORKERS_SESSION_H
 
 #include "common/phase.h"
+#include "common/reputation.h"
 #include "common/scoreboard.h"
 #include "workers/check.h"
 #include "workers/inside.h"
@@ -101,7 +102,8 @@ struct session_setup {
     struct scoreboard *board; /* NULL in tests */
     struct wait *wait;
     int slot;
-    int pool_first, pool_size; /* the slots of this listener's workers */
+    int pool_first, pool_size;         /* the slots of this listener's workers */
+    int pressure_read, pressure_write; /* of its pressure pipe (worker_setup.h) */
 };
 
 struct session {
@@ -150,8 +152,13 @@ struct session {
     int messages, refused_messages;
     int unheard; /* answers to a dot that the client had hung up before */
     int score;
-    bool allowed;       /* by a check before RCPT: policy has ended for this client */
-    const char *ending; /* why the session ended; NULL: still on */
+    enum standing standing; /* of the client's network */
+    bool spoke_early;       /* before the banner */
+    uint32_t rate_bytes;    /* a second, in each direction; 0: not throttled */
+    bool held;              /* at least once, in the tarpit */
+    int64_t held_ms;        /* altogether */
+    bool allowed;           /* by a check before RCPT: policy has ended for this client */
+    const char *ending;     /* why the session ended; NULL: still on */
 
     struct inside_client who;
     struct wait_guest outside_watch; /* asked while inside works */

@@ -267,7 +267,9 @@ static void prepare(struct worker *w, const struct worker_setup *setup)
                                              .wait = &w->wait,
                                              .slot = setup->slot,
                                              .pool_first = setup->pool_first,
-                                             .pool_size = setup->pool_size};
+                                             .pool_size = setup->pool_size,
+                                             .pressure_read = setup->pressure_read,
+                                             .pressure_write = setup->pressure_write};
     struct slot_facts *facts = slot_begin(setup->board);
     facts->generation = setup->generation;
     facts->state = SLOT_IDLE;

@@ -10,11 +10,15 @@ static const struct block listener_block = {.name = "listener",
                                             .titled = true,
                                             .groups = listener_groups,
                                             .title_offset = offsetof(struct root_listener, name)};
-enum { POLICY_ROW = 3 };
+enum { POLICY_ROW = 4 };
 static struct option rows[] = {
     {.name = "hostname", .type = OPTION_HOSTNAME, .offset = offsetof(struct root, hostname)},
     {.name = "listener", .type = OPTION_BLOCK, .offset = offsetof(struct root, listeners), .block = &listener_block},
     {.name = "backend", .type = OPTION_BLOCK, .offset = offsetof(struct root, backends), .block = &backend_block},
+    {.name = "scoreboard",
+     .type = OPTION_BLOCK,
+     .offset = offsetof(struct root, scoreboard),
+     .block = &scoreboard_block},
     [POLICY_ROW] = {.name = "policy", .type = OPTION_BLOCK, .offset = offsetof(struct root, policies)},
     {0}};
 static const struct option_group groups[] = {{rows, 0}, {0}};

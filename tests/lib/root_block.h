@@ -17,6 +17,7 @@ struct root_listener {
 /* Lists of struct root_listener, backend and policy. */
 struct root {
     const char *hostname; /* NULL: not set */
+    struct scoreboard_options scoreboard;
     struct block_list listeners, backends, policies;
 };
 

@@ -15,6 +15,8 @@
 #include "tests/lib/root_block.h"
 #include "tests/talk/subject.h"
 
+enum { TABLE_ENTRIES = 1024 };
+
 static struct config *config;
 static struct service service;
 static struct scoreboard board;
@@ -67,9 +69,15 @@ bool subject_prepare(const struct script *script, const char *directory, char *w
         return false;
     const struct root *root = config_root(config);
     const struct root_listener *listener = block_at(&root->listeners, 0);
-    service = (struct service){.hostname = root->hostname, .listener = listener->name, .session = &listener->session};
+    service = (struct service){.hostname = root->hostname,
+                               .listener = listener->name,
+                               .session = &listener->session,
+                               .scoreboard = &root->scoreboard};
     backend_number_servers(&root->backends, NULL, NULL);
-    must(scoreboard_create(&board, HOUSE_WORKERS) && scoreboard_enter(&board, 0));
+    const struct scoreboard_size size = {HOUSE_WORKERS, TABLE_ENTRIES, TABLE_ENTRIES};
+    must(scoreboard_create(&board, &size));
+    orders_set_slots_end(board.orders, HOUSE_WORKERS);
+    must(scoreboard_enter(&board, 0));
     subject_house(1);
     return make_contexts(why, why_size);
 }
@@ -96,7 +104,12 @@ void subject_house(int busy)
 void subject_serve(int outside_fd, const char *client)
 {
     static const char own[] = "192.0.2.25:25";
-    struct session_setup setup = {.service = &service, .board = &board, .wait = &waits, .pool_size = HOUSE_WORKERS};
+    struct session_setup setup = {.service = &service,
+                                  .board = &board,
+                                  .wait = &waits,
+                                  .pool_size = HOUSE_WORKERS,
+                                  .pressure_read = -1,
+                                  .pressure_write = -1};
     struct endpoint peer, local;
     const char *why;
     must(endpoint_parse(slice_of(client), &peer, &why) && endpoint_parse(slice_of(own), &local, &why));

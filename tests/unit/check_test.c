@@ -80,6 +80,7 @@ struct rig {
 };
 
 static struct rig rig;
+static const struct session_setup SETUP; /* no scoreboard */
 
 static void keep_line(enum level level, const char *line)
 {
@@ -98,6 +99,7 @@ static int set_up(void **state)
     rig.policy.check_options[1] = &rig.strict;
     rig.options.policy = &rig.policy;
     rig.session.options = &rig.options;
+    rig.session.setup = &SETUP;
     log_to_function(keep_line);
     return 0;
 }

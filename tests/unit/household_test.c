@@ -59,7 +59,10 @@ static int set_up(void **state)
     f->plan = (struct plan){.housekeeping = &f->manner, .watch = -1};
     f->house.identity = (struct identity){.uid = geteuid(), .gid = getegid()};
     log_set_level(LEVEL_ERROR);
-    return house_open(&f->house, SLOTS) && household_open(&f->household, &f->house, keep_house) ? 0 : -1;
+    return house_open(&f->house, &(struct scoreboard_size){SLOTS, 1024, 1024}) &&
+                   household_open(&f->household, &f->house, keep_house)
+               ? 0
+               : -1;
 }
 
 static int tear_down(void **state)

@@ -120,6 +120,8 @@ static inline uint16_t rig_free_port(void)
 
 /* -- the planner */
 
+static const struct scoreboard_options RIG_SCOREBOARD = {.rates = 1024, .reputations = 1024};
+
 struct wanted_plan {
     struct plan plan;
     struct wanted wanted;
@@ -138,6 +140,7 @@ static struct plan *wanted_plan(struct wanted *wanted)
             (struct listener_plan){listener->name, &made->listens[i], &listener->pool, &listener->dummy};
     }
     made->plan = (struct plan){.process = &made->wanted.process,
+                               .scoreboard = &RIG_SCOREBOARD,
                                .hostname = "mx.example.org",
                                .listeners = made->listeners,
                                .listener_count = wanted->listener_count,

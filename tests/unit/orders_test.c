@@ -26,7 +26,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-static struct network network_of(const char *text)
+static struct network network_from(const char *text)
 {
     struct network network;
     assert_true(network_parse(slice_of(text), &network));
@@ -35,7 +35,7 @@ static struct network network_of(const char *text)
 
 static bool add(struct orders *orders, const char *text, int64_t until_ms)
 {
-    struct network network = network_of(text);
+    struct network network = network_from(text);
     return orders_add_trace(orders, &network, until_ms);
 }
 
@@ -123,7 +123,7 @@ static void there_is_an_end_to_traces(void **state)
         assert_true(add(orders, text, LATER));
     }
     assert_false(add(orders, "198.51.100.1", LATER));
-    struct network one = network_of("192.0.2.3");
+    struct network one = network_from("192.0.2.3");
     assert_int_equal(orders_drop_traces(orders, &one), 1);
     assert_int_equal(orders_drop_traces(orders, &one), 0);
     assert_false(traced(orders, "192.0.2.3", NOW));

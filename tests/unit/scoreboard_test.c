@@ -26,7 +26,7 @@ static int set_up(void **state)
 {
     struct scoreboard *board = calloc(1, sizeof(*board));
     *state = board;
-    return board != NULL && scoreboard_create(board, SLOTS) ? 0 : -1;
+    return board != NULL && scoreboard_create(board, &(struct scoreboard_size){SLOTS, 1024, 1024}) ? 0 : -1;
 }
 
 static int tear_down(void **state)
@@ -58,7 +58,7 @@ static void sizes_out_of_range_are_refused(void **state)
     static const int wrong[] = {-1, 0, SCOREBOARD_SLOTS_MAX + 1};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         struct scoreboard board;
-        assert_false(scoreboard_create(&board, wrong[i]));
+        assert_false(scoreboard_create(&board, &(struct scoreboard_size){wrong[i], 1024, 1024}));
         assert_int_equal(errno, EINVAL);
     }
 }

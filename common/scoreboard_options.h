@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * scoreboard_options - postern.conf's scoreboard { }: how much is remembered, and of whom.
+ */
+#ifndef POSTERN_COMMON_SCOREBOARD_OPTIONS_H
+#define POSTERN_COMMON_SCOREBOARD_OPTIONS_H
+
+#include "common/config.h"
+
+struct scoreboard_options {
+    int64_t rates, reputations;       /* entries; fixed while posternd runs */
+    int64_t ipv4_prefix, ipv6_prefix; /* which addresses share a reputation */
+};
+
+extern const struct block scoreboard_block; /* fills struct scoreboard_options */
+
+/* The network that an address is remembered as. */
+struct network scoreboard_network(const struct scoreboard_options *options, const struct ipaddr *address);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * standing - the reputation of a session's client: looked up once, learnt when the session ends.
+ *
+ * Good is what was delivered; bad is what was refused, errors, and a hang-up in the middle of a message. A network is
+ * the client's address under scoreboard { ipv4_prefix ipv6_prefix }.
+ */
+#ifndef POSTERN_WORKERS_STANDING_H
+#define POSTERN_WORKERS_STANDING_H
+
+#include "common/reputation.h"
+
+struct session;
+
+void standing_look(struct session *s); /* whenever the client is known, or another one was named */
+void standing_learn(const struct session *s);
+
+#endif
