@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * siphash - SipHash-2-4 (Aumasson and Bernstein, 2012): a hash whose values nobody can choose who does not know its key.
+ * siphash - SipHash-2-4 (Aumasson and Bernstein, 2012): a hash whose values nobody can choose who does not know its
+ * key.
  *
  * Clients choose their addresses and names; with this they cannot choose the line of a table that these fall into.
  */
