@@ -131,7 +131,7 @@ tests: $(unit_tests) $(talks) $(BUILD)/bench-load $(BUILD)/bench-body $(BUILD)/b
 $(talks): $(BUILD)/talk-%: $(BUILD)/tests/talk/subject_%.o $(talk_o) $(BUILD)/libworkers.a $(BUILD)/libcommon.a
 	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
 $(unit_tests): $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(libraries) | deps
-	$(call say,LINK)$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(library_libs) $(cmocka_libs)
+	$(call say,LINK)$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(library_libs) $(cmocka_libs) -lm
 # Those that own the time.
 $(addprefix $(BUILD)/tests/unit/,probe_test probe_tls_test survey_test): $(BUILD)/tests/lib/fake_clock.o
 $(BUILD)/tests/unit/body_test: $(BUILD)/tests/lib/body_oracle.o
