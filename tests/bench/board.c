@@ -212,11 +212,28 @@ static double scan_65536(void)
     return scans(SEATS_MAX);
 }
 
-ND_US);
-measure("a concurrency rule, 10,000 seats, caches cold", cold_scan, SCAN_BOUND_US);
-measure("a concurrency rule, 65,536 seats", scan_65536, SCAN_BOUND_US);
-printf("table after that: %llu entries mean something, %llu evictions, %llu damaged, %llu refusals\n",
-       (unsigned long long)rate_tidy(&table, NOW_MS), (unsigned long long)counts.evictions,
-       (unsigned long long)counts.damaged, (unsigned long long)refused);
-return 0;
+static void measure(const char *what, double (*run)(void), int bound_us)
+{
+    double took_us[RUNS];
+    for (int i = 0; i < RUNS; i++)
+        took_us[i] = run() / 1000;
+    double middle = median(took_us, RUNS);
+    printf("%-52s %8.2f us [%.2f..%.2f]  bound %2d us  ratio %.2f\n", what, middle, took_us[0], took_us[RUNS - 1],
+           bound_us, middle / bound_us);
+}
+
+int main(void)
+{
+    fill_table();
+    fill_seats();
+    measure("6 limits of a connection, clients known", known_clients, LIMITS_BOUND_US);
+    measure("6 limits of a connection, clients new: evictions", new_clients, LIMITS_BOUND_US);
+    measure("6 limits of a connection, caches cold", cold_connection, LIMITS_BOUND_US);
+    measure("a concurrency rule, 10,000 seats", scan_10000, SCAN_BOUND_US);
+    measure("a concurrency rule, 10,000 seats, caches cold", cold_scan, SCAN_BOUND_US);
+    measure("a concurrency rule, 65,536 seats", scan_65536, SCAN_BOUND_US);
+    printf("table after that: %llu entries mean something, %llu evictions, %llu damaged, %llu refusals\n",
+           (unsigned long long)rate_tidy(&table, NOW_MS), (unsigned long long)counts.evictions,
+           (unsigned long long)counts.damaged, (unsigned long long)refused);
+    return 0;
 }
