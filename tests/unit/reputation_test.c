@@ -64,6 +64,8 @@ static void halved_each_day(void **state)
         assert_int_equal(left.bad, 512 >> day);
     }
     assert_int_equal(look(value, START + 12 * HOUR).good, 724); /* 1024 / sqrt(2) */
+    for (int day = 15; day < HOURS_ROUND / 2 / 24; day++)
+        assert_int_equal(look(value, START + day * DAY).good, 0);
 }
 
 static void what_was_just_learnt_is_read_as_it_was(void **state)

@@ -118,6 +118,22 @@ static void a_tag_of_zero_is_one_as_any(void **state)
     assert_int_equal(table_find(&table, key(3, UINT32_MAX >> 8)), 0);
 }
 
+/* Free places in front of an entry, also such as only a scribbler leaves. */
+static void what_has_no_value_hides_nothing(void **state)
+{
+    (void)state;
+    assert_true(put(key(0, 5), 1));
+    assert_true(put(key(0, 6), 2));
+    assert_true(put(key(0, 0), 3));
+    table.words[0] = 0;
+    table.words[1] = key(0, 6);
+    assert_int_equal(table_find(&table, key(0, 0)), 3);
+    assert_true(put(key(0, 0), 4));
+    assert_int_equal(table_used(&table), 1);
+    table.words[3] = key(0, 6) | 9;
+    assert_int_equal(table_find(&table, key(0, 6)), 9);
+}
+
 static void a_change_to_zero_frees_and_makes_nothing(void **state)
 {
     (void)state;
@@ -127,6 +143,7 @@ static void a_change_to_zero_frees_and_makes_nothing(void **state)
     assert_true(put(key(0, 99), 0)); /* nobody goes for the sake of nothing */
     assert_int_equal(table_used(&table), TABLE_WAYS);
     assert_true(put(key(0, 3), 0));
+    assert_true(table.words[2] == 0);
     assert_int_equal(table_used(&table), TABLE_WAYS - 1);
     assert_true(put(key(0, 99), 1));
     assert_int_equal(table_used(&table), TABLE_WAYS);
@@ -346,6 +363,7 @@ int main(void)
         cmocka_unit_test(its_size_is_a_power_of_two_lines),
         cmocka_unit_test_setup_teardown(what_is_put_is_found_changed_and_forgotten, setup, teardown),
         cmocka_unit_test_setup_teardown(a_tag_of_zero_is_one_as_any, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_has_no_value_hides_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_change_to_zero_frees_and_makes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(of_a_full_line_the_lowest_rank_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(what_means_nothing_goes_first_and_is_not_counted, setup, teardown),
