@@ -47,10 +47,11 @@ static uint64_t ahead_of(int64_t now_ms, uint64_t stamp)
     return stamp != 0 && ahead < HALF_WAY ? ahead : 0;
 }
 
+/* Where it would be 0, which says that there is none, it is a tick less. */
 static uint64_t stamp_at(int64_t now_ms, uint64_t ahead)
 {
     uint64_t stamp = (ticks(now_ms) + ahead) & TABLE_VALUE_MASK;
-    return ahead == 0 ? 0 : stamp != 0 ? stamp : 1;
+    return ahead == 0 ? 0 : stamp != 0 ? stamp : TABLE_VALUE_MASK;
 }
 
 static uint64_t charge(uint64_t ahead, uint64_t cost, uint64_t most)

@@ -78,8 +78,6 @@ static uint32_t added(uint32_t points, uint32_t more, uint32_t age)
 uint64_t reputation_add(uint64_t value, const struct reputation *more, time_t now, bool *damaged_out)
 {
     struct memory memory = unpack(value, now, damaged_out);
-    if (memory.good == 0 && memory.bad == 0)
-        memory.age = 0;
     memory.good = added(memory.good, more->good, memory.age);
     memory.bad = added(memory.bad, more->bad, memory.age);
     return pack(&memory, now);
