@@ -11,6 +11,7 @@
 #include "common/must.h"
 #include "common/phase.h"
 #include "common/scoreboard.h"
+#include "common/seats.h"
 
 enum { READ_TRIES = 64, HASHED_MAX = 2048, PAGE_BYTES = 4096 };
 
@@ -357,12 +358,8 @@ void scoreboard_take_seat(struct scoreboard *board, int column, uint32_t whom)
 
 int scoreboard_count_seats(const struct scoreboard *board, int column, uint32_t whom)
 {
-    const _Atomic uint32_t *seats = seat_of(board, column, 0);
-    int end = orders_slots_end(board->orders, board->slot_count), count = 0;
     atomic_thread_fence(memory_order_seq_cst);
-    for (int i = 0; i < end; i++)
-        count += atomic_load_explicit(&seats[i], memory_order_relaxed) == whom;
-    return count;
+    return seats_count(seat_of(board, column, 0), orders_slots_end(board->orders, board->slot_count), whom);
 }
 
 void scoreboard_leave_seats(struct scoreboard *board)
