@@ -109,6 +109,7 @@ bool table_update(const struct table *table, uint64_t hash, const struct table_k
             return true;
         }
     }
+    counts->given_up++;
     return false;
 }
 

@@ -29,10 +29,11 @@ struct table {
     uint64_t line_count; /* a power of two */
 };
 
-/* What happened to this process's changes; both only grow. */
+/* What happened to this process's changes; all of it only grows. */
 struct table_counts {
     uint64_t evictions; /* an entry that still meant something had to go */
     uint64_t damaged;   /* a value that cannot be true was taken for none */
+    uint64_t given_up;  /* a change was not made, since others were faster all the time */
 };
 
 /* For so many entries (1.. TABLE_ENTRIES_MAX), rounded up to a power of two. */

@@ -230,6 +230,7 @@ static void races_that_are_always_lost_end(void **state)
     assert_false(table_update(&table, key(0, 1), &RACING, &other, &counts));
     assert_in_range(other.calls, 2, TRIES_MOST);
     assert_int_equal(table_find(&table, key(0, 1)), 10 * other.calls);
+    assert_int_equal(counts.given_up, 1);
 }
 
 static void the_other_takes_the_place(void)
@@ -304,7 +305,7 @@ static pid_t start_writer(unsigned seed, uint64_t rounds, uint64_t *made)
     assert_true(pid >= 0);
     if (pid == 0) {
         *made = add_ones(seed, rounds);
-        _exit(counts.evictions == 0 ? 0 : 1);
+        _exit(counts.evictions == 0 && counts.given_up == rounds - *made ? 0 : 1);
     }
     return pid;
 }
@@ -331,7 +332,7 @@ static void no_change_of_many_processes_is_lost(void **state)
         int status;
         assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
         assert_int_equal(status, 0);
-        assert_in_range(made[i], ROUNDS - ROUNDS / 100, ROUNDS);
+        assert_in_range(made[i], ROUNDS - ROUNDS / 10, ROUNDS);
         sum += made[i];
     }
     assert_int_equal(sum_of_all(), sum);
