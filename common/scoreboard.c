@@ -54,8 +54,8 @@ static const enum access ACCESS[ROLES][REGIONS] = {
                           [REGION_ORDERS] = READ,
                           [REGION_LISTED] = NONE,
                           [REGION_SEATS] = NONE,
-                          [REGION_RATES] = NONE,
-                          [REGION_REPUTATIONS] = NONE,
+                          [REGION_RATES] = WRITE,
+                          [REGION_REPUTATIONS] = WRITE,
                           [REGION_HITS] = NONE},
     [ROLE_READER] = {[REGION_TAGS] = READ,
                      [REGION_SLOTS] = READ,
@@ -156,8 +156,10 @@ static bool map_views(struct scoreboard *board, enum scoreboard_role role)
         if (!map_view(board, (enum scoreboard_region)i, ACCESS[role][i]))
             return false;
     log_follow(&board->orders->log_level);
-    board->rates = table_at(board->rates.words, bytes_of(board, REGION_RATES));
-    board->reputations = table_at(board->reputations.words, bytes_of(board, REGION_REPUTATIONS));
+    if (board->rates.words != NULL)
+        board->rates = table_at(board->rates.words, bytes_of(board, REGION_RATES));
+    if (board->reputations.words != NULL)
+        board->reputations = table_at(board->reputations.words, bytes_of(board, REGION_REPUTATIONS));
     return true;
 }
 

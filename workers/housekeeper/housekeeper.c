@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/exit_status.h"
 #include "common/log.h"
+#include "common/rate.h"
 #include "common/scoreboard.h"
 
 #include "workers/housekeeper/housekeeper.h"
@@ -30,7 +31,7 @@ const struct option housekeeper_option_rows[] = {
 };
 /* clang-format on */
 
-enum { WATCHDOG_S = 60, OWN_FDS = 2 };
+enum { WATCHDOG_S = 60, OWN_FDS = 2, TIDY_MS = 60 * 60 * 1000 };
 
 struct housekeeper {
     const struct housekeeper_setup *setup;
@@ -39,6 +40,7 @@ struct housekeeper {
     struct watch watch;
     struct survey survey;
     int64_t tickets_ms; /* when to look at them again */
+    int64_t tidy_ms;    /* when to tidy the tables */
 };
 
 static _Noreturn void leave_for_trouble(int error)
@@ -61,6 +63,7 @@ static void prepare(struct housekeeper *h, const struct housekeeper_setup *setup
 {
     int64_t now = clock_ms();
     *h = (struct housekeeper){.setup = setup, .work = setup->housekeeping, .wait = {.watchdog_s = WATCHDOG_S}};
+    h->tidy_ms = now + TIDY_MS;
     if (!scoreboard_enter_as(setup->board, ROLE_HOUSEKEEPER))
         leave_for_trouble(errno);
     if (!survey_open(&h->survey, h->work, setup->board, &h->wait, now))
@@ -74,6 +77,23 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* Times wrap around in the tables' words: what is over has to go before it seems to be ahead again. */
+static void tidy(struct housekeeper *h, int64_t now)
+{
+    const struct scoreboard *board = h->setup->board;
+    if (now < h->tidy_ms)
+        return;
+    h->tidy_ms = now + TIDY_MS;
+    rate_tidy(&board->rates, now);
+    reputation_tidy(&board->reputations, clock_wall());
+}
+
+/* When somebody has to be served again at the latest. */
+static int64_t next_ms(const struct housekeeper *h)
+{
+    return earlier(earlier(h->tickets_ms, h->tidy_ms), earlier(watch_next_ms(&h->watch), survey_next_ms(&h->survey)));
+}
+
 /* False: the lifeline ended. */
 static bool turn(struct housekeeper *h)
 {
@@ -81,8 +101,7 @@ static bool turn(struct housekeeper *h)
     fds[0] = (struct pollfd){.fd = h->setup->lifeline}; /* no events: its end alone is news */
     fds[1] = watch_poll(&h->watch);
     int count = OWN_FDS + survey_poll(&h->survey, fds + OWN_FDS);
-    int64_t next = earlier(h->tickets_ms, earlier(watch_next_ms(&h->watch), survey_next_ms(&h->survey)));
-    if (clock_poll(fds, (nfds_t)count, next) < 0)
+    if (clock_poll(fds, (nfds_t)count, next_ms(h)) < 0)
         leave_for_trouble(errno);
     int64_t now = clock_ms();
     wait_alive(&h->wait, now);
@@ -91,6 +110,7 @@ static bool turn(struct housekeeper *h)
     h->tickets_ms = tickets_step(h->setup->board->keys, h->work->options->ticket_key_lifetime_ms, now);
     watch_step(&h->watch, now);
     survey_step(&h->survey, fds + OWN_FDS, now);
+    tidy(h, now);
     return true;
 }
 
