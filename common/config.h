@@ -23,6 +23,7 @@
 #include <stdio.h>
 
 #include "common/net.h"
+#include "common/rate.h"
 #include "common/slice.h"
 
 enum option_type {
@@ -35,10 +36,13 @@ enum option_type {
     OPTION_TIME,   /* int64_t, milliseconds: 500ms 5s 2m 1h 7d, 1h30m, the unit is obligatory; allowed = "1s..1h" */
     OPTION_FLAG,   /* bool: yes | no */
     OPTION_CHOICE, /* int: the position in allowed = "none|xclient" */
+    OPTION_CHOICES,   /* unsigned: a bit for each position in allowed = "client|sender|login"; one of them, or several
+                         with + between them */
     OPTION_ENDPOINT,  /* struct endpoint */
     OPTION_ENDPOINTS, /* struct endpoint_list */
     OPTION_TEXTS,     /* struct text_list */
     OPTION_NETWORKS,  /* struct network_list */
+    OPTION_RATES,     /* struct rate_list: 30/1m, 10M/1h, a count (or a size) and a time; the burst is the count */
     OPTION_REFERENCE, /* const void *: the filled struct of the block that has this title; allowed = the name of a
                          titled block beside this one or beside a block around it; NULL where it is not set */
     OPTION_BLOCK,     /* .block: a struct inside (single), or struct block_list (.titled) */
@@ -55,6 +59,10 @@ struct endpoint_list {
 };
 struct network_list {
     const struct network *items;
+    size_t count;
+};
+struct rate_list {
+    const struct rate *items;
     size_t count;
 };
 /* The filled structs of a titled block, in the file's order, one after the other; use block_at. */

@@ -119,6 +119,27 @@ static bool parse_time(const struct option *row, const char *text, void *out, co
     return parse_number(row, time_units, text, out, wrong_out);
 }
 
+/* A count, or a size, in a time. */
+static bool parse_rate(const struct option *row, const char *text, void *out, const char **wrong_out)
+{
+    struct rate rate = {0};
+    struct slice window = slice_of(text), count = slice_take_until(&window, '/');
+
+    (void)row;
+    *wrong_out = "has no time behind a /";
+    if (window.size == 0)
+        return false;
+    *wrong_out = parse_scaled(count, size_units, &rate.count);
+    if (*wrong_out == NULL)
+        *wrong_out = parse_scaled(window, time_units, &rate.window_ms);
+    if (*wrong_out != NULL)
+        return false;
+    rate.burst = rate.count;
+    *wrong_out = "is out of range";
+    memcpy(out, &rate, sizeof rate);
+    return rate_is_sane(&rate);
+}
+
 /* ---- words ---- */
 
 static bool parse_flag(const struct option *row, const char *text, void *out, const char **wrong_out)
@@ -131,17 +152,46 @@ static bool parse_flag(const struct option *row, const char *text, void *out, co
     return yes || slice_is_word(slice_of(text), "no");
 }
 
-static bool parse_choice(const struct option *row, const char *text, void *out, const char **wrong_out)
+static int find_choice(const char *choices, struct slice word)
 {
-    struct slice rest = slice_of(row->allowed);
+    struct slice rest = slice_of(choices);
 
     for (int position = 0; rest.size > 0; position++)
-        if (slice_equal_nocase(slice_take_until(&rest, '|'), slice_of(text))) {
-            memcpy(out, &position, sizeof position);
-            return true;
-        }
+        if (slice_equal_nocase(slice_take_until(&rest, '|'), word))
+            return position;
+    return -1;
+}
+
+static bool parse_choice(const struct option *row, const char *text, void *out, const char **wrong_out)
+{
+    int position = find_choice(row->allowed, slice_of(text));
+
     *wrong_out = "is none of the choices";
-    return false;
+    if (position < 0)
+        return false;
+    memcpy(out, &position, sizeof position);
+    return true;
+}
+
+/* Each of them once. */
+static bool parse_choices(const struct option *row, const char *text, void *out, const char **wrong_out)
+{
+    struct slice rest = slice_of(text);
+    bool more = true;
+    unsigned bits = 0;
+
+    while (more) {
+        size_t before = rest.size;
+        struct slice word = slice_take_until(&rest, '+');
+        int position = find_choice(row->allowed, word);
+        *wrong_out = position < 0 ? "is not made of these choices" : "names one of them twice";
+        if (position < 0 || (bits & 1u << position) != 0)
+            return false;
+        bits |= 1u << position;
+        more = word.size < before; /* a + stood behind it */
+    }
+    memcpy(out, &bits, sizeof bits);
+    return true;
 }
 
 static bool keep(const char *text, void *out)
@@ -227,6 +277,7 @@ static bool parse_network(const struct option *row, const char *text, void *out,
 
 /* clang-format off */
 #define ENDPOINT_FORM "192.0.2.1:25, [2001:db8::1]:25 or unix:/path"
+#define RATE_FORM "a number, or octets with a unit, in a time of 31d at most: 30/1m, 500/1d, 10M/1h"
 #define NETWORK_FORM "192.0.2.0/24, 2001:db8::/32 or an address, with no bit set behind the prefix"
 static const struct value_type types[] = {
     [OPTION_END]       = {NULL, 0, NULL, NULL},
@@ -238,10 +289,12 @@ static const struct value_type types[] = {
     [OPTION_TIME]      = {"time",      sizeof(int64_t),          parse_time,     "a time with its unit: ms, s, m, h, d, w"},
     [OPTION_FLAG]      = {"flag",      sizeof(bool),             parse_flag,     "yes, no"},
     [OPTION_CHOICE]    = {"choice",    sizeof(int),              parse_choice,   NULL},
+    [OPTION_CHOICES]   = {"choices",   sizeof(unsigned),         parse_choices,  NULL},
     [OPTION_ENDPOINT]  = {"endpoint",  sizeof(struct endpoint),  parse_endpoint, ENDPOINT_FORM},
     [OPTION_ENDPOINTS] = {"endpoints", sizeof(struct endpoint),  parse_endpoint, ENDPOINT_FORM},
     [OPTION_TEXTS]     = {"texts",     sizeof(const char *),     parse_item,     "printable ASCII; in quotes where it holds blanks"},
     [OPTION_NETWORKS]  = {"networks",  sizeof(struct network),   parse_network,  NETWORK_FORM},
+    [OPTION_RATES]     = {"rates",     sizeof(struct rate),      parse_rate,     RATE_FORM},
     [OPTION_REFERENCE] = {"name",      sizeof(const void *),     NULL,           NULL},
     [OPTION_BLOCK]     = {"block",     0, NULL, NULL},
     [OPTION_BLOCK_AT]  = {"block",     0, NULL, NULL},
@@ -275,12 +328,21 @@ static void print_choices(const char *choices, char text[CONFIG_ERROR_MAX])
     text[used] = '\0';
 }
 
+static void print_combined(const char *choices, char text[CONFIG_ERROR_MAX])
+{
+    print_choices(choices, text);
+    size_t used = strlen(text);
+    snprintf(text + used, CONFIG_ERROR_MAX - used, ", or several with + between them");
+}
+
 void config_type_allowed(const struct option *row, char text[CONFIG_ERROR_MAX])
 {
     const char *form = type_of(row)->form;
 
     if (row->type == OPTION_CHOICE)
         print_choices(row->allowed, text);
+    else if (row->type == OPTION_CHOICES)
+        print_combined(row->allowed, text);
     else if (row->type == OPTION_REFERENCE)
         snprintf(text, CONFIG_ERROR_MAX, "the name of a %s", row->allowed);
     else if (row->allowed != NULL)

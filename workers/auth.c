@@ -5,6 +5,7 @@
 #include "common/clock.h"
 
 #include "workers/auth.h"
+#include "workers/decide.h"
 #include "workers/envelope.h"
 #include "workers/heard.h"
 #include "workers/translate.h"
@@ -102,6 +103,7 @@ void auth_miss_offers(const struct session *s)
 struct dialogue {
     uint32_t mechanism;
     int64_t deadline_ms; /* for all of it */
+    bool cancelled;      /* the client gave up, and its credentials were not wrong */
     bool named;          /* the client has said something: its login, if it says one */
     char login[SASL_LOGIN_MAX + 1];
 };
@@ -150,6 +152,8 @@ static struct reply conclude(struct session *s, const struct dialogue *d, const 
     if (inside->code == SUCCESS)
         return succeed(s, d, inside);
     struct reply refusal = translate(inside);
+    if (reply_class(&refusal) == 5 && !d->cancelled)
+        check_tell(s, EVENT_AUTH_FAILURE, 1);
     return session_blame_refused(s, &refusal);
 }
 
@@ -237,7 +241,8 @@ static bool exchange(struct session *s, struct dialogue *d, const struct reply *
     }
     buffer_put(&s->inside.stream.out, line);
     buffer_put_text(&s->inside.stream.out, "\r\n");
-    return ask(s, d, is_cancel(line) ? EXPECT_REFUSAL : EXPECT_AUTH, reply_out);
+    d->cancelled = is_cancel(line);
+    return ask(s, d, d->cancelled ? EXPECT_REFUSAL : EXPECT_AUTH, reply_out);
 }
 
 static struct reply converse(struct session *s, struct dialogue *d, struct slice initial)
@@ -319,7 +324,7 @@ struct reply auth_answer(struct session *s, const struct command *command)
         why_not = parse(s, command->argument, &d.mechanism, &initial);
     if (why_not != NULL)
         return session_blame(s, why_not);
-    if (!envelope_have_inside(s, &reply))
+    if (!decide_stage(s, STAGE_AUTH, NULL, &reply) || !envelope_have_inside(s, &reply))
         return reply;
     if ((s->inside.offers.keywords & d.mechanism) == 0)
         return missing(s, d.mechanism);

@@ -18,6 +18,7 @@ static bool parse(struct slice argument, struct chunk *out)
 void bdat_break_off(struct session *s)
 {
     s->errors++;
+    check_tell(s, EVENT_ERROR, 1);
     session_end(s, "BDAT without a size"); /* what follows may be octets of a message: no command is looked for there */
     session_reply(s, &REPLY_SYNTAX);
 }

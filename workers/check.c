@@ -42,14 +42,22 @@ static size_t rounded(size_t size)
     return (size + 15) & ~(size_t)15;
 }
 
+static const void *options_of(const struct session *s, int index)
+{
+    static const struct check_options none = {MODE_ENFORCE};
+    const void *options = s->options->policy->check_options[index];
+    return options != NULL ? options : &none;
+}
+
 /* To the first check of the table, and from each to the next. */
 static bool first_call(struct session *s, const struct path *recipient, struct check_call *call_out)
 {
     *call_out = (struct check_call){
         .check = check_table[0],
-        .options = s->options->policy->check_options[0],
+        .options = options_of(s, 0),
         .session = s,
         .recipient = recipient,
+        .allowed = s->allowed,
         .session_memory = s->check_session,
         .transaction_memory = s->check_transaction,
         .notes = &s->notes,
@@ -62,7 +70,7 @@ static bool next_call(struct session *s, int index, struct check_call *call)
     call->session_memory = (unsigned char *)call->session_memory + rounded(call->check->session_bytes);
     call->transaction_memory = (unsigned char *)call->transaction_memory + rounded(call->check->transaction_bytes);
     call->check = check_table[index];
-    call->options = s->options->policy->check_options[index];
+    call->options = options_of(s, index);
     return call->check != NULL;
 }
 
@@ -133,6 +141,7 @@ struct verdict check_stage(struct session *s, enum stage stage, const struct pat
     for (bool more = first_call(s, recipient, &call); more; more = next_call(s, ++i, &call)) {
         if (!is_asked(s, &call, stage, allowed))
             continue;
+        call.allowed = allowed;
         struct verdict one = call.check->judge[stage](&call);
         settle(s, &one);
         if (mode_of(s, &call) == MODE_WATCH) {

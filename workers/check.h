@@ -36,11 +36,18 @@ enum mode { MODE_OFF, MODE_WATCH, MODE_ENFORCE };
 enum { CHECKS_MAX = 24, NOTES_MAX = 32, NOTE_TEXT_MAX = 160, CHECK_MEMORY_MAX = 4096 };
 
 /* How what the check judged ended. */
-enum outcome_kind { OUTCOME_RECIPIENT, OUTCOME_MESSAGE, OUTCOME_SESSION };
+enum outcome_kind {
+    OUTCOME_RECIPIENT,
+    OUTCOME_MESSAGE,
+    OUTCOME_TRANSACTION, /* however it ended, and whatever came of it */
+    OUTCOME_SESSION
+};
 struct outcome {
     enum outcome_kind kind;
-    const struct reply *reply; /* what the outside heard; NULL when it hung up, and for the session's end */
+    const struct reply *reply; /* what the outside heard; NULL when it hung up, and for the end of transaction
+                                  and session */
     bool delivered;            /* OUTCOME_MESSAGE: inside accepted it */
+    bool deferred;             /* OUTCOME_TRANSACTION: the client was put off, and may come again */
 };
 
 /* What happens between the stages, as often as it happens. */
@@ -66,6 +73,7 @@ struct check_call {
     const void *options;
     const struct session *session;
     const struct path *recipient; /* STAGE_RCPT */
+    bool allowed;                 /* policy has ended for this client or recipient: for checks that always hold */
     void *session_memory;         /* zeroed for each session; session_bytes of it */
     void *transaction_memory;     /* zeroed for each transaction */
     struct notes *notes;
@@ -79,7 +87,8 @@ struct check_options {
 struct check {
     const char *name;
     bool always;                 /* holds for everyone: neither an allow nor the policy's mode ends it */
-    const struct block *options; /* a block of this name in `policy`; its struct begins with struct check_options */
+    const struct block *options; /* a block of this name in `policy`; its struct begins with struct check_options.
+                                    NULL: none, the check is enforced and gets constant options */
     bool (*stops_relaying)(
         const void *options); /* with these, foreign recipients are refused here (L11); NULL: never */
     size_t session_bytes;

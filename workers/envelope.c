@@ -218,7 +218,10 @@ static struct reply answer_mail(struct session *s, const struct path *path, stru
         return session_blame(s, &REPLY_NEEDS_UTF8);
     if (parameters->has_size && is_too_big(s, parameters->size))
         return REPLY_TOO_BIG;
-    return decide_stage(s, STAGE_MAIL, NULL, &reply) ? ask_mail(s, path) : reply;
+    if (decide_stage(s, STAGE_MAIL, NULL, &reply))
+        reply = ask_mail(s, path);
+    transaction_tell_refusal(s, &reply);
+    return reply;
 }
 
 struct reply envelope_mail(struct session *s, const struct command *command)
@@ -321,8 +324,11 @@ static struct reply answer_rcpt(struct session *s, const struct path *path, stru
     if (s->transaction.accepted_recipients >= s->rules.max_recipients)
         return REPLY_TOO_MANY;
     if (is_routed(s, path))
-        return REPLY_ROUTED;
-    return decide_stage(s, STAGE_RCPT, path, &reply) ? ask_rcpt(s, path, &parameters) : reply;
+        reply = REPLY_ROUTED;
+    else if (decide_stage(s, STAGE_RCPT, path, &reply))
+        reply = ask_rcpt(s, path, &parameters);
+    transaction_tell_refusal(s, &reply);
+    return reply;
 }
 
 struct reply envelope_rcpt(struct session *s, const struct command *command)
@@ -344,6 +350,7 @@ static void note_refused_data(struct session *s, const struct reply *reply)
     if (s->transaction.verdict == NULL)
         s->transaction.verdict = transaction_refusal(reply);
     transaction_note_reply(s, reply, NULL);
+    transaction_tell_refusal(s, reply);
 }
 
 bool envelope_allow_message(struct session *s, struct reply *reply_out)

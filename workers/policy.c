@@ -2,6 +2,7 @@
 #include <stddef.h>
 
 #include "common/must.h"
+#include "workers/limits/limit_options.h"
 #include "workers/policy.h"
 #include "workers/rules.h"
 
@@ -12,6 +13,7 @@ static const struct option own_rows[] = {
      "recipient) goes by its own mode."},
     {"on_unsure", OPTION_CHOICE, offsetof(struct policy, on_unsure), "pass", ON_UNSURE_CHOICES,
      "What happens when a check cannot find out (a service does not answer)."},
+    {"limit", OPTION_BLOCK, offsetof(struct policy, limits), .block = &limit_block},
     {0},
 };
 /* clang-format on */
@@ -19,7 +21,8 @@ static const struct option own_rows[] = {
 static bool check_policy(struct config *config, const void *filled)
 {
     const struct policy *policy = filled;
-    return rules_check_names(config, filled, &policy->clients.withhold);
+    return rules_check_names(config, filled, &policy->clients.withhold) &&
+           limit_options_check(config, filled, &policy->limits);
 }
 
 const struct block *policy_block(void)
@@ -38,8 +41,10 @@ const struct block *policy_block(void)
         .check = check_policy,
     };
     must(check_count() <= CHECKS_MAX);
-    for (int i = 0; i < check_count(); i++) {
-        check_rows[i] = (struct option){
+    for (int i = 0, row = 0; i < check_count(); i++) {
+        if (check_table[i]->options == NULL)
+            continue;
+        check_rows[row++] = (struct option){
             .name = check_table[i]->options->name,
             .type = OPTION_BLOCK_AT,
             .offset = offsetof(struct policy, check_options) + (size_t)i * sizeof(void *),

@@ -22,9 +22,11 @@ struct client_options {
 struct policy {
     const char *name;
     struct client_options clients;
-    int mode;                              /* enum mode: caps the mode of every check but those that always hold */
-    int on_unsure;                         /* enum on_unsure */
-    const void *check_options[CHECKS_MAX]; /* as in check_table; each begins with struct check_options */
+    int mode;                 /* enum mode: caps the mode of every check but those that always hold */
+    int on_unsure;            /* enum on_unsure */
+    struct block_list limits; /* struct limit; limits/limit_options.h */
+    const void
+        *check_options[CHECKS_MAX]; /* as in check_table; each begins with struct check_options; NULL: no block */
 };
 
 /* Does one of its checks refuse foreign recipients, whatever inside says (L11)? */

@@ -17,6 +17,7 @@ struct session_options;
 struct rules {
     bool mends;                                 /* what stands alone in a message is mended, not refused (L3) */
     bool requires_tls;                          /* beside the listener's own tls { } */
+    bool unlimited;                             /* no limit of the policy applies */
     uint32_t withheld;                          /* enum keyword: neither offered nor understood */
     int64_t message_size_limit, max_recipients; /* as in struct session_options */
 };

@@ -197,7 +197,7 @@ struct reply session_count_idle(struct session *s, const struct reply *reply)
     return REPLY_TOO_MANY_COMMANDS;
 }
 
-struct reply session_blame(struct session *s, const struct reply *reply)
+static struct reply count_error(struct session *s, const struct reply *reply)
 {
     if (++s->errors < stress_max_errors(s))
         return *reply;
@@ -205,10 +205,16 @@ struct reply session_blame(struct session *s, const struct reply *reply)
     return REPLY_TOO_MANY_ERRORS;
 }
 
+struct reply session_blame(struct session *s, const struct reply *reply)
+{
+    check_tell(s, EVENT_ERROR, 1);
+    return count_error(s, reply);
+}
+
 struct reply session_blame_refused(struct session *s, const struct reply *reply)
 {
     if (s->errors + 1 >= s->options->max_errors)
-        return session_blame(s, reply);
+        return count_error(s, reply);
     s->errors++;
     if (s->errors >= stress_max_errors(s))
         session_end(s, "too many errors");

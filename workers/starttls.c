@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/must.h"
 
+#include "workers/decide.h"
 #include "workers/starttls.h"
 #include "workers/stress.h"
 #include "workers/transaction.h"
@@ -89,6 +90,11 @@ bool starttls_at_once(struct session *s)
     if (mode_of(s) != TLS_MODE_IMPLICIT)
         return true;
     must(s->service->tls != NULL);
+    struct reply unsaid; /* nothing can be said before the handshake */
+    if (!decide_stage(s, STAGE_TLS, NULL, &unsaid)) {
+        session_end(s, s->transaction.reason);
+        return false;
+    }
     struct tls *tls = tls_server_begin(s->service->tls);
     if (tls != NULL)
         return secure(s, tls);
@@ -118,6 +124,9 @@ struct reply starttls_answer(struct session *s, const struct command *command)
     const struct reply *why_not = objection(s, command);
     if (why_not != NULL)
         return session_blame(s, why_not);
+    struct reply refusal;
+    if (!decide_stage(s, STAGE_TLS, NULL, &refusal))
+        return refusal;
     struct tls *tls = tls_server_begin(s->service->tls);
     if (tls == NULL)
         return REPLY_NOT_NOW;

@@ -38,6 +38,22 @@ void transaction_note_reply(struct session *s, const struct reply *reply, const 
         t->reason = reason;
 }
 
+void transaction_tell_refusal(struct session *s, const struct reply *reply)
+{
+    if (reply_class(reply) == 5)
+        check_tell(s, EVENT_REFUSAL, 1);
+}
+
+/* What the client heard was 4yz. */
+static bool is_put_off(const char *verdict)
+{
+    static const char *const verdicts[] = {"deferred", "lost", "unknown"};
+    for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++)
+        if (strcmp(verdict, verdicts[i]) == 0)
+            return true;
+    return false;
+}
+
 void transaction_close(struct session *s, const char *verdict)
 {
     if (!s->transaction.begun)
@@ -45,6 +61,8 @@ void transaction_close(struct session *s, const char *verdict)
     if (s->transaction.verdict == NULL)
         s->transaction.verdict = verdict;
     report_transaction(s);
+    struct outcome outcome = {.kind = OUTCOME_TRANSACTION, .deferred = is_put_off(s->transaction.verdict)};
+    check_learn(s, &outcome, NULL);
     xforward_forget(s);
     transaction_begin(s);
 }

@@ -52,6 +52,7 @@ static bool take_input(struct transfer *t)
     else
         ended = take_lines(t, &rest);
     size_t taken = input.size - rest.size;
+    check_tell(t->s, EVENT_OCTETS, taken);
     if (t->framing != FRAMING_DATA)
         t->chunk_left -= taken;
     ended = ended || ends_with_chunk(t);
@@ -199,6 +200,7 @@ void transfer_abandon(struct session *s)
     if (t->refused) {
         outcome.reply = &t->answer;
         transaction_note_reply(s, &t->answer, NULL);
+        transaction_tell_refusal(s, &t->answer);
         s->transaction.verdict = t->verdict;
         s->refused_messages++;
     } else {

@@ -104,6 +104,7 @@ static void conclude(struct transfer *t)
     if (t->delivered)
         remember_queue_id(&s->transaction, report_queue_id(t->answer.text));
     transaction_note_reply(s, &t->answer, NULL);
+    transaction_tell_refusal(s, &t->answer);
     check_learn(s, &outcome, NULL);
     transaction_close(s, t->verdict);
     session_move(s, PHASE_HELLO);

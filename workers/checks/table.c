@@ -6,10 +6,12 @@
 #include "workers/check.h"
 
 extern const struct check check_recipient;
+extern const struct check check_limits;
 extern const struct check check_hops;
 
 const struct check *const check_table[] = {
     &check_recipient,
+    &check_limits,
     &check_hops,
     NULL,
 };
