@@ -252,6 +252,11 @@ static void play_time(const struct step *step)
     play.time_passed = 0;
 }
 
+static void play_beside(const struct step *step)
+{
+    subject_beside((int)step->number);
+}
+
 static void play_busy(const struct step *step)
 {
     subject_house((int)step->number);
@@ -266,6 +271,7 @@ static void (*const plays[STEP_KINDS])(const struct step *step) = {
     [STEP_DEAF] = play_deafness,   [STEP_LISTEN] = play_deafness, [STEP_BROKEN_OFF] = play_broken_off,
     [STEP_LOG] = play_log,         [STEP_LATE_LOG] = play_log,    [STEP_NO_LOG] = play_log,
     [STEP_END] = play_ending,      [STEP_TIME] = play_time,       [STEP_BUSY] = play_busy,
+    [STEP_BESIDE] = play_beside,
 };
 
 /* .. and what may have to wait: false, the session goes on first. */

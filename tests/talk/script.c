@@ -338,6 +338,19 @@ static bool repeat_end(struct reader *r, struct slice source)
     return true;
 }
 
+static bool policy(struct reader *r, struct slice rest, struct slice source)
+{
+    struct script *script = r->script;
+    size_t before = script->policy ? strlen(script->policy) : 0, size = before + rest.size + 2;
+    if (script->step_count > 0)
+        return mistake(r, "policy after the first step", source);
+    script->policy = realloc(script->policy, size);
+    if (!script->policy)
+        abort();
+    snprintf(script->policy + before, size - before, "%.*s\n", SLICE_ARGS(rest));
+    return true;
+}
+
 /* Everything that is to be known before the first step. */
 static bool setting(struct reader *r, struct slice rest, struct slice source)
 {
@@ -397,12 +410,12 @@ static bool time_passes(struct reader *r, struct slice rest, struct slice source
     return true;
 }
 
-static bool busy(struct reader *r, struct slice rest, struct slice source)
+static bool add_workers(struct reader *r, enum step_kind kind, struct slice rest, uint64_t least, struct slice source)
 {
     uint64_t count;
-    if (!slice_to_number(slice_trim(rest), &count) || count < 1 || count > HOUSE_WORKERS)
-        return mistake(r, "1 to 5 workers can be busy", source);
-    add_step(r, STEP_BUSY, SIDE_NONE, source)->number = (int64_t)count;
+    if (!slice_to_number(slice_trim(rest), &count) || count < least || count > HOUSE_WORKERS - 1 + least)
+        return mistake(r, "not so many workers", source);
+    add_step(r, kind, SIDE_NONE, source)->number = (int64_t)count;
     return true;
 }
 
@@ -435,6 +448,8 @@ static bool parse_word(struct reader *r, struct slice line)
     rest = slice_trim(rest);
     if (slice_equal(word, slice_of("set")))
         return setting(r, rest, line);
+    if (slice_equal(word, slice_of("policy")))
+        return policy(r, rest, line);
     if (slice_equal(word, slice_of("client")))
         return client(r, rest);
     if (slice_equal(word, slice_of("servers")))
@@ -456,7 +471,9 @@ static bool parse_word(struct reader *r, struct slice line)
     if (slice_equal(word, slice_of("@")))
         return time_passes(r, rest, line);
     if (slice_equal(word, slice_of("busy")))
-        return busy(r, rest, line);
+        return add_workers(r, STEP_BUSY, rest, 1, line);
+    if (slice_equal(word, slice_of("beside")))
+        return add_workers(r, STEP_BESIDE, rest, 0, line);
     if (slice_equal(word, slice_of("L:")))
         return add_text(r, STEP_LOG, SIDE_NONE, rest, line);
     if (slice_equal(word, slice_of("L>:")))
@@ -532,6 +549,7 @@ void script_free(struct script *script)
     free(script->steps);
     free(script->title);
     free(script->client);
+    free(script->policy);
     free(script->must_fail_text);
 }
 

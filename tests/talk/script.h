@@ -43,6 +43,7 @@ enum step_kind {
     STEP_TLS_CLOSED,   /* as closed, and close_notify was said before */
     STEP_TIME,         /* `number` milliseconds pass */
     STEP_BUSY,         /* from here on so many of HOUSE_WORKERS are busy, this session's own among them */
+    STEP_BESIDE,       /* so many other workers' sessions are counted for the same as this one, by `concurrent` */
     STEP_LOG,          /* a log line with all these words */
     STEP_LATE_LOG,     /* the same, written when the outside had heard all that was dealt with so far */
     STEP_NO_LOG,       /* none with all these words since the last L: */
@@ -76,7 +77,8 @@ struct script {
     char *client;                        /* NULL: the default */
     char *settings[SCRIPT_SETTINGS_MAX]; /* "option=value" */
     size_t setting_count;
-    bool uncut; /* it depends on what arrives together */
+    char *policy; /* what else stands in policy inbound { }, lines of the file; NULL: nothing */
+    bool uncut;   /* it depends on what arrives together */
     int server_count;
     bool refuses[SCRIPT_SERVERS_MAX];
     /* the runner's own tests: this talk is right when it fails there, with this text in the message */

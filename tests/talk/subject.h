@@ -16,6 +16,8 @@ void subject_log_to(void (*sink)(const char *line));
 void subject_serve(int outside_fd, const char *client);
 /* So many of HOUSE_WORKERS are busy; 1 when nobody says so. */
 void subject_house(int busy);
+/* So many others, of HOUSE_WORKERS - 1, sit where this session does: they are counted for the same. */
+void subject_beside(int count);
 void subject_clear(void);
 
 #endif

@@ -27,14 +27,14 @@ static void (*log_sink)(const char *line);
 static const char base[] = "hostname = mx.test\n"
                            "listener mx { backend = inside policy = inbound received = no }\n"
                            "policy inbound { recipient { relay_domains = { \"*\" } }\n"
-                           "    client 198.51.100.0/24 { } client 198.51.100.128/25 { } client 2001:db8:5::/48 { } }\n";
+                           "    client 198.51.100.0/24 { } client 198.51.100.128/25 { } client 2001:db8:5::/48 { }\n";
 
 static bool write_configuration(const struct script *script, const char *directory, const char *path)
 {
     FILE *file = fopen(path, "we");
     if (!file)
         return false;
-    fprintf(file, "%sbackend inside {\n    pass_client = none\n", base);
+    fprintf(file, "%s%s}\nbackend inside {\n    pass_client = none\n", base, script->policy ? script->policy : "");
     for (int server = 1; server <= script->server_count; server++)
         fprintf(file, "    server s%d { address = unix:%s/%d }\n", server, directory, server);
     fprintf(file, "}\n");
@@ -99,6 +99,15 @@ void subject_house(int busy)
 {
     for (int slot = 0; slot < HOUSE_WORKERS; slot++)
         scoreboard_set_tag(&board, slot, slot < busy ? TAG_BUSY : TAG_IDLE);
+}
+
+void subject_beside(int count)
+{
+    for (int column = 0; column < SCOREBOARD_SEATS_MAX; column++) {
+        _Atomic uint32_t *seats = &board.seats[column * HOUSE_WORKERS];
+        for (int slot = 1; slot < HOUSE_WORKERS; slot++)
+            atomic_store(&seats[slot], slot <= count ? atomic_load(&seats[0]) : 0);
+    }
 }
 
 void subject_serve(int outside_fd, const char *client)

@@ -55,6 +55,11 @@ void subject_house(int busy)
     (void)busy;
 }
 
+void subject_beside(int count)
+{
+    (void)count;
+}
+
 void subject_clear(void)
 {
 }
