@@ -136,6 +136,7 @@ $(unit_tests): $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(librar
 # Those that own the time.
 $(addprefix $(BUILD)/tests/unit/,probe_test probe_tls_test survey_test): $(BUILD)/tests/lib/fake_clock.o
 $(BUILD)/tests/unit/body_test: $(BUILD)/tests/lib/body_oracle.o
+$(BUILD)/tests/unit/limit_options_test: $(BUILD)/tests/lib/root_block.o
 $(patsubst %,%.o,$(unit_tests)): | deps
 
 # Fuzzing: a build of its own, by clang, of what the targets link and nothing else. What a session has to do with the

@@ -17,6 +17,8 @@ struct sample_list {
 struct sample_check {
     int mode;
     struct network_list allow;
+    struct rate_list rates;
+    unsigned keys;
     struct block_list lists;
 };
 struct sample_policy {
@@ -74,6 +76,8 @@ static const struct block sample_list_block = {.name = "list", .size = sizeof(st
 static const struct option sample_check_rows[] = {
     {"mode", OPTION_CHOICE, offsetof(struct sample_check, mode), "enforce", "off|watch|enforce", "Whether it counts.", false, NULL},
     {"allow", OPTION_NETWORKS, offsetof(struct sample_check, allow), "127.0.0.0/8, ::1", NULL, "Friends.", false, NULL},
+    {"rate", OPTION_RATES, offsetof(struct sample_check, rates), "30/1m, 10M/1d", NULL, "So many in so long.", false, NULL},
+    {"keys", OPTION_CHOICES, offsetof(struct sample_check, keys), "client", "client|sender|login", "For whom.", false, NULL},
     {"list", OPTION_BLOCK, offsetof(struct sample_check, lists), NULL, NULL, "A list.", false, &sample_list_block},
     {.type = OPTION_END}};
 static const struct option_group sample_check_groups[] = {{sample_check_rows, 0}, {NULL, 0}};

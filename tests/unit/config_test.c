@@ -91,6 +91,28 @@ static void lists(void **state)
     config_free(&config);
 }
 
+static void rates_and_choices(void **state)
+{
+    (void)state;
+    struct config *config =
+        load_ok(&sample_block, "policy a { dnsbl { } }\n"
+                               "policy b { dnsbl { keys = login+Client rate = 1K/1h30m } }\n" SAMPLE);
+    const struct sample_policy *a = block_at(&root_of(config)->policies, 0),
+                               *b = block_at(&root_of(config)->policies, 1);
+    const struct sample_check *preset = a->check, *set = b->check;
+    assert_int_equal(preset->keys, 1);
+    assert_int_equal(preset->rates.count, 2);
+    assert_int_equal(preset->rates.items[0].count, 30);
+    assert_int_equal(preset->rates.items[0].window_ms, 60000);
+    assert_int_equal(preset->rates.items[0].burst, 30);
+    assert_int_equal(preset->rates.items[1].count, 10 << 20);
+    assert_int_equal(set->keys, 1 | 4);
+    assert_int_equal(set->rates.count, 1);
+    assert_int_equal(set->rates.items[0].count, 1024);
+    assert_int_equal(set->rates.items[0].window_ms, 5400000);
+    config_free(&config);
+}
+
 static void blocks_and_references(void **state)
 {
     (void)state;
@@ -291,6 +313,7 @@ int main(void)
         config_test_case(values_of_every_type),
         config_test_case(quotes_and_comments),
         config_test_case(lists),
+        config_test_case(rates_and_choices),
         config_test_case(blocks_and_references),
         config_test_case(what_is_set_is_known),
         config_test_case(overrides_replace),

@@ -27,37 +27,22 @@ bool limit_find(const struct session *s, size_t index, const struct path *recipi
 /* -- names of entries -- */
 
 /* Policy, limit and a number, with NULs between them, which are in no name. */
-static struct slice name_of(const struct policy *policy, const struct limit *limit, const char *number,
-                            struct buffer *to)
-{
-    buffer_put_text(to, policy->name);
-    buffer_put_char(to, '\0');
-    buffer_put_text(to, limit->name);
-    buffer_put_char(to, '\0');
-    buffer_put_text(to, number);
-    return buffer_unread(to);
-}
-
 static uint64_t hash_of(const struct limit_case *c, const char *number)
 {
     char memory[NAME_MAX_OCTETS];
     struct buffer name;
     buffer_init(&name, memory, sizeof(memory));
-    return scoreboard_hash(c->s->setup->board, name_of(c->s->options->policy, c->limit, number, &name),
-                           slice_make(c->key.octets, c->key.size));
+    buffer_put_text(&name, c->s->options->policy->name);
+    buffer_put_char(&name, '\0');
+    buffer_put_text(&name, c->limit->name);
+    buffer_put_char(&name, '\0');
+    buffer_put_text(&name, number);
+    return scoreboard_hash(c->s->setup->board, buffer_unread(&name), slice_make(c->key.octets, c->key.size));
 }
 
 uint64_t limit_entry(const struct limit_case *c, size_t rate)
 {
     return hash_of(c, (const char[]){(char)('0' + rate), '\0'});
-}
-
-uint64_t limit_hash(const struct scoreboard *board, const struct policy *policy, const struct limit *limit)
-{
-    char memory[NAME_MAX_OCTETS];
-    struct buffer name;
-    buffer_init(&name, memory, sizeof(memory));
-    return scoreboard_hash(board, name_of(policy, limit, "", &name), slice_of(""));
 }
 
 /* Nobody is 0. */

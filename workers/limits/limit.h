@@ -34,8 +34,6 @@ struct limit_answer limit_ask(const struct limit_case *c, enum rate_way way, uin
 struct limit_answer limit_sit(const struct limit_case *c, bool stays);
 void limit_rise(const struct limit_case *c);
 
-/* The hash of the entry of a rate of it; of the limit itself, for tallies. */
-uint64_t limit_entry(const struct limit_case *c, size_t rate);
-uint64_t limit_hash(const struct scoreboard *board, const struct policy *policy, const struct limit *limit);
+uint64_t limit_entry(const struct limit_case *c, size_t rate); /* the hash of the entry of a rate of it */
 
 #endif

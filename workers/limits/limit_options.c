@@ -152,7 +152,7 @@ static const struct option rows[] = {
      "network are addresses under a prefix."},
     {"rate", OPTION_RATES, offsetof(struct limit, rates), NULL, NULL,
      "How many in what time. Several are all held: { 30/1m, 500/1d }."},
-    {"burst", OPTION_COUNT, offsetof(struct limit, burst), NULL, "1..1000000000000",
+    {"burst", OPTION_SIZE, offsetof(struct limit, burst), NULL, "1..100G",
      "How many at once; not set: as many as the rate's count. Only with one rate."},
     {"concurrent", OPTION_COUNT, offsetof(struct limit, concurrent), NULL, "1..65535",
      "How many at the same time. For connections only; eight such limits in one policy."},

@@ -118,14 +118,14 @@ static void alert(const struct limit_case *c, const struct limit_answer *answer,
 bool limit_tell(const struct limit_case *c, const struct limit_answer *answer, bool is_enforced)
 {
     struct scoreboard *board = c->s->setup->board;
-    const struct policy *policy = c->s->options->policy;
     struct hit hit = {.last_s = clock_wall(), .times = 1};
     hit.first_s = hit.last_s;
     if (answer->rate >= 0)
         hit.hash = limit_entry(c, (size_t)answer->rate);
-    limit_name_words(policy, c->limit, hit.limit);
+    limit_name_words(c->s->options->policy, c->limit, hit.limit);
     limit_key_print(c->limit, c->s, c->recipient, hit.key);
-    bool is_new = hits_add(board->hits, limit_hash(board, policy, c->limit), &hit, QUIET_S);
+    uint64_t tally = scoreboard_hash(board, slice_of(hit.limit), slice_of(""));
+    bool is_new = hits_add(board->hits, tally, &hit, QUIET_S);
     if (is_new && is_enforced)
         alert(c, answer, &hit);
     return is_new;

@@ -2,7 +2,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "workers/limits/limit.h"
 #include "workers/limits/limit_words.h"
 
 /* The position-th of "a|b|c". */
@@ -125,22 +124,20 @@ static void print_rules(const struct limit *limit, struct buffer *to)
     }
 }
 
-bool limits_describe(const struct scoreboard *board, const struct policy *policy, size_t i, struct limit_line *out)
+bool limits_describe(const struct policy *policy, size_t i, struct limit_line *out)
 {
     static const char *const modes[] = {[MODE_OFF] = "off", [MODE_WATCH] = "watch", [MODE_ENFORCE] = "enforce"};
-    char per[LIMIT_PER_WORDS_MAX];
-    struct buffer text;
+    struct buffer rate;
     if (i >= policy->limits.count)
         return false;
     const struct limit *limit = block_at(&policy->limits, i);
     limit_name_words(policy, limit, out->name);
-    limit_per_words(limit, per);
-    buffer_init(&text, out->text, sizeof(out->text) - 1);
-    buffer_print(&text, "%s per %s: ", limit_of_words(limit), per);
-    print_rules(limit, &text);
-    buffer_print(&text, "; %s", limit_action_words(limit));
-    out->text[text.end] = '\0';
+    out->of = limit_of_words(limit);
+    limit_per_words(limit, out->per);
+    buffer_init(&rate, out->rate, sizeof(out->rate) - 1);
+    print_rules(limit, &rate);
+    out->rate[rate.end] = '\0';
+    out->action = limit_action_words(limit);
     out->mode = modes[limit->mode < policy->mode ? limit->mode : policy->mode];
-    out->hash = board != NULL ? limit_hash(board, policy, limit) : 0;
     return true;
 }

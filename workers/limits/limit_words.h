@@ -8,7 +8,7 @@
 #include "common/scoreboard.h"
 #include "workers/limits/limit_options.h"
 
-enum { LIMIT_RATE_WORDS_MAX = 48, LIMIT_PER_WORDS_MAX = 80, LIMIT_WAIT_WORDS_MAX = 24 };
+enum { LIMIT_RATE_WORDS_MAX = 48, LIMIT_PER_WORDS_MAX = 64, LIMIT_RULES_WORDS_MAX = 160, LIMIT_WAIT_WORDS_MAX = 24 };
 
 const char *limit_of_words(const struct limit *limit);                           /* "connections" */
 const char *limit_action_words(const struct limit *limit);                       /* "defer" */
@@ -21,10 +21,11 @@ void limit_name_words(const struct policy *policy, const struct limit *limit, ch
 /* For posternctl limits: the i-th limit of a policy. False: there is none. */
 struct limit_line {
     char name[HIT_NAME_MAX]; /* "inbound.rate", as in struct hit */
-    char text[160];          /* "connections per client: 30/1m, 500/1d burst 10, 20 at once; defer" */
-    const char *mode;        /* "enforce", capped by the policy's */
-    uint64_t hash;           /* for hits_tally; 0 without a board */
+    const char *of;
+    char per[LIMIT_PER_WORDS_MAX];
+    char rate[LIMIT_RULES_WORDS_MAX]; /* "30/1m burst 10", "30/1m, 500/1d, 20 at once" */
+    const char *action, *mode;        /* "enforce", capped by the policy's */
 };
-bool limits_describe(const struct scoreboard *board, const struct policy *policy, size_t i, struct limit_line *out);
+bool limits_describe(const struct policy *policy, size_t i, struct limit_line *out);
 
 #endif
