@@ -115,10 +115,15 @@ void check_tell_watched(const struct check_call *call, enum stage stage, const s
     record_send(&r, LEVEL_INFO);
 }
 
+static bool is_asked_of(const struct check *check, bool allowed)
+{
+    return !allowed || check->always || check->sees_allowed;
+}
+
 /* Not asked: switched off, without an opinion at this stage, or ended by an allow. */
 static bool is_asked(const struct session *s, const struct check_call *call, enum stage stage, bool allowed)
 {
-    return mode_of(s, call) != MODE_OFF && call->check->judge[stage] != NULL && (!allowed || call->check->always);
+    return mode_of(s, call) != MODE_OFF && call->check->judge[stage] != NULL && is_asked_of(call->check, allowed);
 }
 
 static void ask_all(struct session *s, enum stage stage, const struct path *recipient)
@@ -173,7 +178,7 @@ struct verdict check_tell(struct session *s, enum event event, uint64_t amount)
     struct check_call call;
     int i = 0;
     for (bool more = first_call(s, NULL, &call); more; more = next_call(s, ++i, &call)) {
-        if (call.check->tell == NULL || mode_of(s, &call) == MODE_OFF || (s->allowed && !call.check->always))
+        if (call.check->tell == NULL || mode_of(s, &call) == MODE_OFF || !is_asked_of(call.check, s->allowed))
             continue;
         struct verdict one = call.check->tell(&call, event, amount);
         all = verdict_combine(&all, &one);

@@ -56,11 +56,12 @@ static uint32_t whom(const struct limit_case *c)
 
 static void count_troubles(struct scoreboard *board, const struct table_counts *counts)
 {
-    if (counts->evictions == 0 && counts->damaged == 0)
+    if ((counts->evictions | counts->damaged | counts->given_up) == 0)
         return;
     struct slot_facts *facts = slot_begin(board);
     facts->tables.evictions += counts->evictions;
     facts->tables.damaged += counts->damaged;
+    facts->tables.given_up += counts->given_up;
     slot_end(board);
 }
 
