@@ -108,7 +108,7 @@ static void test_levels_have_names(void **state)
 static int64_t duration(const char *text)
 {
     int64_t ms;
-    return control_parse_duration(slice_of(text), &ms) ? ms : -1;
+    return control_parse_duration(slice_of(text), CONTROL_TRACE_MAX_MS, &ms) ? ms : -1;
 }
 
 static void test_durations_have_a_unit_and_an_end(void **state)
