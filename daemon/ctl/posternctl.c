@@ -65,7 +65,7 @@ static bool put_words(struct command *command, int count, char **words)
         buffer_print(&request, "%s%s", i > 0 ? " " : "", words[i]);
     }
     if (command->worst)
-        buffer_put_text(&request, " --worst");
+        buffer_print(&request, "%s", " --worst");
     return !request.overflow || complain("the request is too long");
 }
 
