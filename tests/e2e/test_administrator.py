@@ -3,6 +3,7 @@
 clients, stats; against a running posternd, over restarts."""
 import os
 import re
+import struct
 import time
 
 import pytest
@@ -282,6 +283,73 @@ def test_limits_and_rates_where_there_are_none(gate):
     assert gate.ctl("limits").stdout == "no policy has limits\n"
     for arguments in ((), ("list",), ("192.0.2.7",), ("list", "192.0.2.7")):
         assert gate.ctl("rates", *arguments).stdout == "nobody hit a limit lately\n"
+
+
+ROW = struct.Struct("<I4xQqqQ64s96s")  # common/hits.h
+ROWS = 512
+
+
+class Hits:
+    """The region of hits, written as any worker could."""
+
+    def __init__(self, gate):
+        place, = [f"/proc/{gate.master}/fd/{fd}" for fd in os.listdir(f"/proc/{gate.master}/fd")
+                  if "memfd:postern-hits" in os.readlink(f"/proc/{gate.master}/fd/{fd}")][:1]
+        self.fd = os.open(place, os.O_RDWR)
+
+    def put(self, row, limit, key, first, last, times=1, sequence=2, number=0):
+        os.pwrite(self.fd, ROW.pack(sequence, number, first, last, times, limit, key), row * ROW.size)
+
+    def fill(self, octets):
+        os.pwrite(self.fd, octets, 0)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.fd)
+
+
+def test_rates_show_who_hit_a_limit(gate):
+    now = int(time.time())
+    with Hits(gate) as hits:
+        hits.put(3, b"inbound.rate", b"192.0.2.7", now - 600, now - 5, times=17, number=4711)
+        hits.put(5, b"inbound.parallel", b"192.0.2.7", now - 60, now)
+        hits.put(9, b"inbound.sender", b"User@Example.org", now - 9, now - 9, number=4712)
+        hits.put(10, b"inbound.rate", b"198.51.100.1", now, now, sequence=3)  # its worker died in the middle
+    records = gate.records("rate", "rates")
+    assert [(r["limit"], r["key"]) for r in records] == [
+        ("inbound.parallel", "192.0.2.7"), ("inbound.rate", "192.0.2.7"), ("inbound.sender", "User@Example.org")]
+    assert "charged_ms" not in records[0] and records[1]["charged_ms"] == 0
+    assert records[1]["times"] == 17 and 600000 <= records[1]["first_ms"] < 660000 and records[1]["last_ms"] < 60000
+    assert [r["limit"] for r in gate.records("rate", "rates", "list", "user@example.org")] == ["inbound.sender"]
+    assert len(gate.records("rate", "rates", "192.0.2.7")) == 2
+    assert re.match(r"KEY +LIMIT +TIMES +LAST +FIRST +CHARGED FOR\n192\.0\.2\.7 +inbound\.parallel +1 ",
+                    gate.ctl("rates").stdout)
+    assert gate.ask("rates", "forget", "192.0.2.7")["records"] == [
+        {"kind": "forgotten", "key": "192.0.2.7", "limits": 2, "charged": 0}]
+    assert [r["key"] for r in gate.records("rate", "rates")] == ["User@Example.org"]
+    gate.wait_log("event=control verb=rates argument=\"forget 192.0.2.7\"")
+    assert gate.ctl("rates", "forget", "USER@example.ORG").returncode == 0
+
+
+@pytest.mark.parametrize("octets", [b"\xff", b"\x00", b"", b"\x1b[2J"])
+def test_whatever_workers_write_there_is_only_shown(gate, octets):
+    """Zeros, ones, noise, and a text that clears the screen, of which nothing reaches the terminal as it is."""
+    size = ROW.size * ROWS
+    with Hits(gate) as hits:
+        hits.fill((octets * (size // len(octets)))[:size] if octets else os.urandom(size))
+        for row in range(0, ROWS, 2):
+            hits.put(row, b"in.\x1b[2J" + octets * 9, b"192.0.2.7" + octets * 9, -1, 2**63 - 1, times=2**64 - 1)
+    records = gate.records("rate", "rates")
+    assert len(records) >= ROWS // 2
+    shown = gate.ctl("rates").stdout
+    assert shown.count("\n") == len(records) + 1 and re.fullmatch(r"[ -~\n]*", shown)
+    key = records[0]["key"]
+    if " " not in key:
+        assert gate.ctl("rates", "forget", "--", key).returncode == 0
+        assert not gate.records("rate", "rates", "list", "--", key)
+    assert gate.ask("stats")["ok"] and gate.ask("limits")["ok"]
 
 
 # -- posternctl itself
