@@ -28,11 +28,11 @@ struct plan_certificate {
 };
 
 /* A limit of a policy, for posternctl. Its hits are tallied under scoreboard_hash of its name and no key. */
-enum { PLAN_LIMIT_NAME_MAX = 64, PLAN_LIMIT_TEXT_MAX = 160 };
+enum { PLAN_LIMIT_WORD_MAX = 64, PLAN_LIMIT_RATE_MAX = 160 };
 struct plan_limit {
-    char name[PLAN_LIMIT_NAME_MAX]; /* "inbound.rate": policy and limit, as hits say it */
-    char of[PLAN_LIMIT_NAME_MAX], per[PLAN_LIMIT_NAME_MAX];
-    char rate[PLAN_LIMIT_TEXT_MAX]; /* "30/1m, burst 10", "20 at once" */
+    char name[PLAN_LIMIT_WORD_MAX]; /* "inbound.rate": policy and limit, as hits say it */
+    char of[PLAN_LIMIT_WORD_MAX], per[PLAN_LIMIT_WORD_MAX];
+    char rate[PLAN_LIMIT_RATE_MAX]; /* "30/1m burst 10", "20 at once" */
     const char *action, *mode;
 };
 

@@ -11,7 +11,7 @@ import pytest
 import net
 import postern as postern_program
 from smtp_client import Client
-from test_posternctl import Gate, gates, place, run, server  # noqa: F401, pylint: disable=unused-import
+from test_posternctl import Gate, a_message, gates, place, run, server  # noqa: F401, pylint: disable=unused-import
 
 TOTALS = {"sessions", "messages", "refused_messages", "unheard", "bytes_in", "limited", "held_sessions", "held_ms",
           "let_go", "evictions", "damaged"}
@@ -283,6 +283,38 @@ def test_limits_and_rates_where_there_are_none(gate):
     assert gate.ctl("limits").stdout == "no policy has limits\n"
     for arguments in ((), ("list",), ("192.0.2.7",), ("list", "192.0.2.7")):
         assert gate.ctl("rates", *arguments).stdout == "nobody hit a limit lately\n"
+
+
+LIMITS = """policy permissive {
+    limit rate { of = messages  per = client  rate = 2/1h  action = defer }
+    limit parallel { of = connections  per = network  concurrent = 50  action = drop  mode = watch }
+"""
+
+
+def test_a_limit_that_was_hit_is_seen_and_taken_back(gate):
+    gate.write(gate.path.read_text().replace("policy permissive {\n", LIMITS))
+    gate.ask("reload")
+    assert gate.records("limit", "limits") == [
+        {"kind": "limit", "name": "permissive.rate", "of": "messages", "per": "client", "rate": "2/1h",
+         "action": "defer", "mode": "enforce", "hits": 0},
+        {"kind": "limit", "name": "permissive.parallel", "of": "connections", "per": "network",
+         "rate": "50 at once", "action": "drop", "mode": "watch", "hits": 0}]
+    for _ in range(2):
+        assert a_message(gate).code == 250
+    for _ in range(2):
+        with Client(gate.address) as client:
+            client.hello()
+            client.ask("MAIL FROM:<sender@example.com>", 451)
+            client.quit()
+    assert [r["hits"] for r in gate.records("limit", "limits")] == [2, 0]
+    rate, = gate.records("rate", "rates", "127.0.0.1")
+    assert (rate["limit"], rate["times"]) == ("permissive.rate", 2) and 0 < rate["charged_ms"] <= 3600000
+    done = gate.ctl("limits")
+    assert re.match(r"LIMIT +OF +PER +RATE +ACTION +MODE +HITS\npermissive\.rate +messages +client +2/1h ", done.stdout)
+    net.wait_until(lambda: gate.records("totals", "stats")[0]["limited"] == 2, 10, "none limited", gate.story)
+    assert next(r for r in gate.records("table", "stats") if r["table"] == "rates")["used"] == 1
+    assert gate.ask("rates", "forget", "127.0.0.1")["records"][0]["charged"] == 1
+    assert a_message(gate).code == 250 and gate.records("rate", "rates") == []
 
 
 ROW = struct.Struct("<I4xQqqQ64s96s")  # common/hits.h
