@@ -25,6 +25,22 @@ const struct control_row control_verbs[CONTROL_VERBS] = {
                           "the log's level for all processes: error, warning, notice, info, debug"},
     [CONTROL_TRACE]    = {"trace",    CONTROL_BY_MASTER, 0, 2, "[ADDRESS|NETWORK [TIME] | off [ADDRESS|NETWORK]]",
                           "log every line of these clients' sessions for a time (10m); without argument: list"},
+    [CONTROL_BLOCK]    = {"block",    CONTROL_BY_CHILD,  0, 5, "[ADDRESS|NETWORK [for TIME] [reason WORD ..]]",
+                          "refuse these clients, for a time or until forget; without argument: list", true},
+    [CONTROL_ALLOW]    = {"allow",    CONTROL_BY_CHILD,  0, 5, "[ADDRESS|NETWORK [for TIME] [reason WORD ..]]",
+                          "no check refuses or delays these clients; without argument: list", true},
+    [CONTROL_FORGET]   = {"forget",   CONTROL_BY_MASTER, 1, 1, "ADDRESS|NETWORK",
+                          "neither blocked nor allowed any more"},
+    [CONTROL_BYPASS]   = {"bypass",   CONTROL_BY_MASTER, 0, 1, "[on|off]",
+                          "on: what checks find is only watched, at once and everywhere; without argument: show"},
+    [CONTROL_LIMITS]   = {"limits",   CONTROL_BY_CHILD,  0, 0, "",
+                          "the limits of all policies, and how often each was hit"},
+    [CONTROL_RATES]    = {"rates",    CONTROL_BY_CHILD,  0, 2, "[[list] [KEY] | forget KEY]",
+                          "who hit a limit lately; forget: what is charged to this key is not any more"},
+    [CONTROL_CLIENTS]  = {"clients",  CONTROL_BY_CHILD,  0, 1, "[--worst]",
+                          "the clients with sessions under way, those with most of them first, or the worst"},
+    [CONTROL_STATS]    = {"stats",    CONTROL_BY_CHILD,  0, 0, "",
+                          "totals since the start, and what the scoreboard holds and costs"},
     [CONTROL_VERSION]  = {"version",  CONTROL_BY_MASTER, 0, 0, "",
                           "posternd's version"},
 };
@@ -52,14 +68,16 @@ static bool is_printable(struct slice line)
 /* NULL, or what is wrong. */
 static const char *take_arguments(struct slice rest, struct control_request *out)
 {
-    for (struct slice word; (word = slice_take_word(&rest)).size > 0;) {
-        if (out->count == CONTROL_ARGUMENTS_MAX)
+    const struct control_row *row = &control_verbs[out->verb];
+    for (rest = slice_trim(rest); rest.size > 0; rest = slice_trim(rest)) {
+        if (out->count == row->arguments_most)
             return "too many arguments";
-        out->arguments[out->count++] = word;
+        bool last = row->free_end && out->count + 1 == row->arguments_most;
+        out->arguments[out->count++] = last ? rest : slice_take_word(&rest);
+        if (last)
+            break;
     }
-    if (out->count < control_verbs[out->verb].arguments_least)
-        return "an argument is missing";
-    return out->count > control_verbs[out->verb].arguments_most ? "too many arguments" : NULL;
+    return out->count < row->arguments_least ? "an argument is missing" : NULL;
 }
 
 static const char *parse(struct slice line, struct control_request *out)
@@ -116,15 +134,23 @@ static uint64_t unit_ms(char unit)
     return found != NULL ? ms[found - units] : 0;
 }
 
-bool control_parse_duration(struct slice word, int64_t *ms_out)
+bool control_parse_duration(struct slice word, int64_t most_ms, int64_t *ms_out)
 {
     uint64_t number;
     if (word.size < 2)
         return false;
     uint64_t unit = unit_ms(word.at[word.size - 1]);
     if (unit == 0 || !slice_to_number(slice_make(word.at, word.size - 1), &number) || number == 0 ||
-        number > CONTROL_TRACE_MAX_MS / unit)
+        number > (uint64_t)most_ms / unit)
         return false;
     *ms_out = (int64_t)(number * unit);
     return true;
+}
+
+struct slice control_words_from(const struct control_request *request, int first)
+{
+    if (first >= request->count)
+        return slice_make("", 0);
+    struct slice from = request->arguments[first], last = request->arguments[request->count - 1];
+    return slice_make(from.at, (size_t)(last.at + last.size - from.at));
 }

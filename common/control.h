@@ -19,11 +19,12 @@
 
 enum {
     CONTROL_LINE_MAX = 512, /* with its LF */
-    CONTROL_ARGUMENTS_MAX = 4,
+    CONTROL_ARGUMENTS_MAX = 5,
     CONTROL_RECORD_MAX = 4096, /* a line of the answer, with its LF */
     CONTROL_TRACE_DEFAULT_MS = 10 * 60 * 1000,
     CONTROL_TRACE_MAX_MS = 24 * 60 * 60 * 1000
 };
+#define CONTROL_LISTED_MAX_MS (INT64_C(3650) * 24 * 60 * 60 * 1000)
 
 #define CONTROL_SOCKET "/run/postern/control"
 /* Added to the socket's name by a master that stops: it answers until its last session ended, and leaves the name
@@ -41,13 +42,21 @@ enum control_verb {
     CONTROL_KILL,
     CONTROL_LOG,
     CONTROL_TRACE,
+    CONTROL_BLOCK,
+    CONTROL_ALLOW,
+    CONTROL_FORGET,
+    CONTROL_BYPASS,
+    CONTROL_LIMITS,
+    CONTROL_RATES,
+    CONTROL_CLIENTS,
+    CONTROL_STATS,
     CONTROL_VERSION,
     CONTROL_VERBS
 };
 
 /* Who answers: the master itself, at once and in a few lines; the master when something is over; or a confined child of
  * its own, so that no listing and no slow reader holds the master up. What changes anything is done by the master also
- * where a child then answers (kill). */
+ * where a child then answers (kill); where the master's deed has said something, that is the answer (block). */
 enum control_by { CONTROL_BY_MASTER, CONTROL_LATER, CONTROL_BY_CHILD };
 
 struct control_row {
@@ -56,6 +65,7 @@ struct control_row {
     int arguments_least, arguments_most;
     const char *arguments; /* for the usage: "SESSION" */
     const char *meaning;   /* one line */
+    bool free_end;         /* the last of the most arguments is all the rest of the line */
 };
 
 extern const struct control_row control_verbs[CONTROL_VERBS];
@@ -74,8 +84,10 @@ bool control_parse(struct slice line, struct control_request *out, const char **
 /* "debug"; *configured_out for "configured", the level of the configuration. False: neither. */
 bool control_parse_level(struct slice word, bool *configured_out, enum level *level_out);
 const char *control_level_name(enum level level);
-/* "30s", "10m", "2h", "1d". False: not that, 0, or more than CONTROL_TRACE_MAX_MS. */
-bool control_parse_duration(struct slice word, int64_t *ms_out);
+/* "30s", "10m", "2h", "1d". False: not that, 0, or more than `most_ms`. */
+bool control_parse_duration(struct slice word, int64_t most_ms, int64_t *ms_out);
+/* From the `first` argument to the end of the line, as it was written; empty where there are not so many. */
+struct slice control_words_from(const struct control_request *request, int first);
 
 /* -- records, printed: begin, fields, end. A field that does not fit is left out whole and `overflow` says so; begin
  * with room for a record, and none is lost. */

@@ -121,9 +121,17 @@ bool network_parse(struct slice text, struct network *out)
     return true;
 }
 
+bool network_equal(const struct network *a, const struct network *b)
+{
+    return a->prefix == b->prefix && ipaddr_equal(&a->address, &b->address);
+}
+
+/* Whole octets first: lists of thousands are gone through for each session. */
 bool network_holds(const struct network *n, const struct ipaddr *a)
 {
-    return n->address.family == a->family && a->family != 0 && bits_are_equal(n->address.bytes, a->bytes, 0, n->prefix);
+    unsigned octets = n->prefix / 8;
+    return n->address.family == a->family && a->family != 0 && memcmp(n->address.bytes, a->bytes, octets) == 0 &&
+           bits_are_equal(n->address.bytes, a->bytes, octets * 8, n->prefix);
 }
 
 struct network network_of(const struct ipaddr *a, unsigned prefix)

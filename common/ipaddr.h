@@ -32,6 +32,7 @@ struct network network_of(const struct ipaddr *a, unsigned prefix); /* a prefix 
 void network_print(const struct network *n, char text[NETWORK_TEXT_MAX]); /* an address alone where that is all of it */
 /* As octets, for hashing: equal networks have equal ones. */
 struct slice network_octets(const struct network *n);
+bool network_equal(const struct network *a, const struct network *b);
 bool network_holds(const struct network *n, const struct ipaddr *a);
 
 #endif

@@ -36,11 +36,15 @@ struct listed {
 /* The master. One entry for a network: a new one takes the place of the old one. False: no room. */
 bool listed_add(struct listed *listed, const struct listed_entry *entry, const char *reason, time_t now);
 bool listed_drop(struct listed *listed, const struct network *network); /* was there one? */
-void listed_expire(struct listed *listed, time_t now);                  /* those whose time is over */
+int listed_expire(struct listed *listed, time_t now);                   /* how many were over */
 
 /* Everybody; `listed` may be NULL: nobody is. *entry_out and reason_out (which may be NULL) are set when somebody is.
  */
 enum listed_as listed_find(const struct listed *listed, const struct ipaddr *client, time_t now,
                            struct listed_entry *entry_out, char reason_out[LISTED_REASON_MAX]);
+
+/* For listings: who is in this place (0.. LISTED_MAX). False: nobody. */
+bool listed_read(const struct listed *listed, int place, time_t now, struct listed_entry *entry_out,
+                 char reason_out[LISTED_REASON_MAX]);
 
 #endif

@@ -38,16 +38,11 @@ static void end(struct orders *orders)
     atomic_fetch_add(&orders->sequence, 1u);
 }
 
-static bool is_same(const struct network *a, const struct network *b)
-{
-    return a->prefix == b->prefix && ipaddr_equal(&a->address, &b->address);
-}
-
 bool orders_add_trace(struct orders *orders, const struct network *network, int64_t until_ms)
 {
     struct orders_trace *place = NULL;
     for (int i = ORDERS_TRACES_MAX - 1; i >= 0; i--)
-        if (orders->traces[i].until_ms == 0 || is_same(&orders->traces[i].network, network))
+        if (orders->traces[i].until_ms == 0 || network_equal(&orders->traces[i].network, network))
             place = &orders->traces[i];
     if (place == NULL)
         return false;
@@ -63,7 +58,7 @@ int orders_drop_traces(struct orders *orders, const struct network *network)
     begin(orders);
     for (int i = 0; i < ORDERS_TRACES_MAX; i++) {
         struct orders_trace *trace = &orders->traces[i];
-        if (trace->until_ms == 0 || (network != NULL && !is_same(&trace->network, network)))
+        if (trace->until_ms == 0 || (network != NULL && !network_equal(&trace->network, network)))
             continue;
         *trace = (struct orders_trace){0};
         dropped++;

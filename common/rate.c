@@ -119,6 +119,11 @@ struct rate_answer rate_ask(const struct table *table, uint64_t hash, const stru
     return question.answer;
 }
 
+int64_t rate_paid_after_ms(const struct table *table, uint64_t hash, int64_t now_ms)
+{
+    return ms_rounded_up(rank(table_find(table, hash), &(struct question){.now_ms = now_ms}));
+}
+
 uint64_t rate_tidy(const struct table *table, int64_t now_ms)
 {
     return table_tidy(table, &STAMPS, &(struct question){.now_ms = now_ms});

@@ -51,6 +51,9 @@ struct rate_answer rate_reckon(const struct rate *rate, uint64_t stamp, int64_t 
 struct rate_answer rate_ask(const struct table *table, uint64_t hash, const struct rate *rate, int64_t now_ms,
                             enum rate_way way, uint64_t amount, struct table_counts *counts);
 
+/* For listings: how long until all that was charged to this entry is paid for; 0: nothing is. */
+int64_t rate_paid_after_ms(const struct table *table, uint64_t hash, int64_t now_ms);
+
 /* table_tidy: how many stamps lie ahead. */
 uint64_t rate_tidy(const struct table *table, int64_t now_ms);
 

@@ -113,10 +113,7 @@ static void log_request(const struct connection *c, const struct control_request
     struct record r;
     record_begin(&r, "control");
     record_string(&r, "verb", control_verbs[request->verb].name);
-    if (request->count > 0) {
-        struct slice first = request->arguments[0], last = request->arguments[request->count - 1];
-        record_text(&r, "argument", slice_make(first.at, (size_t)(last.at + last.size - first.at)));
-    }
+    record_text(&r, "argument", control_words_from(request, 0));
     record_number(&r, "uid", c->who.uid);
     record_number(&r, "pid", (uint64_t)c->who.pid);
     record_send(&r, LEVEL_NOTICE);
@@ -172,7 +169,7 @@ static void do_deed(struct connection *c, const struct control_view *view, const
     bool done = deed_do(&deed);
     if (deed.changed)
         log_request(c, request);
-    if (done && control_verbs[request->verb].by == CONTROL_BY_CHILD) {
+    if (done && control_verbs[request->verb].by == CONTROL_BY_CHILD && buffer_unread(&answer).size == 0) {
         hand_to_child(c, view, request);
         return;
     }

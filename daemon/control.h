@@ -11,7 +11,9 @@
 
 #include <poll.h>
 
+#include "daemon/bypass.h"
 #include "daemon/house.h"
+#include "daemon/listing.h"
 #include "daemon/plan.h"
 
 enum {
@@ -35,6 +37,8 @@ struct control_view {
     pid_t housekeeper;        /* 0: none */
     int housekeeper_restarts;
     const struct planner *planner;
+    struct listing *listing;
+    struct bypass *bypass;
 };
 
 /* What it asks of the master. */

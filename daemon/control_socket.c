@@ -73,7 +73,7 @@ static bool find_group(const char *name, gid_t *gid_out, char *why, size_t why_s
 static bool prepare_directory(const char *path, char *why, size_t why_size)
 {
     char reason[WHY_MAX];
-    if (rundir_prepare(path, reason, sizeof(reason)))
+    if (rundir_prepare(path, RUNDIR_MODE, reason, sizeof(reason)))
         return true;
     snprintf(why, why_size, "control socket %s: %s", path, reason);
     return false;

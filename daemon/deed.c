@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include <signal.h>
+#include <stdio.h>
 
 #include "common/clock.h"
 #include "common/version.h"
 
-#include "daemon/deed.h"
+#include "daemon/deed_internal.h"
 #include "daemon/spawn.h"
 
 void deed_ok(struct buffer *answer)
@@ -21,7 +22,7 @@ void deed_error(struct buffer *answer, const char *why, const char *try)
     control_end(answer);
 }
 
-static bool refuse(struct deed *deed, const char *why, const char *try)
+bool deed_refuse(struct deed *deed, const char *why, const char *try)
 {
     deed_error(deed->answer, why, try);
     return false;
@@ -40,8 +41,8 @@ static bool set_level(struct deed *deed)
     bool configured;
     enum level level;
     if (!control_parse_level(deed->request->arguments[0], &configured, &level))
-        return refuse(deed, "that is no level of the log",
-                      "one of error, warning, notice, info, debug; or configured, for the configuration's");
+        return deed_refuse(deed, "that is no level of the log",
+                           "one of error, warning, notice, info, debug; or configured, for the configuration's");
     orders_set_log_level(deed->view->house->board.orders, configured, level);
     deed->changed = true;
     return true;
@@ -62,14 +63,14 @@ static bool kill_session(struct deed *deed)
     uint64_t number;
     int slot;
     if (!session_id_parse(id, &number, &slot) || number == 0)
-        return refuse(deed, "that is no id of a session", "posternctl sessions");
+        return deed_refuse(deed, "that is no id of a session", "posternctl sessions");
     pid_t pid = slot < house->roster.size ? house->roster.entries[slot].pid : 0;
     if (pid == 0)
-        return refuse(deed, "no such session", "posternctl sessions");
+        return deed_refuse(deed, "no such session", "posternctl sessions");
     deed->changed = is_there(&house->board, slot, id);
     orders_kill(house->board.orders, slot, number);
     kill(pid, SPAWN_KILL_SIGNAL);
-    return deed->changed || refuse(deed, "no such session", "posternctl sessions");
+    return deed->changed || deed_refuse(deed, "no such session", "posternctl sessions");
 }
 
 /* -- trace */
@@ -98,7 +99,7 @@ static bool parse_network(struct deed *deed, int argument, struct network *out)
 {
     if (network_parse(deed->request->arguments[argument], out))
         return true;
-    return refuse(deed, "that is no address and no network", "192.0.2.7, 192.0.2.0/24 or 2001:db8::/32");
+    return deed_refuse(deed, "that is no address and no network", "192.0.2.7, 192.0.2.0/24 or 2001:db8::/32");
 }
 
 static bool stop_traces(struct deed *deed)
@@ -109,7 +110,7 @@ static bool stop_traces(struct deed *deed)
     if (!all && !parse_network(deed, 1, &network))
         return false;
     if (orders_drop_traces(orders, all ? NULL : &network) == 0 && !all)
-        return refuse(deed, "nothing is traced there", "posternctl trace");
+        return deed_refuse(deed, "nothing is traced there", "posternctl trace");
     deed->changed = true;
     return true;
 }
@@ -136,24 +137,79 @@ static bool trace(struct deed *deed)
     } else if (request->count > 0) {
         if (!parse_network(deed, 0, &network))
             return false;
-        if (request->count > 1 && !control_parse_duration(request->arguments[1], &ms))
-            return refuse(deed, "that is no time from 1s to 1d", "30s, 10m or 2h");
+        if (request->count > 1 && !control_parse_duration(request->arguments[1], CONTROL_TRACE_MAX_MS, &ms))
+            return deed_refuse(deed, "that is no time from 1s to 1d", "30s, 10m or 2h");
         forget_old_traces(orders, now_ms);
         if (!orders_add_trace(orders, &network, now_ms + ms))
-            return refuse(deed, "as many traces as are possible are there", "posternctl trace off");
+            return deed_refuse(deed, "as many traces as are possible are there", "posternctl trace off");
         deed->changed = true;
     }
     deed_list_traces(deed->answer, orders);
     return true;
 }
 
-typedef bool deed_function(struct deed *deed);
+/* -- bypass */
+
+static bool bypass(struct deed *deed)
+{
+    const struct control_view *view = deed->view;
+    int64_t now_ms = clock_ms();
+    if (deed->request->count > 0) {
+        bool on = slice_equal(deed->request->arguments[0], slice_of("on"));
+        if (!on && !slice_equal(deed->request->arguments[0], slice_of("off")))
+            return deed_refuse(deed, "that is neither on nor off", "posternctl bypass on");
+        deed->changed = bypass_set(view->bypass, view->house->board.orders, on, now_ms);
+    }
+    control_begin(deed->answer, "bypass");
+    control_flag(deed->answer, "on", view->bypass->on);
+    if (view->bypass->on)
+        control_number(deed->answer, "since_ms", now_ms - view->bypass->since_ms);
+    control_end(deed->answer);
+    return true;
+}
+
+/* -- rates */
+
+/* The hashes are a worker's word: what a wrong one takes away is another entry of the same table, which a worker could
+ * have taken away itself. */
+static void forget_rates(const struct scoreboard *board, const char *key, int *rows_out, int *entries_out)
+{
+    uint64_t hashes[HITS_ROWS];
+    *rows_out = hits_forget(board->hits, key, hashes);
+    *entries_out = 0;
+    for (int i = 0; i < *rows_out; i++)
+        *entries_out += hashes[i] != 0 && table_forget(&board->rates, hashes[i]);
+}
+
+/* Everything but forget is a listing, for a child. */
+static bool rates(struct deed *deed)
+{
+    const struct control_request *request = deed->request;
+    char key[HIT_KEY_MAX];
+    int rows, entries;
+    bool forget = request->count > 0 && slice_equal(request->arguments[0], slice_of("forget"));
+    if (!forget)
+        return request->count < 2 || slice_equal(request->arguments[0], slice_of("list")) ||
+               deed_refuse(deed, "that is neither list nor forget", "posternctl rates forget 192.0.2.7");
+    if (request->count < 2 || request->arguments[1].size >= sizeof(key))
+        return deed_refuse(deed, "forget which key?", "posternctl rates");
+    snprintf(key, sizeof(key), "%.*s", SLICE_ARGS(request->arguments[1]));
+    forget_rates(&deed->view->house->board, key, &rows, &entries);
+    if (rows == 0)
+        return deed_refuse(deed, "no such key has hit a limit lately", "posternctl rates");
+    deed->changed = true;
+    control_begin(deed->answer, "forgotten");
+    control_string(deed->answer, "key", key);
+    control_number(deed->answer, "limits", rows);
+    control_number(deed->answer, "charged", entries);
+    control_end(deed->answer);
+    return true;
+}
 
 static deed_function *const DEEDS[CONTROL_VERBS] = {
-    [CONTROL_KILL] = kill_session,
-    [CONTROL_LOG] = set_level,
-    [CONTROL_TRACE] = trace,
-    [CONTROL_VERSION] = say_version,
+    [CONTROL_KILL] = kill_session, [CONTROL_LOG] = set_level,    [CONTROL_TRACE] = trace,
+    [CONTROL_BLOCK] = deed_block,  [CONTROL_ALLOW] = deed_allow, [CONTROL_FORGET] = deed_forget,
+    [CONTROL_BYPASS] = bypass,     [CONTROL_RATES] = rates,      [CONTROL_VERSION] = say_version,
 };
 
 bool deed_do(struct deed *deed)

@@ -24,6 +24,8 @@ bool deed_do(struct deed *deed);
 
 void deed_list_traces(struct buffer *to, const struct orders *orders);
 
+void deed_say_listed(struct buffer *to, const struct listed_entry *entry, const char *reason);
+
 /* The two lines that end an answer. */
 void deed_ok(struct buffer *answer);
 void deed_error(struct buffer *answer, const char *why, const char *try); /* `try` may be NULL */

@@ -52,6 +52,12 @@ void house_add_totals(struct house_totals *totals, const struct slot_facts *fact
     totals->refused_messages += facts->refused_messages;
     totals->bytes_in += facts->bytes_in;
     totals->unheard += facts->unheard;
+    totals->held_sessions += facts->held_sessions;
+    totals->held_ms += facts->held_ms;
+    totals->let_go += facts->let_go;
+    totals->limited += facts->limited;
+    totals->evictions += facts->tables.evictions;
+    totals->damaged += facts->tables.damaged;
 }
 
 void house_drain_wake(struct house *house)

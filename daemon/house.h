@@ -15,6 +15,8 @@
 /* What workers that have ended said of themselves: rumour, for display. */
 struct house_totals {
     uint64_t sessions, messages, refused_messages, bytes_in, unheard;
+    uint64_t held_sessions, held_ms, let_go, limited; /* slot_facts says what they are */
+    uint64_t evictions, damaged;                      /* of the tables */
 };
 
 struct house {

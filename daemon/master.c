@@ -43,6 +43,8 @@ struct master {
     struct reload reload;
     struct stop stop;
     struct pidfile pidfile;
+    struct listing listing;
+    struct bypass bypass;
     struct control *control;                                           /* NULL: none was wanted */
     const struct generation *generations[SUCCESSION_DRAINING_MAX + 1]; /* for its views */
     int64_t started_ms, reloaded_ms;
@@ -85,6 +87,8 @@ static void show_view(void *context, struct control_view *out)
         .housekeeper = m->household.pid,
         .housekeeper_restarts = m->household.restarts,
         .planner = m->setup->planner,
+        .listing = &m->listing,
+        .bypass = &m->bypass,
     };
 }
 
@@ -168,6 +172,7 @@ static bool start(struct master *m, char *why)
     const struct scoreboard_size size = {SCOREBOARD_SLOTS_MAX, scoreboard->rates, scoreboard->reputations};
     if (!house_open(&m->house, &size))
         return failed(why, "cannot make the scoreboard");
+    listing_open(&m->listing, m->house.board.listed, process->listed_file, !m->log_is_stderr);
     if (!household_open(&m->household, &m->house, m->setup->housekeeper))
         return failed(why, "cannot make the housekeeper's pipe");
     struct plan *first = m->first_plan;
@@ -234,6 +239,7 @@ static void drain(struct master *m)
     generation_shut(m->succession.present, NULL);
     control_reload_over(m->control, false, "posternd is stopping");
     control_yield(m->control);
+    listing_yield(&m->listing);
     pidfile_remove(&m->pidfile); /* a new master may take the place while the sessions of this one end */
     stop_begin(&m->stop, &m->house, plan_of(m)->process->drain_timeout_ms);
 }
@@ -422,6 +428,8 @@ static int64_t look(struct master *m, bool wake)
     look_ms = earlier(look_ms, generation_look(m->succession.present, &m->house, wake, now_ms));
     look_ms = earlier(look_ms, succession_look(&m->succession, &m->house, now_ms));
     look_ms = earlier(look_ms, household_look(&m->household, now_ms));
+    look_ms = earlier(look_ms, listing_look(&m->listing, now_ms));
+    look_ms = earlier(look_ms, bypass_look(&m->bypass, now_ms));
     go_on_stopping(m, now_ms);
     return earlier(look_ms, m->stop.until_ms);
 }

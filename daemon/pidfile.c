@@ -70,7 +70,7 @@ bool pidfile_create(struct pidfile *file, const char *path, char *why, size_t wh
         return true;
     if (snprintf(file->path, sizeof(file->path), "%s", path) >= (int)sizeof(file->path))
         return refuse(file, why, why_size, "its name is too long");
-    if (!rundir_prepare(path, reason, sizeof(reason)))
+    if (!rundir_prepare(path, RUNDIR_MODE, reason, sizeof(reason)))
         return refuse(file, why, why_size, reason);
     file->fd = open_file(path);
     if (file->fd < 0)

@@ -27,6 +27,15 @@ struct plan_certificate {
     int64_t not_after; /* seconds since 1970 */
 };
 
+/* A limit of a policy, for posternctl. Its hits are tallied under scoreboard_hash of its name and no key. */
+enum { PLAN_LIMIT_WORD_MAX = 64, PLAN_LIMIT_RATE_MAX = 160 };
+struct plan_limit {
+    char name[PLAN_LIMIT_WORD_MAX]; /* "inbound.rate": policy and limit, as hits say it */
+    char of[PLAN_LIMIT_WORD_MAX], per[PLAN_LIMIT_WORD_MAX];
+    char rate[PLAN_LIMIT_RATE_MAX]; /* "30/1m burst 10", "20 at once" */
+    const char *action, *mode;
+};
+
 struct plan {
     const struct process_options *process;
     const struct scoreboard_options *scoreboard;
@@ -37,6 +46,8 @@ struct plan {
     int server_count;
     const struct plan_certificate *certificates;
     int certificate_count;
+    const struct plan_limit *limits;
+    int limit_count;
     const void *housekeeping;   /* handed to the housekeeper, not looked into */
     const char *const *watched; /* files whose change asks for a renewal: certificates, keys, staples, CAs */
     int watched_count;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "workers/backend.h"
+#include "workers/limits/limit_words.h"
 
 #include "daemon/planning.h"
 #include "daemon/settings.h"
@@ -27,6 +28,7 @@ struct full_plan {
     struct tls_client **inside_tls; /* one for each backend */
     struct plan_server *servers;
     struct plan_certificate *certificates;
+    struct plan_limit *limits;
     struct housekeeping housekeeping;
     char **watched;
 };
@@ -71,6 +73,7 @@ static void drop(const struct planner *planner, struct plan **plan)
     free(all->inside_tls);
     free(all->servers);
     free(all->certificates);
+    free(all->limits);
     free(all->watched);
     free(all);
     *plan = NULL;
@@ -222,6 +225,34 @@ static bool plan_servers(struct full_plan *all, struct places *places)
     return true;
 }
 
+static struct plan_limit limit_of(const struct limit_line *line)
+{
+    struct plan_limit limit = {.action = line->action, .mode = line->mode};
+    snprintf(limit.name, sizeof(limit.name), "%s", line->name);
+    snprintf(limit.of, sizeof(limit.of), "%s", line->of);
+    snprintf(limit.per, sizeof(limit.per), "%s", line->per);
+    snprintf(limit.rate, sizeof(limit.rate), "%s", line->rate);
+    return limit;
+}
+
+static bool plan_limits(struct full_plan *all)
+{
+    const struct block_list *policies = &all->settings->root->policies;
+    struct limit_line line;
+    for (size_t i = 0; i < policies->count; i++) {
+        for (size_t j = 0; limits_describe(block_at(policies, i), j, &line); j++) {
+            struct plan_limit *more =
+                reallocarray(all->limits, (size_t)all->plan.limit_count + 1, sizeof(*all->limits));
+            if (more == NULL)
+                return false;
+            all->limits = more;
+            all->limits[all->plan.limit_count++] = limit_of(&line);
+        }
+    }
+    all->plan.limits = all->limits;
+    return true;
+}
+
 static void plan_housekeeping(struct full_plan *all)
 {
     const struct root_options *root = all->settings->root;
@@ -256,7 +287,7 @@ static struct plan *plan_with(const struct planner *planner, struct settings *se
                           .hostname = settings->root->hostname,
                           .watch = -1};
     if (plan_watch(all) && plan_backends(all, &why) && plan_listeners(all, &why) &&
-        plan_servers(all, &planning->places)) {
+        plan_servers(all, &planning->places) && plan_limits(all)) {
         plan_housekeeping(all);
         return plan;
     }

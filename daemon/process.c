@@ -39,6 +39,8 @@ const struct option process_option_rows[] = {
      .meaning = "Where posternctl asks, " CONTROL_SOCKET " if it is not told otherwise. Not set: nowhere."},
     {.name = "control_group", .type = OPTION_TEXT, .offset = offsetof(struct process_options, control_group),
      .meaning = "The group whose members may use posternctl, for everything it can do. Not set: root alone."},
+    {.name = "listed_file", .type = OPTION_PATH, .offset = offsetof(struct process_options, listed_file),
+     .meaning = "Whom posternctl blocked and allowed, a line each; read at the start. Not set: a start forgets it."},
     {0},
 };
 /* clang-format on */
@@ -62,6 +64,7 @@ const char *process_unchangeable(const struct process_options *running, const st
         {"log_socket", is_same(running->log_socket, wanted->log_socket)},
         {"control_socket", is_same(running->control_socket, wanted->control_socket)},
         {"control_group", is_same(running->control_group, wanted->control_group)},
+        {"listed_file", is_same(running->listed_file, wanted->listed_file)},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (!rows[i].same)

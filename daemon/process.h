@@ -19,6 +19,7 @@ struct process_options {
     const char *log_socket;
     const char *control_socket;
     const char *control_group; /* NULL: root alone */
+    const char *listed_file;   /* NULL: none */
 };
 
 enum process_log { PROCESS_LOG_SYSLOG, PROCESS_LOG_STDERR };

@@ -8,8 +8,6 @@
 
 #include "daemon/rundir.h"
 
-enum { DIRECTORY_MODE = 0755 };
-
 static bool refuse(char *why, size_t why_size, const char *reason)
 {
     snprintf(why, why_size, "%s", reason);
@@ -29,7 +27,7 @@ static bool others_write(const struct stat *is)
     return (group || (is->st_mode & S_IWOTH) != 0) && (is->st_mode & S_ISVTX) == 0;
 }
 
-bool rundir_prepare(const char *path, char *why, size_t why_size)
+bool rundir_prepare(const char *path, mode_t mode, char *why, size_t why_size)
 {
     char directory[PATH_MAX] = ".";
     struct stat is;
@@ -37,7 +35,7 @@ bool rundir_prepare(const char *path, char *why, size_t why_size)
     int size = slash == NULL ? 1 : (int)(slash - path) + 1;
     if (snprintf(directory, sizeof(directory), "%.*s", size, slash == NULL ? "." : path) >= (int)sizeof(directory))
         return refuse(why, why_size, "its name is too long");
-    if (mkdir(directory, DIRECTORY_MODE) != 0 && errno != EEXIST)
+    if (mkdir(directory, mode) != 0 && errno != EEXIST)
         return refuse_for(why, why_size, "cannot make its directory", errno);
     if (stat(directory, &is) != 0)
         return refuse_for(why, why_size, "its directory", errno);

@@ -26,9 +26,16 @@ void show_flush(struct show *show);
 /* Each ends with true, or with false after the error. */
 typedef bool show_function(struct show *show);
 show_function show_status, show_sessions, show_workers, show_servers, show_check, show_kill;
+show_function show_blocked, show_allowed, show_limits, show_rates, show_clients, show_stats;
 
 /* What the master knows of who is at this slot; NULL: nobody, or of a generation that is gone. */
 const struct crew *show_crew_of(const struct show *show, const struct roster_entry *entry);
+/* What was done since the start, by those who have ended and by those who live: rumour. */
+struct house_totals show_totals(const struct show *show);
+/* Who is in a session at this slot. Read once: what comes out is what is shown. */
+bool show_read_session(const struct show *show, int slot, struct slot_facts *out);
+/* How long ago; what is no time yet, or none any more, is 0. */
+int64_t show_age(const struct show *show, int64_t since_ms);
 /* A number of rumour: as large as a reader of JSON understands, at most. */
 void show_count(struct buffer *to, const char *key, uint64_t value);
 

@@ -14,9 +14,15 @@ struct seen {
 };
 
 /* Times come from a worker as well. */
-static int64_t age_of(const struct show *show, int64_t since_ms)
+int64_t show_age(const struct show *show, int64_t since_ms)
 {
     return since_ms > 0 && since_ms <= show->now_ms ? show->now_ms - since_ms : 0;
+}
+
+bool show_read_session(const struct show *show, int slot, struct slot_facts *out)
+{
+    const struct house *house = show->view.house;
+    return house->roster.entries[slot].pid != 0 && slot_read(&house->board, slot, out) && out->state == SLOT_BUSY;
 }
 
 static int longest_first(const void *a, const void *b)
@@ -52,7 +58,7 @@ static void say_session(struct show *show, const struct seen *seen)
     control_string(to, "phase", phase_name((enum phase)facts->phase));
     control_flag(to, "tls", facts->tls != 0);
     control_number(to, "messages", facts->session_messages);
-    control_number(to, "age_ms", age_of(show, facts->session_since_ms));
+    control_number(to, "age_ms", show_age(show, facts->session_since_ms));
     control_end(to);
 }
 
@@ -67,8 +73,7 @@ bool show_sessions(struct show *show)
     }
     for (int slot = 0; slot < house->roster.size; slot++) {
         struct seen *next = &all[count];
-        if (house->roster.entries[slot].pid == 0 || !slot_read(&house->board, slot, &next->facts) ||
-            next->facts.state != SLOT_BUSY)
+        if (!show_read_session(show, slot, &next->facts))
             continue;
         next->slot = slot;
         count++;

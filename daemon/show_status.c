@@ -44,6 +44,7 @@ static void say_master(struct show *show)
     control_number(to, "housekeeper", view->housekeeper);
     control_number(to, "housekeeper_restarts", view->housekeeper_restarts);
     say_level(show, to);
+    control_flag(to, "bypass", view->bypass->on);
     control_end(to);
 }
 
@@ -118,28 +119,29 @@ static void say_draining(struct show *show, const struct generation *generation)
     control_end(to);
 }
 
-/* -- totals: of sessions that have ended, by workers that have ended and by those who live */
-
-static struct house_totals add_up(const struct show *show)
-{
-    const struct house *house = show->view.house;
-    struct house_totals totals = house->ended;
-    struct slot_facts facts;
-    for (int slot = 0; slot < house->roster.size; slot++)
-        if (house->roster.entries[slot].pid != 0 && slot_read(&house->board, slot, &facts))
-            house_add_totals(&totals, &facts);
-    return totals;
-}
+/* -- totals: of sessions that have ended */
 
 static void say_totals(struct show *show)
 {
-    struct house_totals totals = add_up(show);
+    struct house_totals totals = show_totals(show);
     struct buffer *to = show_record(show, "totals");
     show_count(to, "sessions", totals.sessions);
     show_count(to, "messages", totals.messages);
     show_count(to, "refused_messages", totals.refused_messages);
     show_count(to, "unheard", totals.unheard);
     show_count(to, "bytes_in", totals.bytes_in);
+    control_end(to);
+}
+
+/* Nobody who looks whether all is well shall miss it. */
+static void say_bypass(struct show *show)
+{
+    const struct bypass *bypass = show->view.bypass;
+    if (!bypass->on)
+        return;
+    struct buffer *to = show_record(show, "bypass");
+    control_flag(to, "on", true);
+    control_number(to, "since_ms", show->now_ms - bypass->since_ms);
     control_end(to);
 }
 
@@ -160,6 +162,7 @@ static void say_certificates(struct show *show)
 bool show_status(struct show *show)
 {
     const struct control_view *view = &show->view;
+    say_bypass(show);
     say_master(show);
     if (view->generation_count > 0)
         say_listeners(show, view->generations[0]);

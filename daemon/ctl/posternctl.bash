@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-# Completion of posternctl for bash: verbs, levels, ids of the sessions under way, what is traced.
+# Completion of posternctl for bash: verbs, levels, ids of the sessions under way, what is traced, listed, limited.
 
 _posternctl_ids() {
     posternctl "$@" 2>/dev/null | sed -n '2,$s/ .*//p'
@@ -30,9 +30,17 @@ _posternctl() {
         return
     fi
     case $verb:$argument in
-    :*) words='-s -h -V --json status sessions workers servers reload stop check kill log trace version help' ;;
+    :*) words='-s -h -V --json status sessions workers servers reload stop check kill log trace block allow forget bypass limits rates clients stats version help' ;;
     kill:0) words=$(_posternctl_ids "${to[@]}" sessions) ;;
     log:0) words='error warning notice info debug configured' ;;
+    block:1 | allow:1) words='for reason' ;;
+    block:2 | allow:2) words='30m 2h 1d 30d' ;;
+    block:3 | allow:3) words=reason ;;
+    forget:0) words="$(_posternctl_ids "${to[@]}" block) $(_posternctl_ids "${to[@]}" allow)" ;;
+    bypass:0) words='on off' ;;
+    rates:0) words='list forget' ;;
+    rates:1) words=$(_posternctl_ids "${to[@]}" rates) ;;
+    clients:0) words=--worst ;;
     trace:0) words=off ;;
     trace:1) words="30s 10m 1h 1d $(_posternctl_ids "${to[@]}" trace)" ;;
     esac

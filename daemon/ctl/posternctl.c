@@ -18,7 +18,7 @@ enum { EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHED = 3, WAIT_MS = 10000, LO
 
 struct command {
     const char *socket;
-    bool json, help, version;
+    bool json, help, version, worst;
     char request[CONTROL_LINE_MAX];
     enum control_verb verb;
 };
@@ -52,16 +52,20 @@ static bool complain(const char *what)
     return false;
 }
 
-/* A word of the command line is a word of the request: blanks in it would make two. */
+/* A word of the command line is a word of the request: blanks in it would make two. In a reason they do no harm. */
 static bool put_words(struct command *command, int count, char **words)
 {
     struct buffer request;
+    bool reason = false;
     buffer_init(&request, command->request, sizeof(command->request));
     for (int i = 0; i < count; i++) {
-        if (words[i][0] == '\0' || strchr(words[i], ' ') != NULL)
+        if (words[i][0] == '\0' || (!reason && strchr(words[i], ' ') != NULL))
             return complain("an argument is empty or has a blank in it");
+        reason |= strcmp(words[i], "reason") == 0;
         buffer_print(&request, "%s%s", i > 0 ? " " : "", words[i]);
     }
+    if (command->worst)
+        buffer_print(&request, "%s", " --worst");
     return !request.overflow || complain("the request is too long");
 }
 
@@ -85,8 +89,11 @@ static bool understand(struct command *command)
 
 static bool read_options(struct command *command, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0}};
+    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {"worst", no_argument, NULL, 'w'},
+                                            {0}};
     for (int letter; (letter = getopt_long(argc, argv, "s:hV", options, NULL)) != -1;) {
         switch (letter) {
         case 's':
@@ -97,6 +104,9 @@ static bool read_options(struct command *command, int argc, char **argv)
             break;
         case 'h':
             command->help = true;
+            break;
+        case 'w':
+            command->worst = true;
             break;
         case 'V':
             command->version = true;

@@ -40,10 +40,39 @@ static const struct layout LAYOUTS[] = {
     {"totals", true, {
         {"sessions", "sessions ended", AS_IT_IS}, {"messages", "messages delivered", AS_IT_IS},
         {"refused_messages", "messages refused", AS_IT_IS}, {"unheard", "answers unheard", AS_IT_IS},
-        {"bytes_in", "received", BYTES}}},
+        {"bytes_in", "received", BYTES}, {"limited", "over a limit", AS_IT_IS}, {"held_sessions", "sessions held", AS_IT_IS},
+        {"held_ms", "  for together", AGE}, {"let_go", "  let go for room", AS_IT_IS},
+        {"evictions", "entries evicted", AS_IT_IS}, {"damaged", "entries damaged", AS_IT_IS}}},
+    {"now", true, {
+        {"workers", "workers", AS_IT_IS}, {"idle", "  idle", AS_IT_IS}, {"busy", "  busy", AS_IT_IS},
+        {"held", "  of them held", AS_IT_IS}, {"blocked", "networks blocked", AS_IT_IS},
+        {"allowed", "networks allowed", AS_IT_IS}, {"bypass", "bypass", YES_NO}}},
+    {"table", false, {
+        {"table", "TABLE", AS_IT_IS}, {"used", "USED", AS_IT_IS}, {"entries", "ENTRIES", AS_IT_IS}}},
+    {"region", false, {
+        {"region", "REGION", AS_IT_IS}, {"bytes", "SIZE", BYTES}, {"resident_bytes", "IN MEMORY", BYTES},
+        {"page_table_bytes", "PAGE TABLES", BYTES}}},
     {"certificate", false, {
         {"listener", "LISTENER", AS_IT_IS}, {"file", "CERTIFICATE", AS_IT_IS}, {"not_after", "ENDS", WHEN},
         {"days_left", "DAYS", AS_IT_IS}}},
+    {"bypass", true, {{"on", "CHECKS BYPASSED", YES_NO}, {"since_ms", "  for", AGE}}},
+    {"listed", false, {
+        {"network", "NETWORK", AS_IT_IS}, {"as", "AS", AS_IT_IS}, {"left_ms", "LEFT", AGE}, {"until", "UNTIL", WHEN},
+        {"reason", "REASON", AS_IT_IS}}},
+    {"file", true, {{"not_kept", "NOT KEPT", AS_IT_IS}, {"saved", "what was in the file is in", AS_IT_IS}}},
+    {"forgotten", true, {
+        {"key", "forgotten", AS_IT_IS}, {"limits", "limits that it had hit", AS_IT_IS},
+        {"charged", "charges taken back", AS_IT_IS}}},
+    {"limit", false, {
+        {"name", "LIMIT", AS_IT_IS}, {"of", "OF", AS_IT_IS}, {"per", "PER", AS_IT_IS}, {"rate", "RATE", AS_IT_IS},
+        {"action", "ACTION", AS_IT_IS}, {"mode", "MODE", AS_IT_IS}, {"hits", "HITS", AS_IT_IS}}},
+    {"rate", false, {
+        {"key", "KEY", AS_IT_IS}, {"limit", "LIMIT", AS_IT_IS}, {"times", "TIMES", AS_IT_IS},
+        {"last_ms", "LAST", AGE}, {"first_ms", "FIRST", AGE}, {"charged_ms", "CHARGED FOR", AGE}}},
+    {"client", false, {
+        {"client", "CLIENT", AS_IT_IS}, {"sessions", "SESSIONS", AS_IT_IS}, {"held", "HELD", AS_IT_IS},
+        {"score", "SCORE", AS_IT_IS}, {"errors", "ERRORS", AS_IT_IS}, {"messages", "MESSAGES", AS_IT_IS},
+        {"standing", "STANDING", AS_IT_IS}, {"oldest_ms", "OLDEST", AGE}}},
     {"trace", false, {{"network", "TRACED", AS_IT_IS}, {"left_ms", "FOR", AGE}}},
     {"session", false, {
         {"id", "SESSION", AS_IT_IS}, {"age_ms", "AGE", AGE}, {"phase", "PHASE", AS_IT_IS}, {"tls", "TLS", YES_NO},
@@ -75,6 +104,12 @@ static const char *const DONE[CONTROL_VERBS] = {
     [CONTROL_KILL] = "the session has ended",
     [CONTROL_LOG] = "from now on, until the next order or start",
     [CONTROL_TRACE] = "nobody is traced",
+    [CONTROL_BLOCK] = "nobody is blocked",
+    [CONTROL_ALLOW] = "nobody is allowed",
+    [CONTROL_FORGET] = "forgotten",
+    [CONTROL_LIMITS] = "no policy has limits",
+    [CONTROL_RATES] = "nobody hit a limit lately",
+    [CONTROL_CLIENTS] = "no sessions",
 };
 /* clang-format on */
 

@@ -221,7 +221,8 @@ def test_as_installed_before_a_postfix_as_documented(documented_postfix, install
     address = ("127.0.0.1", net.free_port("127.0.0.1"))
     pid_file = tmp_path / "postern.pid"
     overrides = ["listener.address=%s:%d" % address, "backend.server.address=%s:%d" % documented_postfix.address(),
-                 f"pid_file={pid_file}", f"control_socket={tmp_path}/control", "user=nobody", "group=nogroup"]
+                 f"pid_file={pid_file}", f"control_socket={tmp_path}/control", f"listed_file={tmp_path}/listed",
+                 "user=nobody", "group=nogroup"]
     gate = postern_program.PosternFrom(address, "-f", "-c", installed, *sum((["-o", o] for o in overrides), []))
     try:
         gate.wait_ready()

@@ -26,10 +26,14 @@ static void check_request(struct slice line)
     law(law_is_clean(line) && line.size < CONTROL_LINE_MAX, "a control character in a request");
     for (int i = 0; i < request.count; i++) {
         const struct slice word = request.arguments[i];
+        const bool rest = row->free_end && i == row->arguments_most - 1;
+        law(rest || memchr(word.at, ' ', word.size) == NULL, "a blank in a word");
         law(word.size > 0 && word.at >= line.at && word.at + word.size <= line.at + line.size, "no word of the line");
         control_parse_level(word, &configured, &level);
-        if (control_parse_duration(word, &ms))
+        if (control_parse_duration(word, CONTROL_TRACE_MAX_MS, &ms))
             law(ms > 0 && ms <= CONTROL_TRACE_MAX_MS, "a duration of %lld", (long long)ms);
+        if (control_parse_duration(word, CONTROL_LISTED_MAX_MS, &ms))
+            law(ms > 0 && ms <= CONTROL_LISTED_MAX_MS, "a duration of %lld", (long long)ms);
     }
 }
 

@@ -66,6 +66,33 @@ static void test_what_is_no_request_is_refused(void **state)
     assert_true(parses(longest, &request));
 }
 
+static void assert_words(const struct control_request *request, int first, const char *expected)
+{
+    assert_true(slice_equal(control_words_from(request, first), slice_of(expected)));
+}
+
+/* A reason has as many words as it likes, within the line. */
+static void test_the_last_argument_may_be_the_rest_of_the_line(void **state)
+{
+    (void)state;
+    struct control_request request;
+    assert_true(parses("block  192.0.2.0/24 for 1h reason  an   open proxy, seen today ", &request));
+    assert_int_equal(request.verb, CONTROL_BLOCK);
+    assert_int_equal(request.count, 5);
+    assert_true(slice_equal(request.arguments[4], slice_of("an   open proxy, seen today")));
+    assert_words(&request, 0, "192.0.2.0/24 for 1h reason  an   open proxy, seen today");
+    assert_words(&request, 3, "reason  an   open proxy, seen today");
+    assert_words(&request, 5, "");
+    assert_true(parses("allow 192.0.2.7 reason ours", &request));
+    assert_int_equal(request.count, 3);
+    assert_words(&request, 0, "192.0.2.7 reason ours");
+    assert_true(parses("block", &request));
+    assert_words(&request, 0, "");
+    assert_refused("forget", "an argument is missing");
+    assert_refused("forget 192.0.2.7 192.0.2.8", "too many arguments");
+    assert_refused("rates forget a b", "too many arguments");
+}
+
 static void test_a_nul_is_no_end(void **state)
 {
     (void)state;
@@ -108,7 +135,7 @@ static void test_levels_have_names(void **state)
 static int64_t duration(const char *text)
 {
     int64_t ms;
-    return control_parse_duration(slice_of(text), &ms) ? ms : -1;
+    return control_parse_duration(slice_of(text), CONTROL_TRACE_MAX_MS, &ms) ? ms : -1;
 }
 
 static void test_durations_have_a_unit_and_an_end(void **state)
@@ -128,6 +155,10 @@ static void test_durations_have_a_unit_and_an_end(void **state)
     assert_int_equal(duration("1h30m"), -1);
     assert_int_equal(duration("18446744073709551615d"), -1);
     assert_int_equal(duration("99999999999999999999s"), -1);
+    int64_t ms;
+    assert_true(control_parse_duration(slice_of("3650d"), CONTROL_LISTED_MAX_MS, &ms));
+    assert_int_equal(ms, CONTROL_LISTED_MAX_MS);
+    assert_false(control_parse_duration(slice_of("3651d"), CONTROL_LISTED_MAX_MS, &ms));
 }
 
 /* -- records */
@@ -296,6 +327,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_request_is_a_verb_and_its_arguments),
         cmocka_unit_test(test_what_is_no_request_is_refused),
+        cmocka_unit_test(test_the_last_argument_may_be_the_rest_of_the_line),
         cmocka_unit_test(test_a_nul_is_no_end),
         cmocka_unit_test(test_every_verb_has_a_complete_row),
         cmocka_unit_test(test_levels_have_names),

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: ISC */
+#include <string.h>
+
+#include "common/clock.h"
+
+#include "daemon/show_internal.h"
+
+struct house_totals show_totals(const struct show *show)
+{
+    const struct house *house = show->view.house;
+    struct house_totals totals = house->ended;
+    struct slot_facts facts;
+    for (int slot = 0; slot < house->roster.size; slot++)
+        if (house->roster.entries[slot].pid != 0 && slot_read(&house->board, slot, &facts))
+            house_add_totals(&totals, &facts);
+    return totals;
+}
+
+static void say_totals(struct show *show)
+{
+    struct house_totals totals = show_totals(show);
+    struct buffer *to = show_record(show, "totals");
+    show_count(to, "sessions", totals.sessions);
+    show_count(to, "messages", totals.messages);
+    show_count(to, "refused_messages", totals.refused_messages);
+    show_count(to, "unheard", totals.unheard);
+    show_count(to, "bytes_in", totals.bytes_in);
+    show_count(to, "limited", totals.limited);
+    show_count(to, "held_sessions", totals.held_sessions);
+    show_count(to, "held_ms", totals.held_ms);
+    show_count(to, "let_go", totals.let_go);
+    show_count(to, "evictions", totals.evictions);
+    show_count(to, "damaged", totals.damaged);
+    control_end(to);
+}
+
+static int count_listed(const struct show *show, enum listed_as as)
+{
+    int found = 0;
+    struct listed_entry entry;
+    char reason[LISTED_REASON_MAX];
+    for (int i = 0; i < LISTED_MAX; i++)
+        found += listed_read(show->view.house->board.listed, i, clock_wall(), &entry, reason) && entry.as == as;
+    return found;
+}
+
+static void say_now(struct show *show)
+{
+    const struct house *house = show->view.house;
+    struct tag_count tags = scoreboard_count(&house->board, 0, house->roster.end);
+    struct buffer *to = show_record(show, "now");
+    control_number(to, "workers", tags.alive);
+    control_number(to, "idle", tags.idle);
+    control_number(to, "busy", tags.alive - tags.idle - tags.starting);
+    control_number(to, "held", tags.held);
+    control_number(to, "blocked", count_listed(show, LISTED_BLOCKED));
+    control_number(to, "allowed", count_listed(show, LISTED_ALLOWED));
+    control_flag(to, "bypass", show->view.bypass->on);
+    control_end(to);
+}
+
+static void say_table(struct show *show, const char *name, const struct table *table)
+{
+    struct buffer *to = show_record(show, "table");
+    control_string(to, "table", name);
+    show_count(to, "used", table_used(table));
+    show_count(to, "entries", table->line_count * TABLE_WAYS);
+    control_end(to);
+}
+
+/* Without the prefix that the regions have among the files of /proc. What a reader may not see (the ticket keys) has a
+ * size, and no more is known of it. */
+static void say_region(struct show *show, enum scoreboard_region region)
+{
+    struct region_cost cost = scoreboard_cost(&show->view.house->board, region);
+    const char *dash = strchr(cost.name, '-');
+    struct buffer *to = show_record(show, "region");
+    control_string(to, "region", dash != NULL ? dash + 1 : cost.name);
+    show_count(to, "bytes", cost.bytes);
+    if (region != REGION_KEYS)
+        show_count(to, "resident_bytes", cost.resident_bytes);
+    show_count(to, "page_table_bytes", cost.page_table_bytes);
+    control_end(to);
+}
+
+bool show_stats(struct show *show)
+{
+    const struct scoreboard *board = &show->view.house->board;
+    say_totals(show);
+    say_now(show);
+    say_table(show, "rates", &board->rates);
+    say_table(show, "reputations", &board->reputations);
+    for (int i = 0; i < REGIONS; i++)
+        say_region(show, (enum scoreboard_region)i);
+    return true;
+}
