@@ -68,7 +68,7 @@ MAKEFLAGS += -j$(shell nproc) --output-sync=target
 endif
 say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $@;)
 
-.PHONY: all run test tests fuzz sink arch fault memory bench install uninstall deps build-deps bench-deps servers clean help
+.PHONY: all run test tests fuzz sink arch fault memory bench bench-board install uninstall deps build-deps bench-deps servers clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -85,6 +85,7 @@ help:
 	@echo 'make fault      faults of protocol and machine at every step, judged by three logs, and the proof of that judge; as root'
 	@echo 'make memory     what a worker costs, idle and after TLS, beside a child that does nothing'
 	@echo 'make bench      rates, times and CPU beside other fronts, medians of REPEAT=5; LOADS= FRONTS= LOG=none'
+	@echo 'make bench-board  what the limits of a connection cost on a full table, and a concurrency rule'
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX); configuration to $$(DESTDIR)/etc/postern; the user postern'
 	@echo 'make uninstall  take that away again; the configuration and the user stay'
 	@echo 'make deps       install what is missing for building and testing (Debian; root)'
@@ -124,14 +125,14 @@ sink: $(BUILD)/sink
 $(BUILD)/sink: $(sink_o)
 	$(call say,LINK)$(LINK) -o $@ $^
 
-tests: $(unit_tests) $(talks) $(BUILD)/bench-load $(BUILD)/bench-body $(BUILD)/bench-relay
+tests: $(unit_tests) $(talks) $(BUILD)/bench-load $(BUILD)/bench-body $(BUILD)/bench-relay $(BUILD)/bench-board
 
 # A runner for each subject, with which talks are held: talk-session, talk-toy. Their own objects go first, so that the
 # clock in tests/lib takes the place of common/clock.
 $(talks): $(BUILD)/talk-%: $(BUILD)/tests/talk/subject_%.o $(talk_o) $(BUILD)/libworkers.a $(BUILD)/libcommon.a
 	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
 $(unit_tests): $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(libraries) | deps
-	$(call say,LINK)$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(library_libs) $(cmocka_libs)
+	$(call say,LINK)$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(library_libs) $(cmocka_libs) -lm
 # Those that own the time.
 $(addprefix $(BUILD)/tests/unit/,probe_test probe_tls_test survey_test): $(BUILD)/tests/lib/fake_clock.o
 $(BUILD)/tests/unit/body_test: $(BUILD)/tests/lib/body_oracle.o
@@ -200,6 +201,10 @@ bench: all $(bench_programs) | bench-deps
 $(BUILD)/bench-load: $(load_o)
 	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
 $(BUILD)/bench-body: $(BUILD)/tests/bench/body.o $(BUILD)/libworkers.a $(BUILD)/libcommon.a
+	$(call say,LINK)$(LINK) -o $@ $^
+bench-board: $(BUILD)/bench-board
+	@$<
+$(BUILD)/bench-board: $(BUILD)/tests/bench/board.o $(BUILD)/libcommon.a
 	$(call say,LINK)$(LINK) -o $@ $^
 $(BUILD)/bench-relay: $(BUILD)/tests/bench/relay.o
 	$(call say,LINK)$(LINK) -o $@ $^

@@ -7,7 +7,9 @@
  * once and thirty a minute. The first half is pure arithmetic on stamps, the second keeps them in a table.
  *
  * A stamp is in ticks of 1/16 ms of clock_ms(), modulo 2^40 (two years), never 0. One that lies ahead by more than
- * twice the burst's time is damage, or of a limit that was larger once: it is taken for none, and counted.
+ * twice the burst's time (and a second, since clocks are not read at the same moment) is damage, or of a limit that was
+ * larger once: it is taken for none, and counted. A charge is in whole ticks, rounded down, one at least: right to one
+ * part in window / count ticks.
  */
 #ifndef POSTERN_COMMON_RATE_H
 #define POSTERN_COMMON_RATE_H
@@ -21,7 +23,7 @@ enum { RATE_TICKS_PER_MS = 16 };
 struct rate {
     int64_t count;     /* 1.. so many */
     int64_t window_ms; /* 1.. in so long */
-    int64_t burst;     /* 1.. so many at once; the time of it (burst * window / count) is at most 62 days */
+    int64_t burst;     /* 1.. as count; the time of it (burst * window / count) is at most 62 days */
 };
 
 bool rate_is_sane(const struct rate *rate); /* within the bounds above */
@@ -30,7 +32,7 @@ enum rate_way {
     RATE_LOOK,  /* would it be allowed? Nothing is charged */
     RATE_TAKE,  /* charged when it is allowed */
     RATE_ADD,   /* charged in any case (it has happened), up to twice the burst's time ahead */
-    RATE_RETURN /* what was charged is given back */
+    RATE_RETURN /* what was charged is given back; always allowed */
 };
 
 struct rate_answer {
@@ -48,5 +50,8 @@ struct rate_answer rate_reckon(const struct rate *rate, uint64_t stamp, int64_t 
 /* The same on the entry with this hash. A change that was given up (table.h) is answered as if it had been made. */
 struct rate_answer rate_ask(const struct table *table, uint64_t hash, const struct rate *rate, int64_t now_ms,
                             enum rate_way way, uint64_t amount, struct table_counts *counts);
+
+/* table_tidy: how many stamps lie ahead. */
+uint64_t rate_tidy(const struct table *table, int64_t now_ms);
 
 #endif

@@ -1,20 +1,158 @@
 /* SPDX-License-Identifier: ISC */
+#include "common/must.h"
 #include "common/table.h"
 
-static uint64_t lines_for(uint64_t entries)
+enum { TRIES = 32, LINE_BYTES = 64, NO_WAY = -1 };
+
+_Static_assert(TABLE_WAYS * sizeof(_Atomic uint64_t) == LINE_BYTES, "a line is a cache line");
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "no lock that a dying worker could hold");
+
+static uint64_t value_of(uint64_t word)
 {
-    uint64_t lines = 1;
-    while (lines * TABLE_WAYS < entries)
-        lines *= 2;
-    return lines;
+    return word & TABLE_VALUE_MASK;
+}
+
+/* The upper bits of a hash, in the place that they have in a word; the lower ones say which line. */
+static uint64_t tag_of(uint64_t word)
+{
+    return word & ~TABLE_VALUE_MASK;
+}
+
+static _Atomic uint64_t *line_of(const struct table *table, uint64_t hash)
+{
+    return table->words + (hash & (table->line_count - 1)) * TABLE_WAYS;
 }
 
 size_t table_bytes(uint64_t entries)
 {
-    return (size_t)(lines_for(entries) * TABLE_WAYS * sizeof(uint64_t));
+    must(entries > 0 && entries <= TABLE_ENTRIES_MAX);
+    size_t bytes = LINE_BYTES;
+    while (bytes / LINE_BYTES * TABLE_WAYS < entries)
+        bytes *= 2;
+    return bytes;
 }
 
 struct table table_at(void *memory, size_t bytes)
 {
-    return (struct table){memory, bytes / (TABLE_WAYS * sizeof(uint64_t))};
+    uint64_t lines = bytes / LINE_BYTES;
+    must(memory != NULL && (uintptr_t)memory % LINE_BYTES == 0);
+    must(lines > 0 && bytes % LINE_BYTES == 0 && (lines & (lines - 1)) == 0);
+    return (struct table){.words = memory, .line_count = lines};
+}
+
+/* Each word once: what is judged is what is used, however others write meanwhile. The words need not be of one moment,
+ * since no entry depends on another. */
+static void read_line(const _Atomic uint64_t *line, uint64_t words[TABLE_WAYS])
+{
+    for (int way = 0; way < TABLE_WAYS; way++)
+        words[way] = atomic_load_explicit(&line[way], memory_order_relaxed);
+}
+
+static bool is_of(uint64_t word, uint64_t hash)
+{
+    return tag_of(word) == tag_of(hash) && value_of(word) != 0;
+}
+
+/* The first one counts, for everybody. Two workers who make an entry for the same key at once mostly want the same
+ * place, and one of them loses the race and finds the other's. When they do not (a place became free in between), the
+ * second entry is a shadow: nobody sees it until the first one goes, it fades as any other, and what it says was true
+ * of this key. What was charged there is missing meanwhile: one change, in the favour of the client. */
+static int find_way(const uint64_t words[TABLE_WAYS], uint64_t hash)
+{
+    for (int way = 0; way < TABLE_WAYS; way++)
+        if (is_of(words[way], hash))
+            return way;
+    return NO_WAY;
+}
+
+static uint64_t rank_of(const struct table_kind *kind, uint64_t word, const void *context)
+{
+    return value_of(word) != 0 ? kind->rank(value_of(word), context) : 0;
+}
+
+static int lowest_way(const uint64_t words[TABLE_WAYS], const struct table_kind *kind, const void *context,
+                      uint64_t *rank_out)
+{
+    int lowest = 0;
+    *rank_out = rank_of(kind, words[0], context);
+    for (int way = 1; way<TABLE_WAYS && * rank_out> 0; way++) {
+        uint64_t rank = rank_of(kind, words[way], context);
+        if (rank < *rank_out) {
+            lowest = way;
+            *rank_out = rank;
+        }
+    }
+    return lowest;
+}
+
+static bool replace(_Atomic uint64_t *word, uint64_t before, uint64_t after)
+{
+    return atomic_compare_exchange_strong_explicit(word, &before, after, memory_order_relaxed, memory_order_relaxed);
+}
+
+bool table_update(const struct table *table, uint64_t hash, const struct table_kind *kind, void *context,
+                  struct table_counts *counts)
+{
+    _Atomic uint64_t *line = line_of(table, hash);
+    for (int i = 0; i < TRIES; i++) {
+        uint64_t words[TABLE_WAYS], evicted_rank = 0;
+        read_line(line, words);
+        int way = find_way(words, hash);
+        uint64_t before = way != NO_WAY ? value_of(words[way]) : 0;
+        uint64_t after = value_of(kind->change(before, context));
+        if (after == before)
+            return true;
+        if (way == NO_WAY)
+            way = lowest_way(words, kind, context, &evicted_rank);
+        if (replace(&line[way], words[way], after != 0 ? tag_of(hash) | after : 0)) {
+            counts->evictions += evicted_rank > 0;
+            return true;
+        }
+    }
+    return false;
+}
+
+uint64_t table_find(const struct table *table, uint64_t hash)
+{
+    uint64_t words[TABLE_WAYS];
+    read_line(line_of(table, hash), words);
+    int way = find_way(words, hash);
+    return way != NO_WAY ? value_of(words[way]) : 0;
+}
+
+/* Shadows as well. */
+bool table_forget(const struct table *table, uint64_t hash)
+{
+    _Atomic uint64_t *line = line_of(table, hash);
+    bool found = false;
+    for (int way = 0; way < TABLE_WAYS; way++) {
+        uint64_t word = atomic_load_explicit(&line[way], memory_order_relaxed);
+        for (int i = 0; i < TRIES && is_of(word, hash); i++) {
+            found = true;
+            if (atomic_compare_exchange_strong(&line[way], &word, 0))
+                break;
+        }
+    }
+    return found;
+}
+
+uint64_t table_used(const struct table *table)
+{
+    uint64_t used = 0;
+    for (uint64_t i = 0; i < table->line_count * TABLE_WAYS; i++)
+        used += value_of(atomic_load_explicit(&table->words[i], memory_order_relaxed)) != 0;
+    return used;
+}
+
+uint64_t table_tidy(const struct table *table, const struct table_kind *kind, const void *context)
+{
+    uint64_t left = 0;
+    for (uint64_t i = 0; i < table->line_count * TABLE_WAYS; i++) {
+        uint64_t word = atomic_load_explicit(&table->words[i], memory_order_relaxed);
+        if (rank_of(kind, word, context) > 0)
+            left++;
+        else if (word != 0)
+            replace(&table->words[i], word, 0);
+    }
+    return left;
 }

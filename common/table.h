@@ -6,7 +6,8 @@
  * meaning is the owner's (rate.h, reputation.h). Eight entries make a line, which is a cache line: whoever looks for a
  * key looks at one. An entry changes by one compare-and-swap, so there is no lock that a dying worker could hold, no
  * half-written entry, and nothing to repair. When a line is full the entry of the lowest rank goes; if it still meant
- * something that is counted as an eviction.
+ * something that is counted as an eviction. Two keys are taken for one where line and tag are the same: in a full line
+ * one new key in two million, and nobody can choose which, since the hash is keyed (siphash.h).
  *
  * All of it is rumour (L7): a worker can write anything there. The owner of the values says what cannot be true
  * (damage); nothing in a word is ever taken for a place or a length. The number of lines is the process's own.
@@ -20,7 +21,8 @@
 #include <stdint.h>
 
 enum { TABLE_WAYS = 8, TABLE_VALUE_BITS = 40 };
-#define TABLE_VALUE_MASK ((UINT64_C(1) << TABLE_VALUE_BITS) - 1)
+#define TABLE_ENTRIES_MAX (UINT64_C(1) << 28)
+#define TABLE_VALUE_MASK  ((UINT64_C(1) << TABLE_VALUE_BITS) - 1)
 
 struct table {
     _Atomic uint64_t *words;
@@ -33,9 +35,9 @@ struct table_counts {
     uint64_t damaged;   /* a value that cannot be true was taken for none */
 };
 
-/* For so many entries, rounded up to a power of two. */
+/* For so many entries (1.. TABLE_ENTRIES_MAX), rounded up to a power of two. */
 size_t table_bytes(uint64_t entries);
-struct table table_at(void *memory, size_t bytes);
+struct table table_at(void *memory, size_t bytes); /* at the begin of a page, so many; all zero is an empty one */
 
 /* The owner's two questions. `rank`: how much a value still means; 0: nothing, and its place is free. `change`: from
  * the value that is there (0: there is none) to the one that shall be; 0 frees the place. It may be asked again, when
@@ -52,5 +54,8 @@ bool table_update(const struct table *table, uint64_t hash, const struct table_k
 uint64_t table_find(const struct table *table, uint64_t hash); /* the value; 0: none */
 bool table_forget(const struct table *table, uint64_t hash);   /* was there one? */
 uint64_t table_used(const struct table *table);                /* entries that are not 0; walks all of it */
+/* Frees what means nothing any more, and says how many still do; walks all of it. To be called once a day or so, lest
+ * an old value comes to mean something again when its time has gone round. */
+uint64_t table_tidy(const struct table *table, const struct table_kind *kind, const void *context);
 
 #endif
