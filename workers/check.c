@@ -123,6 +123,13 @@ static void ask_all(struct session *s, enum stage stage, const struct path *reci
     }
 }
 
+/* For a recipient that is exempt the rest of policy may ask and count, but not refuse. Who is dropped still is. */
+static void spare_exempt(const struct session *s, struct verdict *verdict)
+{
+    if (s->transaction.exempt && !verdict->always && verdict->action < ACTION_DROP)
+        verdict->action = ACTION_NONE;
+}
+
 struct verdict check_stage(struct session *s, enum stage stage, const struct path *recipient)
 {
     struct verdict all = VERDICT_NONE;
@@ -139,6 +146,9 @@ struct verdict check_stage(struct session *s, enum stage stage, const struct pat
             check_tell_watched(&call, stage, &one);
             continue;
         }
+        one.always = call.check->always;
+        if (stage >= STAGE_RCPT)
+            spare_exempt(s, &one);
         allowed = allowed || one.allow;
         all = verdict_combine(&all, &one);
     }

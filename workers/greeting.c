@@ -10,7 +10,7 @@ static bool reach_inside_first(struct session *s, struct reply *reply_out)
 {
     struct reply unused;
     *reply_out = REPLY_NOT_AVAILABLE;
-    if (s->options->backend->connect != CONNECT_AT_GREETING || s->client_untold)
+    if (s->options->backend->connect != CONNECT_AT_GREETING || s->client_untold || decide_refuses_all(s))
         return true;
     switch (inside_reach(&s->inside, &unused)) {
     case ASKED_ANSWERED:

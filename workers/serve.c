@@ -85,7 +85,7 @@ static void show_on_slot(const struct session *s, enum slot_state state)
     facts->tls = false;
     facts->held = false;
     facts->standing = (uint32_t)s->standing;
-    facts->score = 0;
+    facts->score = 0; /* decide.c keeps it */
     facts->session_errors = 0;
     if (state == SLOT_BUSY) {
         facts->serial++;

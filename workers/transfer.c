@@ -201,6 +201,7 @@ void transfer_abandon(struct session *s)
         transaction_note_reply(s, &t->answer, NULL);
         s->transaction.verdict = t->verdict;
         s->refused_messages++;
+        s->deeds.refused_messages += reply_class(&t->answer) == 5;
     } else {
         inside_break_off(&s->inside); /* whatever was said now would be a line of it */
     }
