@@ -83,19 +83,6 @@ static bool is_exempt(const struct session *s, enum stage stage, const struct pa
     return stage > STAGE_RCPT && t->accepted_recipients > 0 && t->exempt_recipients == t->accepted_recipients;
 }
 
-static struct verdict judge(struct session *s, enum stage stage, const struct path *recipient)
-{
-    int before = s->score;
-    s->transaction.exempt = is_exempt(s, stage, recipient);
-    struct verdict all = check_stage(s, stage, recipient);
-    if (stage == STAGE_RCPT && all.allow)
-        s->transaction.exempt = true;
-    add_score(s, stage, &all);
-    if (s->score != before)
-        show_score(s);
-    return all;
-}
-
 /* -- the refusal that waits -- */
 
 static const struct waiting *find_waiting(const struct session *s)
@@ -142,7 +129,8 @@ static void let_wait(struct waiting *waiting, const struct verdict *verdict)
     snprintf(waiting->reason, sizeof(waiting->reason), "%s", verdict->reason != NULL ? verdict->reason : "");
 }
 
-/* At RCPT. What this very recipient is refused for goes first where it is as bad. */
+/* At RCPT. What this very recipient is refused for goes first where it is as bad; the score, which has no better words,
+ * last. */
 static void heed_waiting(const struct session *s, struct verdict *verdict)
 {
     const struct waiting *waiting = find_waiting(s);
@@ -151,6 +139,21 @@ static void heed_waiting(const struct session *s, struct verdict *verdict)
     verdict->action = waiting->action;
     verdict->reply = waiting->reply;
     verdict->reason = waiting->reason;
+}
+
+static struct verdict judge(struct session *s, enum stage stage, const struct path *recipient)
+{
+    int before = s->score;
+    s->transaction.exempt = is_exempt(s, stage, recipient);
+    struct verdict all = check_stage(s, stage, recipient);
+    if (stage == STAGE_RCPT && all.allow)
+        s->transaction.exempt = true;
+    if (stage == STAGE_RCPT)
+        heed_waiting(s, &all);
+    add_score(s, stage, &all);
+    if (s->score != before)
+        show_score(s);
+    return all;
 }
 
 /* -- what is done -- */
@@ -184,8 +187,6 @@ bool decide_stage(struct session *s, enum stage stage, const struct path *recipi
         let_wait(place_of(s, stage), &verdict);
         return true;
     }
-    if (stage == STAGE_RCPT)
-        heed_waiting(s, &verdict);
     if (!verdict_refuses(&verdict))
         return true;
     *reply_out = verdict.reply;

@@ -250,7 +250,7 @@ struct reply envelope_mail(struct session *s, const struct command *command)
     remember_sender(s, &path);
     struct reply reply = answer_mail(s, &path, rest);
     mail_parameters_end_line(&s->transaction.parameters);
-    if (reply_class(&reply) != 2) {
+    if (reply.code != 0 && reply_class(&reply) != 2) {
         transaction_note_reply(s, &reply, NULL);
         transaction_close(s, transaction_refusal(&reply));
     }
@@ -373,7 +373,8 @@ struct reply envelope_rcpt(struct session *s, const struct command *command)
     if (fault != NULL)
         return session_blame(s, fault);
     struct reply reply = answer_rcpt(s, &path, rest);
-    count_recipient(s, &path, &reply);
+    if (reply.code != 0)
+        count_recipient(s, &path, &reply);
     return reply;
 }
 
@@ -381,6 +382,8 @@ struct reply envelope_rcpt(struct session *s, const struct command *command)
 
 static void note_refused_data(struct session *s, const struct reply *reply)
 {
+    if (reply->code == 0) /* the session is over */
+        return;
     if (s->transaction.verdict == NULL)
         s->transaction.verdict = transaction_refusal(reply);
     transaction_note_reply(s, reply, NULL);

@@ -16,8 +16,6 @@
 
 enum { JUMPS_MAX = 2000, LOG_LINES_MAX = 4096, DESCRIPTORS_MAX = 1024 };
 
-#define DEFAULT_CLIENT "192.0.2.1:1025"
-
 static struct play {
     const struct script *script;
     struct report *report;
@@ -456,8 +454,7 @@ static void check_unheard(void)
 
 static const char *client_of(const struct step *connect)
 {
-    const char *own = play.script->client ? play.script->client : DEFAULT_CLIENT;
-    return connect && connect->size > 0 ? connect->text : own;
+    return connect && connect->size > 0 ? connect->text : script_client(play.script);
 }
 
 static void play_sessions(void)
