@@ -144,6 +144,8 @@ struct verdict check_stage(struct session *s, enum stage stage, const struct pat
         settle(s, &one);
         if (mode_of(s, &call) == MODE_WATCH) {
             check_tell_watched(&call, stage, &one);
+            if (((const struct check_options *)call.options)->mode == MODE_ENFORCE)
+                s->watched_score += one.score; /* the policy is what is watched */
             continue;
         }
         one.always = call.check->always;

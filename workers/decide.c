@@ -28,25 +28,25 @@ static void tell_watched(struct session *s, enum stage stage, const struct verdi
 }
 
 /* What the points alone lead to. The banner has one delay, which is that of STAGE_GREETING. */
-static struct verdict weigh(struct session *s, enum stage stage)
+static struct verdict weigh(struct session *s, enum stage stage, int points)
 {
     const struct decide_options *options = options_of(s);
     struct verdict verdict = VERDICT_NONE;
     bool refuses = stage != STAGE_TLS && stage != STAGE_AUTH;
     if (stage != STAGE_CONNECT)
-        verdict.delay_ms = decide_options_delay(options, s->score);
+        verdict.delay_ms = decide_options_delay(options, points);
     if (verdict.delay_ms > 0)
         verdict.action = ACTION_DELAY;
-    if (refuses && options->defer_at > 0 && s->score >= options->defer_at) {
+    if (refuses && options->defer_at > 0 && points >= options->defer_at) {
         verdict.action = ACTION_DEFER;
         verdict.reply = REPLY_LATER;
     }
-    if (refuses && options->reject_at > 0 && s->score >= options->reject_at) {
+    if (refuses && options->reject_at > 0 && points >= options->reject_at) {
         verdict.action = ACTION_REJECT;
         verdict.reply = REPLY_NO;
     }
     if (verdict.action != ACTION_NONE)
-        snprintf(s->score_text, sizeof(s->score_text), "score %d", s->score);
+        snprintf(s->score_text, sizeof(s->score_text), "score %d", points);
     verdict.reason = s->score_text;
     return verdict;
 }
@@ -57,7 +57,7 @@ static void add_score(struct session *s, enum stage stage, struct verdict *all)
     enum mode mode = check_cap(s, MODE_ENFORCE);
     if (mode == MODE_OFF || s->allowed || s->transaction.exempt)
         return;
-    struct verdict own = weigh(s, stage);
+    struct verdict own = weigh(s, stage, mode == MODE_WATCH ? s->score + s->watched_score : s->score);
     if (mode == MODE_WATCH)
         tell_watched(s, stage, &own);
     else

@@ -93,6 +93,7 @@ void session_start_over(struct session *s)
     s->offered = (struct extensions){0};
     s->notes.count = s->at_greeting.notes;
     s->score = s->at_greeting.score;
+    s->watched_score = s->at_greeting.watched_score;
     s->allowed = s->at_greeting.allowed;
     s->waiting[WAITS_SINCE_HELLO] = (struct waiting){0};
     if (s->inside.state == INSIDE_READY)

@@ -140,7 +140,7 @@ struct session {
     struct tls_facts tls;                                    /* version NULL: in the clear */
     char why[TLS_WHY_MAX]; /* no header of PROXY, or no handshake of TLS: more of `ending`; or "" */
     struct known {
-        int notes, score;
+        int notes, score, watched_score;
         bool allowed;
     } at_greeting; /* what was known of the client before it said anything */
 
@@ -170,7 +170,8 @@ struct session {
     int unheard; /* answers to a dot that the client had hung up before */
     int score;
     char score_text[SCORE_TEXT_MAX]; /* in words, once it was too much */
-    enum action watched;             /* .. and only watched: the most that it would have done */
+    int watched_score;               /* points that a watched policy would have given */
+    enum action watched;             /* .. and the most that would have been done for them */
     struct waiting waiting[WAITS];   /* by when it was found */
     enum standing standing;          /* of the client's network */
     bool spoke_early;                /* before the banner */

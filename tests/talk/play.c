@@ -457,10 +457,19 @@ static const char *client_of(const struct step *connect)
     return connect && connect->size > 0 ? connect->text : script_client(play.script);
 }
 
+/* How full the house is when the client comes. */
+static void play_before(void)
+{
+    const struct step *step;
+    while ((step = next_step()) != NULL && step->kind == STEP_BUSY)
+        play_next(step);
+}
+
 static void play_sessions(void)
 {
     const struct step *connect = NULL;
     do {
+        play_before();
         serve(client_of(connect));
         play_rest();
         connect = next_step();
