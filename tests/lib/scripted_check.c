@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "tests/lib/scripted_check.h"
 
@@ -10,6 +9,7 @@
 #include "workers/checks/table.c"
 #undef check_table
 
+#include "common/must.h"
 #include "workers/session.h"
 
 struct scripted_options {
@@ -56,6 +56,16 @@ static void refuse(struct check_call *call, enum stage stage, enum action action
     verdict->reason = words->reason;
 }
 
+/* "score=3": 3 behind "score=", 0 where the word is another one. */
+static int number_behind(const char *name, const char *word)
+{
+    uint64_t number = 0;
+    size_t size = strlen(name);
+    if (strncmp(word, name, size) == 0)
+        must(slice_to_number(slice_of(word + size), &number));
+    return (int)number;
+}
+
 static void say_word(struct check_call *call, enum stage stage, const char *word, struct verdict *verdict)
 {
     for (enum action action = ACTION_DEFER; action <= ACTION_DROP; action++)
@@ -63,12 +73,9 @@ static void say_word(struct check_call *call, enum stage stage, const char *word
             refuse(call, stage, action, verdict);
     if (strcmp(word, "allow") == 0)
         verdict->allow = true;
-    if (strncmp(word, "score=", 6) == 0)
-        verdict->score += atoi(word + 6);
-    if (strncmp(word, "delay=", 6) == 0)
-        verdict->delay_ms += atoi(word + 6);
-    if (strncmp(word, "rate=", 5) == 0)
-        verdict->rate_bytes = (uint32_t)atoi(word + 5);
+    verdict->score += number_behind("score=", word);
+    verdict->delay_ms += number_behind("delay=", word);
+    verdict->rate_bytes += (uint32_t)number_behind("rate=", word);
 }
 
 static void say_item(struct check_call *call, enum stage stage, const char *item, struct verdict *verdict)

@@ -61,7 +61,7 @@ static void lose_worker(int slot, int signal_number, enum slot_state serves, int
         facts->state = (uint32_t)serves;
         facts->client = client;
         slot_end(&house.board);
-        signal(signal_number, SIG_DFL);
+        sigaction(signal_number, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
         raise(signal_number);
         _exit(98);
     }
