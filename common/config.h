@@ -43,6 +43,7 @@ enum option_type {
     OPTION_TEXTS,     /* struct text_list */
     OPTION_NETWORKS,  /* struct network_list */
     OPTION_RATES,     /* struct rate_list: 30/1m, 10M/1h, a count (or a size) and a time; the burst is the count */
+    OPTION_STEPS,     /* struct score_steps: 5:10s, from so many points on so long; ascending; allowed = "1s..1h" */
     OPTION_REFERENCE, /* const void *: the filled struct of the block that has this title; allowed = the name of a
                          titled block beside this one or beside a block around it; NULL where it is not set */
     OPTION_BLOCK,     /* .block: a struct inside (single), or struct block_list (.titled) */
@@ -63,6 +64,13 @@ struct network_list {
 };
 struct rate_list {
     const struct rate *items;
+    size_t count;
+};
+struct score_step {
+    int64_t points, ms;
+};
+struct score_steps {
+    const struct score_step *items;
     size_t count;
 };
 /* The filled structs of a titled block, in the file's order, one after the other; use block_at. */

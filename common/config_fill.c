@@ -19,7 +19,7 @@ struct fill {
     struct pending *pending;
 };
 
-/* text_list, endpoint_list and network_list are all this. */
+/* text_list, endpoint_list, network_list and score_steps are all this. */
 struct any_list {
     const void *items;
     size_t count;
@@ -39,6 +39,29 @@ static bool fill_value(struct fill *fill, const struct config_section *section, 
     return config_fail(fill->config, value->place, section, row->name, "%s", error);
 }
 
+/* The points of steps ascend. */
+static bool is_in_order(const struct option *row, const char *items, size_t count)
+{
+    struct score_step last[2];
+
+    if (row->type != OPTION_STEPS || count < 2)
+        return true;
+    memcpy(last, items + (count - 2) * sizeof last[0], sizeof last);
+    return last[0].points < last[1].points;
+}
+
+static bool fail_order(struct fill *fill, const struct config_section *section, const struct option *row,
+                       const struct config_value *value)
+{
+    char shown[CONFIG_SHOWN_MAX], allowed[CONFIG_ERROR_MAX];
+
+    config_type_allowed(row, allowed);
+    return config_fail(fill->config, value->place, section, row->name,
+                       "%s has no more points than the step before it; "
+                       "allowed: %s",
+                       config_show(value->text, shown), allowed);
+}
+
 static bool fill_list(struct fill *fill, const struct config_section *section, const struct config_setting *setting,
                       void *target)
 {
@@ -46,9 +69,12 @@ static bool fill_list(struct fill *fill, const struct config_section *section, c
     char *items = config_alloc(&fill->config->arena, setting->count * size);
     struct any_list list = {items, 0};
 
-    for (const struct config_value *value = setting->first; value != NULL; value = value->next)
+    for (const struct config_value *value = setting->first; value != NULL; value = value->next) {
         if (!fill_value(fill, section, setting->row, value, items + size * list.count++))
             return false;
+        if (!is_in_order(setting->row, items, list.count))
+            return fail_order(fill, section, setting->row, value);
+    }
     memcpy(target, &list, sizeof list);
     if (list.count > 0 || !setting->row->required)
         return true;

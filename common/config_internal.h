@@ -144,7 +144,7 @@ bool config_fail_unknown(struct config *config, struct config_place place, const
 
 /* Values. One text into *out, by the row's type (a list's: by that of its items); pure. The filled struct points into
  * `text`. On false `error` says what is wrong and what is allowed. */
-enum { CONFIG_ERROR_MAX = 320 };
+enum { CONFIG_ERROR_MAX = 320, CONFIG_POINTS_MAX = 1000000 };
 bool config_value_parse(const struct option *row, const char *text, void *out, char error[CONFIG_ERROR_MAX]);
 size_t config_value_size(const struct option *row); /* of one item */
 /* For people: "time", and what may be written. */

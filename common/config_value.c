@@ -140,6 +140,24 @@ static bool parse_rate(const struct option *row, const char *text, void *out, co
     return rate_is_sane(&rate);
 }
 
+/* "5:10s" */
+static bool parse_step(const struct option *row, const char *text, void *out, const char **wrong_out)
+{
+    struct slice time = slice_of(text), points = slice_take_until(&time, ':');
+    struct score_step step;
+
+    *wrong_out = "is no step";
+    if (points.size == 0 || time.size == 0)
+        return false;
+    *wrong_out = parse_scaled(points, no_units, &step.points);
+    if (*wrong_out == NULL)
+        *wrong_out = parse_scaled(time, time_units, &step.ms);
+    if (*wrong_out == NULL && (step.points > CONFIG_POINTS_MAX || !in_range(row->allowed, time_units, step.ms)))
+        *wrong_out = "is out of range";
+    memcpy(out, &step, sizeof step);
+    return *wrong_out == NULL;
+}
+
 /* ---- words ---- */
 
 static bool parse_flag(const struct option *row, const char *text, void *out, const char **wrong_out)
@@ -295,6 +313,7 @@ static const struct value_type types[] = {
     [OPTION_TEXTS]     = {"texts",     sizeof(const char *),     parse_item,     "printable ASCII; in quotes where it holds blanks"},
     [OPTION_NETWORKS]  = {"networks",  sizeof(struct network),   parse_network,  NETWORK_FORM},
     [OPTION_RATES]     = {"rates",     sizeof(struct rate),      parse_rate,     RATE_FORM},
+    [OPTION_STEPS]     = {"steps",     sizeof(struct score_step),      parse_step,     "points and a time, like 2:2s, 5:10s, the points ascending"},
     [OPTION_REFERENCE] = {"name",      sizeof(const void *),     NULL,           NULL},
     [OPTION_BLOCK]     = {"block",     0, NULL, NULL},
     [OPTION_BLOCK_AT]  = {"block",     0, NULL, NULL},

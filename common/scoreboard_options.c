@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <stddef.h>
 
+#include "common/scoreboard.h"
 #include "common/scoreboard_options.h"
 
 /* clang-format off */
@@ -30,4 +31,9 @@ const struct block scoreboard_block = {
 struct network scoreboard_network(const struct scoreboard_options *options, const struct ipaddr *address)
 {
     return network_of(address, (unsigned)(address->family == 4 ? options->ipv4_prefix : options->ipv6_prefix));
+}
+
+uint64_t scoreboard_reputation_of(const struct scoreboard *board, const struct network *network)
+{
+    return scoreboard_hash(board, slice_of("reputation"), network_octets(network));
 }

@@ -14,7 +14,11 @@ struct scoreboard_options {
 
 extern const struct block scoreboard_block; /* fills struct scoreboard_options */
 
+struct scoreboard;
+
 /* The network that an address is remembered as. */
 struct network scoreboard_network(const struct scoreboard_options *options, const struct ipaddr *address);
+/* .. and where in the table of reputations that is. */
+uint64_t scoreboard_reputation_of(const struct scoreboard *board, const struct network *network);
 
 #endif

@@ -2,6 +2,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "common/clock.h"
 #include "common/exit_status.h"
 #include "common/log.h"
 #include "common/must.h"
@@ -113,6 +114,23 @@ static void tell_pool(struct crew *crew, enum pool_loss loss, int64_t lived_ms, 
         log_backoff(crew, now_ms);
 }
 
+/* Who sent what a worker died of is likely to send it again. Not where somebody outside ended it: neither an
+ * administrator nor a kernel that lacks memory says anything of the client. It is the worker's word who that was. */
+static void blame_client(struct house *house, const struct plan *plan, int slot, int status,
+                         const struct slot_facts *facts, int64_t now_ms)
+{
+    static const struct reputation crash = {.bad = 2 * REPUTATION_ONE};
+    struct table_counts unused = {0};
+    bool killed = WIFSIGNALED(status) && is_cut(WTERMSIG(status));
+    if (killed || facts->state != SLOT_BUSY || facts->client.family == 0 || plan->scoreboard == NULL)
+        return;
+    if (!roster_may_blame(&house->roster, slot, now_ms))
+        return;
+    struct network network = scoreboard_network(plan->scoreboard, &facts->client);
+    reputation_learn(&house->board.reputations, scoreboard_reputation_of(&house->board, &network), &crash, clock_wall(),
+                     &unused);
+}
+
 /* Whoever had a session was set up well and died of its client: not young, whatever its age, or a client who can kill
  * workers could make the pool back off until nobody is served. A lie here buys POOL_PAUSE_MS instead of the back-off.
  */
@@ -137,6 +155,8 @@ bool reap_worker(struct house *house, const struct succession *succession, pid_t
     slot_read(&house->board, slot, &facts); /* unreadable: all zero */
     house_add_totals(&house->ended, &facts);
     log_ending(&ending, &entry, crew->plan->name, slot, status, &facts);
+    if (ending.event == CRASHED.event)
+        blame_client(house, generation->plan, slot, status, &facts, now_ms);
     scoreboard_clear_slot(&house->board, slot);
     orders_set_slots_end(house->board.orders, house->roster.end);
     crew->is_to_look |= ending.loss != POOL_LOSS_NONE;

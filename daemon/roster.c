@@ -42,8 +42,11 @@ static struct roster_entry *entry_at(const struct roster *roster, int slot)
 
 void roster_add(struct roster *roster, int slot, const struct roster_entry *entry)
 {
-    must(entry->pid > 1 && entry_at(roster, slot)->pid == 0);
-    *entry_at(roster, slot) = *entry;
+    struct roster_entry *at = entry_at(roster, slot);
+    must(entry->pid > 1 && at->pid == 0);
+    int64_t no_blame_before_ms = at->no_blame_before_ms;
+    *at = *entry;
+    at->no_blame_before_ms = no_blame_before_ms;
     if (slot >= roster->end)
         roster->end = slot + 1;
 }
@@ -51,10 +54,19 @@ void roster_add(struct roster *roster, int slot, const struct roster_entry *entr
 struct roster_entry roster_remove(struct roster *roster, int slot)
 {
     struct roster_entry was = *entry_at(roster, slot);
-    *entry_at(roster, slot) = (struct roster_entry){0};
+    *entry_at(roster, slot) = (struct roster_entry){.no_blame_before_ms = was.no_blame_before_ms};
     while (roster->end > 0 && roster->entries[roster->end - 1].pid == 0)
         roster->end--;
     return was;
+}
+
+bool roster_may_blame(struct roster *roster, int slot, int64_t now_ms)
+{
+    struct roster_entry *at = entry_at(roster, slot);
+    if (now_ms < at->no_blame_before_ms)
+        return false;
+    at->no_blame_before_ms = now_ms + ROSTER_BLAME_PAUSE_MS;
+    return true;
 }
 
 int roster_find(const struct roster *roster, pid_t pid)

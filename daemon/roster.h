@@ -19,6 +19,8 @@ struct roster_entry {
     int crew; /* its place in the generation */
     int64_t started_ms;
     int told; /* the last signal that the master sent it, 0: none */
+    /* The slot's own, whoever is there: before that no client is blamed for what happens to its worker. */
+    int64_t no_blame_before_ms;
 };
 
 struct roster {
@@ -39,6 +41,10 @@ void roster_show_to_children(const struct roster *roster, bool shown);
 
 void roster_add(struct roster *roster, int slot, const struct roster_entry *entry);
 struct roster_entry roster_remove(struct roster *roster, int slot); /* what was there */
+
+/* Once in a while for each slot: what its worker says of its client is rumour, and a crash costs an attacker little. */
+enum { ROSTER_BLAME_PAUSE_MS = 60000 };
+bool roster_may_blame(struct roster *roster, int slot, int64_t now_ms);
 
 int roster_find(const struct roster *roster, pid_t pid);                 /* the slot, or -1 */
 int roster_free_slot(const struct roster *roster, int first, int count); /* the lowest of them, or -1 */

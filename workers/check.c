@@ -136,6 +136,13 @@ static void ask_all(struct session *s, enum stage stage, const struct path *reci
     }
 }
 
+/* For a recipient that is exempt the rest of policy may ask and count, but not refuse. Who is dropped still is. */
+static void spare_exempt(const struct session *s, struct verdict *verdict)
+{
+    if (s->transaction.exempt && !verdict->always && !verdict->outlasts_allow && verdict->action < ACTION_DROP)
+        verdict->action = ACTION_NONE;
+}
+
 struct verdict check_stage(struct session *s, enum stage stage, const struct path *recipient)
 {
     struct verdict all = VERDICT_NONE;
@@ -151,8 +158,14 @@ struct verdict check_stage(struct session *s, enum stage stage, const struct pat
         settle(s, &one);
         if (mode_of(s, &call) == MODE_WATCH) {
             check_tell_watched(&call, stage, &one);
+            if (((const struct check_options *)call.options)->mode == MODE_ENFORCE)
+                s->watched_score += one.score; /* the policy is what is watched */
             continue;
         }
+        one.always = call.check->always;
+        one.outlasts_allow = call.check->sees_allowed;
+        if (stage >= STAGE_RCPT)
+            spare_exempt(s, &one);
         allowed = allowed || one.allow;
         all = verdict_combine(&all, &one);
     }

@@ -43,6 +43,13 @@ static const struct reply REPLY_TIMEOUT = REPLY(421, "4.4.2", "Timeout, closing 
 
 /* -- HELO and EHLO -- */
 
+/* Is inside left alone, known or not? AUTH would end the refusal that waits: where there is any, it has to be offered.
+ */
+static bool is_not_worth_asking(const struct session *s)
+{
+    return decide_refuses_all(s) && s->options->auth.mode == AUTH_MODE_NONE;
+}
+
 /* From the open connection, or from memory. Who has to begin TLS first cannot use any of them yet; for whom nothing
  * goes inside, nobody is asked. */
 static bool offers_are_known(struct session *s, struct extensions *offers_out)
@@ -54,8 +61,9 @@ static bool offers_are_known(struct session *s, struct extensions *offers_out)
         *offers_out = s->inside.offers;
         return true;
     }
-    return s->inside.state == INSIDE_CLOSED && s->options->backend->connect == CONNECT_AT_MAIL &&
-           heard_recall(s->setup->board, s->options->backend, offers_out);
+    bool remembers =
+        decide_refuses_all(s) || (s->inside.state == INSIDE_CLOSED && s->options->backend->connect == CONNECT_AT_MAIL);
+    return (remembers && heard_recall(s->setup->board, s->options->backend, offers_out)) || is_not_worth_asking(s);
 }
 
 /* By asking inside now. A refusal of this client is left to MAIL. */

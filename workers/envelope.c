@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: ISC */
+#include <string.h>
+
 #include "common/clock.h"
+#include "common/must.h"
+
 #include "workers/decide.h"
 #include "workers/envelope.h"
 #include "workers/heard.h"
@@ -10,6 +14,7 @@
 #include "workers/xforward.h"
 
 static const struct reply REPLY_OK = REPLY(250, "2.0.0", "Ok");
+static const struct reply REPLY_SENDER_OK = REPLY(250, "2.1.0", "Ok");
 static const struct reply REPLY_MAIL_SYNTAX = REPLY(501, "5.5.4", "Write MAIL FROM:<address>");
 static const struct reply REPLY_RCPT_SYNTAX = REPLY(501, "5.5.4", "Write RCPT TO:<address>");
 static const struct reply REPLY_BAD_SENDER = REPLY(501, "5.1.7", "Bad sender address syntax");
@@ -201,6 +206,17 @@ static bool is_too_big(const struct session *s, uint64_t size)
     return (limit != 0 && size > limit) || size > INT64_MAX; /* more than anybody inside counts to */
 }
 
+/* A refusal waits for the recipients: inside hears of this only if one is exempt. */
+static struct reply accept_alone(struct session *s, struct slice rest)
+{
+    struct transaction *t = &s->transaction;
+    must(rest.size <= sizeof(t->parameters_text));
+    memcpy(t->parameters_text, rest.at, rest.size);
+    t->parameters_due = slice_make(t->parameters_text, rest.size);
+    t->mail_is_due = true;
+    return REPLY_SENDER_OK;
+}
+
 /* What follows the path of MAIL, our own rules, the checks, and inside. */
 static struct reply answer_mail(struct session *s, const struct path *path, struct slice rest)
 {
@@ -219,7 +235,7 @@ static struct reply answer_mail(struct session *s, const struct path *path, stru
     if (parameters->has_size && is_too_big(s, parameters->size))
         return REPLY_TOO_BIG;
     if (decide_stage(s, STAGE_MAIL, NULL, &reply))
-        reply = ask_mail(s, path);
+        reply = decide_refuses_all(s) ? accept_alone(s, rest) : ask_mail(s, path);
     transaction_tell_refusal(s, &reply);
     return reply;
 }
@@ -235,7 +251,7 @@ struct reply envelope_mail(struct session *s, const struct command *command)
     remember_sender(s, &path);
     struct reply reply = answer_mail(s, &path, rest);
     mail_parameters_end_line(&s->transaction.parameters);
-    if (reply_class(&reply) != 2) {
+    if (reply.code != 0 && reply_class(&reply) != 2) {
         transaction_note_reply(s, &reply, NULL);
         transaction_close(s, transaction_refusal(&reply));
     }
@@ -259,11 +275,30 @@ static bool is_routed(const struct session *s, const struct path *path)
     return s->options->backend->pass_client == PASS_CLIENT_NONE && (path->has_route || path_local_has_routing(path));
 }
 
+/* The first recipient that is not refused answers for MAIL as well, where inside has not heard that yet. As an answer
+ * to RCPT 552 would mean too many recipients (RFC 5321 section 4.5.3.1.10). */
+static bool say_mail(struct session *s, struct reply *reply_out)
+{
+    struct transaction *t = &s->transaction;
+    struct slice culprit;
+    if (!t->mail_is_due)
+        return true;
+    enum parameter_fault wrong =
+        mail_parameters_parse(t->parameters_due, s->offered.keywords, &t->parameters, &culprit);
+    must(wrong == PARAMETER_FINE); /* as it was at MAIL */
+    *reply_out = ask_mail(s, &t->sender);
+    mail_parameters_end_line(&t->parameters);
+    t->mail_is_due = !t->open_inside;
+    if (reply_out->code == 552)
+        reply_out->code = 554;
+    return t->open_inside;
+}
+
 static struct reply ask_rcpt(struct session *s, const struct path *path, const struct rcpt_parameters *parameters)
 {
     struct inside *in = &s->inside;
     struct reply reply;
-    if (!outside_listens(s, &reply) || !begin_line(s, &reply) ||
+    if (!outside_listens(s, &reply) || !say_mail(s, &reply) || !begin_line(s, &reply) ||
         !inside_offers(s, rcpt_parameters_need(parameters), &reply))
         return reply;
     buffer_put_text(&in->stream.out, "RCPT TO:");
@@ -294,9 +329,12 @@ static void count_recipient(struct session *s, const struct path *path, const st
     t->recipient = *path;
     if (reply_class(reply) == 2) {
         t->accepted_recipients++;
+        t->exempt_recipients += t->exempt;
+        s->deeds.accepted_recipients++;
         list(&t->recipients, path);
     } else {
         t->refused_recipients++;
+        s->deeds.refused_recipients += reply_class(reply) == 5;
         t->refusal = transaction_refusal(reply);
         list(&t->refused, path);
         transaction_note_reply(s, reply, NULL);
@@ -339,7 +377,8 @@ struct reply envelope_rcpt(struct session *s, const struct command *command)
     if (fault != NULL)
         return session_blame(s, fault);
     struct reply reply = answer_rcpt(s, &path, rest);
-    count_recipient(s, &path, &reply);
+    if (reply.code != 0)
+        count_recipient(s, &path, &reply);
     return reply;
 }
 
@@ -347,6 +386,8 @@ struct reply envelope_rcpt(struct session *s, const struct command *command)
 
 static void note_refused_data(struct session *s, const struct reply *reply)
 {
+    if (reply->code == 0) /* the session is over */
+        return;
     if (s->transaction.verdict == NULL)
         s->transaction.verdict = transaction_refusal(reply);
     transaction_note_reply(s, reply, NULL);

@@ -10,7 +10,7 @@ static bool reach_inside_first(struct session *s, struct reply *reply_out)
 {
     struct reply unused;
     *reply_out = REPLY_NOT_AVAILABLE;
-    if (s->options->backend->connect != CONNECT_AT_GREETING || s->client_untold)
+    if (s->options->backend->connect != CONNECT_AT_GREETING || s->client_untold || decide_refuses_all(s))
         return true;
     switch (inside_reach(&s->inside, &unused)) {
     case ASKED_ANSWERED:
@@ -32,7 +32,7 @@ struct reply greeting_find(struct session *s)
         session_end(s, s->transaction.reason);
         return reply;
     }
-    s->at_greeting = (struct known){s->notes.count, s->score, s->allowed};
+    s->at_greeting = (struct known){s->notes.count, s->score, s->watched_score, s->allowed};
     if (!reach_inside_first(s, &reply))
         return reply;
     buffer_init(&s->said, s->said_text, sizeof(s->said_text));

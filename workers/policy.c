@@ -22,14 +22,18 @@ static bool check_policy(struct config *config, const void *filled)
 {
     const struct policy *policy = filled;
     return rules_check_names(config, filled, &policy->clients.withhold) &&
-           limit_options_check(config, filled, &policy->limits);
+           limit_options_check(config, filled, &policy->limits) &&
+           decide_options_check(config, filled, &policy->decide);
 }
 
 const struct block *policy_block(void)
 {
     static struct option check_rows[CHECKS_MAX + 1]; /* written once, before any process is forked */
-    static const struct option_group groups[] = {
-        {own_rows, 0}, {rules_option_rows, offsetof(struct policy, clients)}, {check_rows, 0}, {NULL, 0}};
+    static const struct option_group groups[] = {{own_rows, 0},
+                                                 {decide_option_rows, offsetof(struct policy, decide)},
+                                                 {rules_option_rows, offsetof(struct policy, clients)},
+                                                 {check_rows, 0},
+                                                 {NULL, 0}};
     static const struct block block = {
         .name = "policy",
         .meaning = "A set of checks that the sessions of a listener pass.",

@@ -6,6 +6,7 @@
 #define POSTERN_WORKERS_POLICY_H
 
 #include "workers/check.h"
+#include "workers/decide_options.h"
 
 enum on_unsure { ON_UNSURE_PASS, ON_UNSURE_DEFER };
 #define ON_UNSURE_CHOICES "pass|defer"
@@ -25,6 +26,7 @@ struct policy {
     int mode;                 /* enum mode: caps the mode of every check but those that always hold */
     int on_unsure;            /* enum on_unsure */
     struct block_list limits; /* struct limit; limits/limit_options.h */
+    struct decide_options decide;
     const void
         *check_options[CHECKS_MAX]; /* as in check_table; each begins with struct check_options; NULL: no block */
 };

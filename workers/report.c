@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+#include <stdio.h>
+
 #include "common/clock.h"
 #include "common/log.h"
 #include "workers/report.h"
@@ -170,6 +172,16 @@ void report_gate(const struct session *s, const char *alarm)
     record_send(&r, LEVEL_ERROR);
 }
 
+static void record_standing(struct record *r, const struct session *s)
+{
+    char score[16];
+    snprintf(score, sizeof(score), "%d", s->score);
+    if (s->score != 0)
+        record_string(r, "score", score);
+    if (s->standing != STANDING_UNKNOWN)
+        record_string(r, "reputation", standing_name(s->standing));
+}
+
 void report_session(const struct session *s)
 {
     struct record r;
@@ -183,6 +195,7 @@ void report_session(const struct session *s)
     if (s->unheard > 0)
         record_number(&r, "unheard", (uint64_t)s->unheard);
     record_number(&r, "bytes_in", s->outside.received_bytes);
+    record_standing(&r, s);
     record_tls(&r, s);
     record_tls_peer(&r, s);
     record_auth(&r, s);

@@ -9,6 +9,7 @@
 
 enum { TLS_INHERIT, TLS_REQUIRE };
 enum { LIMITS_INHERIT, LIMITS_NO };
+enum { DELAYS_INHERIT, DELAYS_NO };
 
 /* What a client { } says. Zero is: as for everybody. */
 struct client_rules {
@@ -16,7 +17,7 @@ struct client_rules {
     struct network network;
     int bare_lf;
     struct text_list withhold;
-    int tls, limits;
+    int tls, limits, delays;
     int64_t message_size_limit, max_recipients;
 };
 
@@ -82,6 +83,8 @@ static const struct option client_rows[] = {
      "require: no mail without TLS, 530. The listener must have it (tls { mode = may })."},
     {"limits", OPTION_CHOICE, offsetof(struct client_rules, limits), "inherit", "inherit|no",
      "no: no limit of the policy applies to these clients."},
+    {"delays", OPTION_CHOICE, offsetof(struct client_rules, delays), "inherit", "inherit|no",
+     "no: these clients are never held by a delay, whatever checks say. What refuses still does."},
     {"message_size_limit", OPTION_SIZE, offsetof(struct client_rules, message_size_limit), NULL, "1..1024G",
      "The largest message of these clients, in place of the listener's."},
     {"max_recipients", OPTION_COUNT, offsetof(struct client_rules, max_recipients), NULL, "1..100000",
@@ -151,6 +154,7 @@ struct rules rules_for(const struct session_options *options, const struct endpo
     if (own->bare_lf > 0)
         rules.mends = own->bare_lf - 1 == BARE_LF_NORMALISE;
     rules.withheld |= all_bits(&own->withhold);
+    rules.is_never_held = own->delays == DELAYS_NO;
     rules.requires_tls = own->tls == TLS_REQUIRE;
     rules.unlimited = own->limits == LIMITS_NO;
     if (own->message_size_limit > 0)

@@ -16,6 +16,7 @@ struct session_options;
 /* Values, for the life of a session. */
 struct rules {
     bool mends;                                 /* what stands alone in a message is mended, not refused (L3) */
+    bool is_never_held;                         /* by a delay, whatever checks say */
     bool requires_tls;                          /* beside the listener's own tls { } */
     bool unlimited;                             /* no limit of the policy applies */
     uint32_t withheld;                          /* enum keyword: neither offered nor understood */

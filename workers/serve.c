@@ -85,7 +85,7 @@ static void show_on_slot(const struct session *s, enum slot_state state)
     facts->tls = false;
     facts->held = false;
     facts->standing = (uint32_t)s->standing;
-    facts->score = 0;
+    facts->score = 0; /* decide.c keeps it */
     facts->session_errors = 0;
     if (state == SLOT_BUSY) {
         facts->serial++;
@@ -145,7 +145,8 @@ void serve_session(struct session *memory, const struct session_setup *setup, in
     xforward_begin(s);
     if (heard && starttls_at_once(s)) {
         struct reply greeting = greeting_find(s);
-        session_reply(s, &greeting);
+        if (greeting.code != 0)
+            session_reply(s, &greeting);
     }
     while (s->phase != PHASE_CLOSED)
         dialog_step(s);

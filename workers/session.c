@@ -48,10 +48,12 @@ void session_set_client(struct session *s, const struct endpoint *client, const 
 void session_change_client(struct session *s, const struct endpoint *client, const struct endpoint *local)
 {
     struct scoreboard *board = s->setup->board;
+    s->deeds = (struct deeds){.errors_before = s->errors};
     session_set_client(s, client, local);
     if (board == NULL)
         return;
     struct slot_facts *facts = slot_begin(board);
+    facts->standing = (uint32_t)s->standing;
     facts->client = client->address;
     facts->client_port = client->port;
     slot_end(board);
@@ -91,7 +93,9 @@ void session_start_over(struct session *s)
     s->offered = (struct extensions){0};
     s->notes.count = s->at_greeting.notes;
     s->score = s->at_greeting.score;
+    s->watched_score = s->at_greeting.watched_score;
     s->allowed = s->at_greeting.allowed;
+    s->waiting[WAITS_SINCE_HELLO] = (struct waiting){0};
     if (s->inside.state == INSIDE_READY)
         session_leave_inside(s);
     session_move(s, PHASE_GREETING);
@@ -186,6 +190,7 @@ bool session_spoke_early(struct session *s)
         return false;
     session_reply(s, &REPLY_EARLY);
     session_end(s, "input before the reply");
+    s->deeds.spoke_early = true;
     return true;
 }
 
@@ -194,6 +199,7 @@ struct reply session_count_idle(struct session *s, const struct reply *reply)
     if (++s->idle_commands <= stress_max_commands(s))
         return *reply;
     session_end(s, "too many commands");
+    s->deeds.wore_out = s->idle_commands > s->options->max_commands; /* not by stress alone */
     return REPLY_TOO_MANY_COMMANDS;
 }
 
@@ -202,6 +208,7 @@ static struct reply count_error(struct session *s, const struct reply *reply)
     if (++s->errors < stress_max_errors(s))
         return *reply;
     session_end(s, "too many errors");
+    s->deeds.wore_out = s->errors >= s->options->max_errors;
     return REPLY_TOO_MANY_ERRORS;
 }
 

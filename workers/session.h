@@ -32,6 +32,8 @@ enum {
     QUEUE_ID_MAX = 64,
     NAMED_MAX = 64,
     ANSWER_TEXT_MAX = 512,
+    WAITING_TEXT_MAX = 256,
+    SCORE_TEXT_MAX = 24,
     RECEIVED_MAX = 2048
 };
 
@@ -40,6 +42,16 @@ enum framing {
     FRAMING_CHUNKS, /* BDAT outside, DATA inside */
     FRAMING_BINARY  /* BDAT on both sides, cut anew: BODY=BINARYMIME (RFC 3030) */
 };
+
+/* A refusal that was found before it may be said (decide.h). */
+struct waiting {
+    enum action action;  /* ACTION_NONE: there is none */
+    bool outlasts_allow; /* it is about how much: neither a login nor an exempt recipient ends it */
+    struct reply reply;
+    char text[WAITING_TEXT_MAX]; /* of the reply */
+    char reason[NOTE_TEXT_MAX];
+};
+enum { WAITS_SINCE_GREETING, WAITS_SINCE_HELLO, WAITS };
 
 enum { PIECES_MAX = 15 };
 
@@ -68,8 +80,13 @@ struct transfer {
 
 /* RFC 5321's: MAIL to end of data; dies with RSET. */
 struct transaction {
-    bool begun;       /* a well-formed MAIL: there is something to log */
-    bool open_inside; /* inside accepted it: RSET is needed there */
+    bool begun;             /* a well-formed MAIL: there is something to log */
+    bool open_inside;       /* inside accepted it: RSET is needed there */
+    bool mail_is_due;       /* MAIL was accepted by us alone: inside hears it with the first recipient that is exempt */
+    bool exempt;            /* the recipient that is being judged is, or all that were accepted */
+    int exempt_recipients;  /* of those that were accepted */
+    struct waiting waiting; /* found at MAIL */
+    struct slice parameters_due; /* .. what else MAIL said: in parameters_text */
     int64_t began_ms;
     struct path sender;    /* slices of sender_text */
     struct path recipient; /* of the RCPT that is being answered: slices of its line */
@@ -89,6 +106,7 @@ struct transaction {
     struct buffer reply; /* the last one that decided */
     /* From here on nothing is cleared: all of it is behind slices and buffers that start empty. */
     char sender_text[PATH_MAX_OCTETS + 8];
+    char parameters_text[COMMAND_LINE_MAX];
     char recipients_text[RECIPIENTS_LOGGED_MAX];
     char refused_text[RECIPIENTS_LOGGED_MAX];
     char reply_text[REPLY_LOGGED_MAX];
@@ -123,7 +141,7 @@ struct session {
     struct tls_facts tls;                                    /* version NULL: in the clear */
     char why[TLS_WHY_MAX]; /* no header of PROXY, or no handshake of TLS: more of `ending`; or "" */
     struct known {
-        int notes, score;
+        int notes, score, watched_score;
         bool allowed;
     } at_greeting; /* what was known of the client before it said anything */
 
@@ -152,13 +170,26 @@ struct session {
     int messages, refused_messages;
     int unheard; /* answers to a dot that the client had hung up before */
     int score;
-    enum standing standing; /* of the client's network */
-    bool spoke_early;       /* before the banner */
-    uint32_t rate_bytes;    /* a second, in each direction; 0: not throttled */
-    bool held;              /* at least once, in the tarpit */
-    int64_t held_ms;        /* altogether */
-    bool allowed;           /* by a check before RCPT: policy has ended for this client */
-    const char *ending;     /* why the session ended; NULL: still on */
+    char score_text[SCORE_TEXT_MAX]; /* in words, once it was too much */
+    int watched_score;               /* points that a watched policy would have given */
+    enum action watched;             /* .. and the most that would have been done for them */
+    struct waiting waiting[WAITS];   /* by when it was found */
+    enum standing standing;          /* of the client's network */
+    bool spoke_early;                /* before the banner */
+    uint32_t rate_bytes;             /* a second, in each direction; 0: not throttled */
+    bool held;                       /* at least once, in the tarpit */
+    int64_t held_ms;                 /* altogether */
+    bool allowed;                    /* by a check before RCPT: policy has ended for this client */
+    const char *ending;              /* why the session ended; NULL: still on */
+
+    struct deeds {
+        int delivered, refused_messages; /* refused: for good, by inside or a check */
+        int accepted_recipients, refused_recipients;
+        int errors_before; /* errors that were somebody else's: the gate's, or of whom it named before */
+        bool left_message; /* hung up in the middle of one */
+        bool wore_out;     /* too many errors, or commands that led nowhere */
+        bool spoke_early;  /* where it had to wait for a reply (L6) */
+    } deeds;               /* of the client: what its network will be remembered for (standing.h) */
 
     struct inside_client who;
     struct wait_guest outside_watch; /* asked while inside works */

@@ -1,13 +1,86 @@
 /* SPDX-License-Identifier: ISC */
+#include <string.h>
+
+#include "common/clock.h"
+
 #include "workers/session.h"
 #include "workers/standing.h"
 
+static bool has_reputation(const struct service *service, const struct scoreboard *board, const struct endpoint *client)
+{
+    return board != NULL && board->reputations.words != NULL && service->scoreboard != NULL &&
+           client->kind == ENDPOINT_IP;
+}
+
+static uint64_t place_of(const struct service *service, const struct scoreboard *board, const struct endpoint *client)
+{
+    struct network network = scoreboard_network(service->scoreboard, &client->address);
+    return scoreboard_reputation_of(board, &network);
+}
+
+enum standing standing_of(const struct service *service, const struct scoreboard *board, const struct endpoint *client)
+{
+    if (!has_reputation(service, board, client))
+        return STANDING_UNKNOWN;
+    struct reputation known = reputation_find(&board->reputations, place_of(service, board, client), clock_wall());
+    return reputation_standing(&known);
+}
+
 void standing_look(struct session *s)
 {
-    s->standing = STANDING_UNKNOWN;
+    s->standing = standing_of(s->service, s->setup->board, &s->client);
+}
+
+/* -- learning -- */
+
+/* What each deed weighs, in sixteenths of a point, and the most that a session can add by it. Two messages make a good
+ * name; a session of a thousand makes it no better than one of four. No kind of bad deed makes a bad name (four points)
+ * in one session by itself: a dead list of recipients, a broken program or a lost line is not what junk looks like,
+ * which comes again or goes wrong in several ways. */
+struct weight {
+    uint32_t each, most;
+};
+static const struct weight DELIVERED = {REPUTATION_ONE, 4 * REPUTATION_ONE};
+static const struct weight REFUSED_MESSAGE = {REPUTATION_ONE, 3 * REPUTATION_ONE};
+static const struct weight REFUSED_RECIPIENT = {REPUTATION_ONE / 4, 3 * REPUTATION_ONE};
+static const struct weight ERROR = {REPUTATION_ONE / 2, 2 * REPUTATION_ONE};
+static const struct weight EARLY_TALK = {2 * REPUTATION_ONE, 2 * REPUTATION_ONE};
+static const struct weight LEFT_MESSAGE = {REPUTATION_ONE, REPUTATION_ONE};
+static const struct weight WORN_OUT = {2 * REPUTATION_ONE, 2 * REPUTATION_ONE};
+
+static uint32_t weigh(const struct weight *weight, int count)
+{
+    if (count <= 0)
+        return 0;
+    uint64_t all = (uint64_t)weight->each * (uint64_t)count;
+    return all < weight->most ? (uint32_t)all : weight->most;
+}
+
+static struct reputation sum_up(const struct session *s)
+{
+    const struct deeds *deeds = &s->deeds;
+    /* A list with dead addresses is a good client's, too: those that were accepted speak for it. */
+    int recipients = deeds->refused_recipients - deeds->accepted_recipients;
+    return (struct reputation){
+        .good = weigh(&DELIVERED, deeds->delivered),
+        .bad = weigh(&REFUSED_MESSAGE, deeds->refused_messages) + weigh(&REFUSED_RECIPIENT, recipients) +
+               weigh(&ERROR, s->errors - deeds->errors_before) +
+               weigh(&EARLY_TALK, s->spoke_early || deeds->spoke_early) + weigh(&LEFT_MESSAGE, deeds->left_message) +
+               weigh(&WORN_OUT, deeds->wore_out),
+    };
 }
 
 void standing_learn(const struct session *s)
 {
-    (void)s;
+    struct scoreboard *board = s->setup->board;
+    struct reputation more = sum_up(s);
+    struct table_counts counts = {0};
+    if ((more.good == 0 && more.bad == 0) || s->auth != NULL || s->client_untold ||
+        !has_reputation(s->service, board, &s->client))
+        return;
+    reputation_learn(&board->reputations, place_of(s->service, board, &s->client), &more, clock_wall(), &counts);
+    struct slot_facts *facts = slot_begin(board);
+    facts->tables.evictions += counts.evictions;
+    facts->tables.damaged += counts.damaged;
+    slot_end(board);
 }

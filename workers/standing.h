@@ -2,8 +2,11 @@
  *
  * standing - the reputation of a session's client: looked up once, learnt when the session ends.
  *
- * Good is what was delivered; bad is what was refused, errors, and a hang-up in the middle of a message. A network is
- * the client's address under scoreboard { ipv4_prefix ipv6_prefix }.
+ * Good is what was delivered; bad is what was refused for good, errors, early talk, and a hang-up in the middle of a
+ * message. What is our own or inside's trouble (4yz, inside lost) costs the client nothing. A network is the client's
+ * address under scoreboard { ipv4_prefix ipv6_prefix }. Nothing is known or learnt of a client without an address, of
+ * one that a load balancer does not name, and nothing is learnt of one that logged in: what it does then says who has
+ * the password, not what the network is.
  */
 #ifndef POSTERN_WORKERS_STANDING_H
 #define POSTERN_WORKERS_STANDING_H
@@ -11,6 +14,12 @@
 #include "common/reputation.h"
 
 struct session;
+struct service;
+struct scoreboard;
+struct endpoint;
+
+/* A pure question, also before there is a session. */
+enum standing standing_of(const struct service *service, const struct scoreboard *board, const struct endpoint *client);
 
 void standing_look(struct session *s); /* whenever the client is known, or another one was named */
 void standing_learn(const struct session *s);

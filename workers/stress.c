@@ -3,16 +3,21 @@
 
 #include "workers/stress.h"
 
-enum { BUSY_PERCENT = 80, ERRORS_MAX = 1, COMMANDS_MAX = 10 };
+enum { ERRORS_MAX = 1, COMMANDS_MAX = 10 };
+
+int stress_percent(const struct session *s)
+{
+    const struct session_setup *setup = s->setup;
+    if (setup->board == NULL || setup->pool_size == 0)
+        return 0;
+    struct tag_count count = scoreboard_count(setup->board, setup->pool_first, setup->pool_size);
+    int busy = count.alive - count.idle - count.starting;
+    return (int)((int64_t)busy * 100 / setup->pool_size);
+}
 
 bool stress_is_on(const struct session *s)
 {
-    const struct session_setup *setup = s->setup;
-    if (s->options->stress_timeout_ms == 0 || setup->board == NULL || setup->pool_size == 0)
-        return false;
-    struct tag_count count = scoreboard_count(setup->board, setup->pool_first, setup->pool_size);
-    int busy = count.alive - count.idle - count.starting;
-    return (int64_t)busy * 100 >= (int64_t)setup->pool_size * BUSY_PERCENT;
+    return s->options->stress_timeout_ms > 0 && stress_percent(s) >= STRESS_PERCENT;
 }
 
 int64_t stress_look_at(const struct session *s, int64_t deadline_ms)

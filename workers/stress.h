@@ -10,6 +10,10 @@
 
 #include "workers/session.h"
 
+/* How many in a hundred of all workers that this listener may have serve somebody; 0 where nobody knows. */
+int stress_percent(const struct session *s);
+enum { STRESS_PERCENT = 80 };
+
 /* Four in five of all workers that this listener may have serve somebody. */
 bool stress_is_on(const struct session *s);
 

@@ -203,6 +203,7 @@ void transfer_abandon(struct session *s)
         transaction_tell_refusal(s, &t->answer);
         s->transaction.verdict = t->verdict;
         s->refused_messages++;
+        s->deeds.refused_messages += reply_class(&t->answer) == 5;
     } else {
         inside_break_off(&s->inside); /* whatever was said now would be a line of it */
     }

@@ -96,9 +96,11 @@ static void conclude(struct transfer *t)
         note_unheard(s);
     if (t->delivered) {
         s->messages++;
+        s->deeds.delivered++;
         s->idle_commands = 0;
     } else {
         s->refused_messages++;
+        s->deeds.refused_messages += reply_class(&t->answer) == 5;
     }
     struct outcome outcome = {.kind = OUTCOME_MESSAGE, .reply = &t->answer, .delivered = t->delivered};
     if (t->delivered)

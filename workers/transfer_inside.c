@@ -7,6 +7,8 @@
 
 #include "common/clock.h"
 
+#include "workers/decide.h"
+#include "workers/kill_switch.h"
 #include "workers/trace.h"
 #include "workers/transaction.h"
 #include "workers/transfer_internal.h"
@@ -70,6 +72,7 @@ static void refuse(struct transfer *t, const struct reply *answer, const char *v
 void transfer_lose_client(struct transfer *t, const char *why)
 {
     session_end(t->s, why);
+    t->s->deeds.left_message |= !kill_switch_is_pulled();
     refuse(t, &REPLY_INSIDE_LOST, "aborted", t->s->ending); /* which knows of posternctl's kill */
 }
 
@@ -123,7 +126,7 @@ void transfer_hear_unasked(struct transfer *t)
 
 static void judge_stage(struct transfer *t, enum stage stage)
 {
-    struct verdict verdict = check_stage(t->s, stage, NULL);
+    struct verdict verdict = decide_message(t->s, stage);
     if (!verdict_refuses(&verdict))
         return;
     refuse(t, &verdict.reply, transaction_refusal(&verdict.reply), verdict.reason);

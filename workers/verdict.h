@@ -15,6 +15,8 @@ enum action { ACTION_NONE, ACTION_DELAY, ACTION_DEFER, ACTION_REJECT, ACTION_DRO
 struct verdict {
     enum action action;
     bool allow;
+    bool always;         /* by a check that holds for everyone; set by check.c */
+    bool outlasts_allow; /* by a check that an allow does not end (struct check, sees_allowed); set by check.c */
     bool unsure;         /* could not find out: settled in check.c, by configuration */
     struct reply reply;  /* of defer, reject, drop */
     const char *reason;  /* for the log: a constant, or text in the check's memory */

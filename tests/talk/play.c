@@ -16,8 +16,6 @@
 
 enum { JUMPS_MAX = 2000, LOG_LINES_MAX = 4096, DESCRIPTORS_MAX = 1024 };
 
-#define DEFAULT_CLIENT "192.0.2.1:1025"
-
 static struct play {
     const struct script *script;
     struct report *report;
@@ -462,14 +460,22 @@ static void check_unheard(void)
 
 static const char *client_of(const struct step *connect)
 {
-    const char *own = play.script->client ? play.script->client : DEFAULT_CLIENT;
-    return connect && connect->size > 0 ? connect->text : own;
+    return connect && connect->size > 0 ? connect->text : script_client(play.script);
+}
+
+/* How full the house is when the client comes. */
+static void play_before(void)
+{
+    const struct step *step;
+    while ((step = next_step()) != NULL && step->kind == STEP_BUSY)
+        play_next(step);
 }
 
 static void play_sessions(void)
 {
     const struct step *connect = NULL;
     do {
+        play_before();
         serve(client_of(connect));
         play_rest();
         connect = next_step();

@@ -441,6 +441,15 @@ static bool client(struct reader *r, struct slice rest)
     return true;
 }
 
+static bool reputation(struct reader *r, struct slice rest, struct slice source)
+{
+    bool good = slice_equal(rest, slice_of("good")), bad = slice_equal(rest, slice_of("bad"));
+    if (!good && !bad)
+        return mistake(r, "a reputation is good or bad", source);
+    r->script->reputation = good ? REPUTATION_GOOD : REPUTATION_BAD;
+    return true;
+}
+
 static bool parse_word(struct reader *r, struct slice line)
 {
     struct slice rest = line;
@@ -452,6 +461,8 @@ static bool parse_word(struct reader *r, struct slice line)
         return policy(r, rest, line);
     if (slice_equal(word, slice_of("client")))
         return client(r, rest);
+    if (slice_equal(word, slice_of("reputation")))
+        return reputation(r, rest, line);
     if (slice_equal(word, slice_of("servers")))
         return servers(r, rest, line);
     if (slice_equal(word, slice_of("server")))
@@ -567,4 +578,9 @@ bool script_needs_certificates(const struct script *script)
         if (wants_certificates(&script->steps[i]))
             return true;
     return false;
+}
+
+const char *script_client(const struct script *script)
+{
+    return script->client ? script->client : "192.0.2.1:1025";
 }

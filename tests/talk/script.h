@@ -75,6 +75,7 @@ struct script {
     const char *path;
     char *title;
     char *client;                        /* NULL: the default */
+    enum { REPUTATION_NONE, REPUTATION_GOOD, REPUTATION_BAD } reputation; /* of the client, before it comes */
     char *settings[SCRIPT_SETTINGS_MAX]; /* "option=value" */
     size_t setting_count;
     char *policy; /* what else stands in policy inbound { }, lines of the file; NULL: nothing */
@@ -92,5 +93,8 @@ struct script {
 bool script_load(const char *path, struct script *out, char *why, size_t why_size);
 void script_free(struct script *script);
 bool script_needs_certificates(const struct script *script);
+
+/* Whom the first session is held with, "address:port". */
+const char *script_client(const struct script *script);
 
 #endif

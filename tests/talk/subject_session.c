@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/config.h"
 #include "common/log.h"
 #include "common/must.h"
@@ -13,6 +14,7 @@
 #include "workers/serve.h"
 
 #include "tests/lib/root_block.h"
+#include "tests/lib/scripted_check.h"
 #include "tests/talk/subject.h"
 
 enum { TABLE_ENTRIES = 1024 };
@@ -55,10 +57,25 @@ static bool make_contexts(char *why, size_t why_size)
     return !fault.option;
 }
 
+/* What earlier sessions of the talk's client would have left. */
+static void remember(const struct script *script)
+{
+    struct endpoint client;
+    const char *why;
+    struct reputation known = {.good = script->reputation == REPUTATION_GOOD ? 8 * REPUTATION_ONE : 0,
+                               .bad = script->reputation == REPUTATION_BAD ? 8 * REPUTATION_ONE : 0};
+    struct table_counts counts = {0};
+    if (script->reputation == REPUTATION_NONE || !endpoint_parse(slice_of(script_client(script)), &client, &why))
+        return;
+    struct network network = scoreboard_network(service.scoreboard, &client.address);
+    reputation_learn(&board.reputations, scoreboard_reputation_of(&board, &network), &known, clock_wall(), &counts);
+}
+
 bool subject_prepare(const struct script *script, const char *directory, char *why, size_t why_size)
 {
     char path[200];
     struct text_list overrides = {(const char *const *)script->settings, script->setting_count};
+    must(scripted_check_has_all());
     snprintf(path, sizeof path, "%s/postern.conf", directory);
     if (!write_configuration(script, directory, path)) {
         snprintf(why, why_size, "cannot write %s", path);
@@ -79,6 +96,7 @@ bool subject_prepare(const struct script *script, const char *directory, char *w
     orders_set_slots_end(board.orders, HOUSE_WORKERS);
     must(scoreboard_enter(&board, 0));
     subject_house(1);
+    remember(script);
     return make_contexts(why, why_size);
 }
 

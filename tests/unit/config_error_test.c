@@ -8,6 +8,8 @@ struct wrong {
     const char *text, *why;
 };
 
+#define STEPS "points and a time, like 2:2s, 5:10s, the points ascending"
+
 /* clang-format off */
 /* Each text is followed by a good rest. */
 static const struct wrong values[] = {
@@ -35,6 +37,15 @@ static const struct wrong values[] = {
     {"banner = \"caf\303\251\"", "c:1: banner: \"caf\303\251\" holds more than printable ASCII; allowed: printable ASCII; in quotes where it holds blanks"},
     {"words = { a, \"\" }", "c:1: words: \"\" is empty; allowed: printable ASCII; in quotes where it holds blanks"},
     {"words = {\n a,\n \"\t\" }", "c:3: words: \"?\" holds more than printable ASCII; allowed: printable ASCII; in quotes where it holds blanks"},
+    {"steps = { 2:2s, 2:3s }", "c:1: steps: \"2:3s\" has no more points than the step before it; allowed: 100ms..1h, " STEPS},
+    {"steps = {\n 5:2s,\n 2:3s }", "c:3: steps: \"2:3s\" has no more points than the step before it; allowed: 100ms..1h, " STEPS},
+    {"steps = 2", "c:1: steps: \"2\" is no step; allowed: 100ms..1h, " STEPS},
+    {"steps = :2s", "c:1: steps: \":2s\" is no step; allowed: 100ms..1h, " STEPS},
+    {"steps = 2:", "c:1: steps: \"2:\" is no step; allowed: 100ms..1h, " STEPS},
+    {"steps = x:2s", "c:1: steps: \"x:2s\" is not a number; allowed: 100ms..1h, " STEPS},
+    {"steps = 2:2", "c:1: steps: \"2:2\" has no unit; allowed: 100ms..1h, " STEPS},
+    {"steps = 2:2h", "c:1: steps: \"2:2h\" is out of range; allowed: 100ms..1h, " STEPS},
+    {"steps = 1000001:2s", "c:1: steps: \"1000001:2s\" is out of range; allowed: 100ms..1h, " STEPS},
     {"outgoing { mode = maybe }", "c:1: outgoing: mode: \"maybe\" is none of the choices; allowed: none, may, require"},
     {"outgoing { mode = none|may }", "c:1: outgoing: mode: \"none|may\" is none of the choices; allowed: none, may, require"},
     {"listener a {\n address = host:25 }", "c:2: listener a: address: \"host:25\" is not an endpoint; allowed: 192.0.2.1:25, [2001:db8::1]:25 or unix:/path"},
@@ -61,12 +72,12 @@ static const struct wrong values[] = {
 };
 
 static const struct wrong names[] = {
-    {"worker = 1", "c:1: \"worker\" is not known here; did you mean workers? allowed: hostname, banner, spool, workers, limit, timeout, debug, words, outgoing, listener, backend, policy"},
-    {"xyzzy = 1", "c:1: \"xyzzy\" is not known here; allowed: hostname, banner, spool, workers, limit, timeout, debug, words, outgoing, listener, backend, policy"},
-    {"max_errors = 1", "c:1: \"max_errors\" is not known here; it belongs into listener; allowed: hostname, banner, spool, workers, limit, timeout, debug, words, outgoing, listener, backend, policy"},
+    {"worker = 1", "c:1: \"worker\" is not known here; did you mean workers? allowed: hostname, banner, spool, workers, limit, timeout, debug, words, steps, outgoing, listener, backend, policy"},
+    {"xyzzy = 1", "c:1: \"xyzzy\" is not known here; allowed: hostname, banner, spool, workers, limit, timeout, debug, words, steps, outgoing, listener, backend, policy"},
+    {"max_errors = 1", "c:1: \"max_errors\" is not known here; it belongs into listener; allowed: hostname, banner, spool, workers, limit, timeout, debug, words, steps, outgoing, listener, backend, policy"},
     {"policy a {\n hostname = b.c }", "c:2: policy a: \"hostname\" is not known here; it belongs into the top level, outside of all blocks; allowed: dnsbl"},
     {"policy a { dnsbl { list b {\n scores = 1 } } }", "c:2: policy a: dnsbl: list b: \"scores\" is not known here; did you mean score? allowed: score"},
-    {"filter a { }", "c:1: \"filter\" is not known here; allowed: hostname, banner, spool, workers, limit, timeout, debug, words, outgoing, listener, backend, policy"},
+    {"filter a { }", "c:1: \"filter\" is not known here; allowed: hostname, banner, spool, workers, limit, timeout, debug, words, steps, outgoing, listener, backend, policy"},
     {"outgoing|mode = may", "c:1: \"outgoing|mode\" is no name; a name is not empty, has no | and 255 characters at most"},
     {"\"\" = 1", "c:1: \"\" is no name; a name is not empty, has no | and 255 characters at most"},
     {"policy '' { }", "c:1: \"\" is no name; a name is not empty, has no | and 255 characters at most"},

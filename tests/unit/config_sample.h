@@ -49,6 +49,7 @@ struct sample {
     int64_t workers, limit, timeout;
     bool debug;
     struct text_list words;
+    struct score_steps steps;
     struct block_list listeners, backends, policies;
 };
 
@@ -124,6 +125,7 @@ static const struct option sample_rows[] = {
     {"timeout", OPTION_TIME, offsetof(struct sample, timeout), "5m", "100ms..1h", "Of a command.", false, NULL},
     {"debug", OPTION_FLAG, offsetof(struct sample, debug), "no", NULL, "More in the log.", false, NULL},
     {"words", OPTION_TEXTS, offsetof(struct sample, words), "a, b c", NULL, "Some words.", false, NULL},
+    {"steps", OPTION_STEPS, offsetof(struct sample, steps), "2:500ms, 5:10s", "100ms..1h", "Longer and longer.", false, NULL},
     {"outgoing", OPTION_BLOCK, offsetof(struct sample, outgoing), NULL, NULL, NULL, false, &sample_outgoing_block},
     {"listener", OPTION_BLOCK, offsetof(struct sample, listeners), NULL, NULL, NULL, false, &sample_listener_block},
     {"backend", OPTION_BLOCK, offsetof(struct sample, backends), NULL, NULL, NULL, false, &sample_backend_block},

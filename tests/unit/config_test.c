@@ -26,6 +26,9 @@ static void defaults_stand_where_nothing_is_set(void **state)
     assert_int_equal(s->words.count, 2);
     assert_string_equal(s->words.items[0], "a");
     assert_string_equal(s->words.items[1], "b c");
+    assert_int_equal(s->steps.count, 2);
+    assert_int_equal(s->steps.items[1].points, 5);
+    assert_int_equal(s->steps.items[1].ms, 10000);
     assert_int_equal(s->outgoing.mode, 0);
     assert_int_equal(s->policies.count, 0);
     config_free(&config);
