@@ -52,16 +52,17 @@ static bool complain(const char *what)
     return false;
 }
 
-/* A word of the command line is a word of the request: blanks in it would make two. In a reason they do no harm. */
+/* A word of the command line is a word of the request: blanks in it would make two. Where the last argument goes to the
+ * end of the line (a reason, a key) they do no harm. */
 static bool put_words(struct command *command, int count, char **words)
 {
     struct buffer request;
-    bool reason = false;
+    enum control_verb verb;
+    bool blanks = control_find(slice_of(words[0]), &verb) && control_verbs[verb].free_end;
     buffer_init(&request, command->request, sizeof(command->request));
     for (int i = 0; i < count; i++) {
-        if (words[i][0] == '\0' || (!reason && strchr(words[i], ' ') != NULL))
+        if (words[i][0] == '\0' || (!blanks && strchr(words[i], ' ') != NULL))
             return complain("an argument is empty or has a blank in it");
-        reason |= strcmp(words[i], "reason") == 0;
         buffer_print(&request, "%s%s", i > 0 ? " " : "", words[i]);
     }
     if (command->worst)

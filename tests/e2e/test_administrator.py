@@ -125,6 +125,7 @@ def test_a_network_has_one_entry(gate, listed):
     (("rates", "forget"), "which key"),
     (("rates", "forget", "192.0.2.1"), "no such key"),
     (("rates", "drop", "192.0.2.1"), "neither list nor forget"),
+    (("rates", "forget", "a", "b"), "no such key"),
     (("clients", "best"), "no such order"),
 ])
 def test_what_is_wrong_is_said(gate, listed, arguments, why):
@@ -347,22 +348,22 @@ def test_rates_show_who_hit_a_limit(gate):
     with Hits(gate) as hits:
         hits.put(3, b"inbound.rate", b"192.0.2.7", now - 600, now - 5, times=17, number=4711)
         hits.put(5, b"inbound.parallel", b"192.0.2.7", now - 60, now)
-        hits.put(9, b"inbound.sender", b"User@Example.org", now - 9, now - 9, number=4712)
+        hits.put(9, b"inbound.sender", b'"a  User"@Example.org', now - 9, now - 9, number=4712)
         hits.put(10, b"inbound.rate", b"198.51.100.1", now, now, sequence=3)  # its worker died in the middle
     records = gate.records("rate", "rates")
     assert [(r["limit"], r["key"]) for r in records] == [
-        ("inbound.parallel", "192.0.2.7"), ("inbound.rate", "192.0.2.7"), ("inbound.sender", "User@Example.org")]
+        ("inbound.parallel", "192.0.2.7"), ("inbound.rate", "192.0.2.7"), ("inbound.sender", '"a  User"@Example.org')]
     assert "charged_ms" not in records[0] and records[1]["charged_ms"] == 0
     assert records[1]["times"] == 17 and 600000 <= records[1]["first_ms"] < 660000 and records[1]["last_ms"] < 60000
-    assert [r["limit"] for r in gate.records("rate", "rates", "list", "user@example.org")] == ["inbound.sender"]
+    assert [r["limit"] for r in gate.records("rate", "rates", "list", '"a  user"@example.org')] == ["inbound.sender"]
     assert len(gate.records("rate", "rates", "192.0.2.7")) == 2
     assert re.match(r"KEY +LIMIT +TIMES +LAST +FIRST +CHARGED FOR\n192\.0\.2\.7 +inbound\.parallel +1 ",
                     gate.ctl("rates").stdout)
     assert gate.ask("rates", "forget", "192.0.2.7")["records"] == [
         {"kind": "forgotten", "key": "192.0.2.7", "limits": 2, "charged": 0}]
-    assert [r["key"] for r in gate.records("rate", "rates")] == ["User@Example.org"]
+    assert [r["key"] for r in gate.records("rate", "rates")] == ['"a  User"@Example.org']
     gate.wait_log("event=control verb=rates argument=\"forget 192.0.2.7\"")
-    assert gate.ctl("rates", "forget", "USER@example.ORG").returncode == 0
+    assert gate.ctl("rates", "forget", '"a  USER"@example.ORG').returncode == 0
 
 
 @pytest.mark.parametrize("octets", [b"\xff", b"\x00", b"", b"\x1b[2J"])
@@ -377,8 +378,8 @@ def test_whatever_workers_write_there_is_only_shown(gate, octets):
     assert len(records) >= ROWS // 2
     shown = gate.ctl("rates").stdout
     assert shown.count("\n") == len(records) + 1 and re.fullmatch(r"[ -~\n]*", shown)
-    key = records[0]["key"]
-    if " " not in key:
+    key = gate.records("rate", "rates", "list")[0]["key"]
+    if not key.startswith(" ") and not key.endswith(" "):
         assert gate.ctl("rates", "forget", "--", key).returncode == 0
         assert not gate.records("rate", "rates", "list", "--", key)
     assert gate.ask("stats")["ok"] and gate.ask("limits")["ok"]
@@ -388,7 +389,7 @@ def test_whatever_workers_write_there_is_only_shown(gate, octets):
 
 
 @pytest.mark.parametrize("arguments", [("forget",), ("bypass", "on", "off"), ("limits", "x"), ("stats", "x"),
-                                       ("status", "--worst"), ("block", "a b"), ("rates", "a", "b", "c")])
+                                       ("status", "--worst"), ("forget", "a b"), ("block", "")])
 def test_usage(arguments):
     done = run("-s", "/nonexistent", *arguments)
     assert done.returncode == 2 and done.stdout == "" and done.stderr != "", done

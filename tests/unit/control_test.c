@@ -90,7 +90,8 @@ static void test_the_last_argument_may_be_the_rest_of_the_line(void **state)
     assert_words(&request, 0, "");
     assert_refused("forget", "an argument is missing");
     assert_refused("forget 192.0.2.7 192.0.2.8", "too many arguments");
-    assert_refused("rates forget a b", "too many arguments");
+    assert_true(parses("rates forget \"a  b\"@example.org", &request)); /* a key may have blanks */
+    assert_words(&request, 1, "\"a  b\"@example.org");
 }
 
 static void test_a_nul_is_no_end(void **state)
