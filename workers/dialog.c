@@ -14,8 +14,10 @@
 #include "workers/kill_switch.h"
 #include "workers/offer.h"
 #include "workers/proxy_from.h"
+#include "workers/pressure.h"
 #include "workers/report.h"
 #include "workers/starttls.h"
+#include "workers/tarpit.h"
 #include "workers/transfer.h"
 #include "workers/xclient_from.h"
 #include "workers/xforward.h"
@@ -302,7 +304,7 @@ static void obey(struct session *s, const struct command *command)
         return;
     if (chunk && !bdat_end(s, &reply))
         return;
-    session_reply(s, &reply);
+    tarpit_reply(s, &reply);
     if (command->verb == VERB_RCPT)
         envelope_rcpt_learn(s, &reply);
 }
@@ -317,7 +319,7 @@ static const struct reply *const FAULT_REPLIES[] = {
 static void blame_line(struct session *s, const struct reply *fault)
 {
     struct reply reply = session_blame(s, fault);
-    session_reply(s, &reply);
+    tarpit_reply(s, &reply);
 }
 
 /* A LF alone ends no line (RFC 5321 section 2.3.8). Who waits behind it is told at once that it was wrong. What is
@@ -387,6 +389,8 @@ static enum io next_line(struct session *s, int64_t deadline_ms, struct slice *l
 void dialog_step(struct session *s)
 {
     struct slice line;
+    if (tarpit_pace(s, CLOCK_NEVER, false) != IO_OK)
+        return;
     int64_t deadline = clock_deadline(s->options->command_timeout_ms);
     if (s->phase == PHASE_CHUNK) /* the message goes on meanwhile */
         deadline = inside_sooner(s->transaction.transfer.deadline_ms, s->options->command_timeout_ms);
@@ -400,6 +404,8 @@ void dialog_step(struct session *s)
     if (io == IO_LATE) {
         session_end(s, session_why_late(deadline));
         session_reply(s, &REPLY_TIMEOUT);
+    } else if (io == IO_ROOM) {
+        pressure_make_room(s);
     } else if (io != IO_OK && io != IO_TOO_LONG) {
         session_end(s, "client hung up");
     } else if (!belongs_to_refused(s, line)) {

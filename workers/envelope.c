@@ -232,7 +232,9 @@ struct reply envelope_mail(struct session *s, const struct command *command)
     remember_sender(s, &path);
     struct reply reply = answer_mail(s, &path, rest);
     mail_parameters_end_line(&s->transaction.parameters);
-    if (reply_class(&reply) != 2) {
+    if (reply.code == 0) {
+        transaction_close(s, "dropped");
+    } else if (reply_class(&reply) != 2) {
         transaction_note_reply(s, &reply, NULL);
         transaction_close(s, transaction_refusal(&reply));
     }
@@ -288,6 +290,8 @@ static void list(struct buffer *to, const struct path *path)
 static void count_recipient(struct session *s, const struct path *path, const struct reply *reply)
 {
     struct transaction *t = &s->transaction;
+    if (reply->code == 0) /* the session is over, and nobody was refused */
+        return;
     t->recipient = *path;
     if (reply_class(reply) == 2) {
         t->accepted_recipients++;
@@ -341,6 +345,8 @@ struct reply envelope_rcpt(struct session *s, const struct command *command)
 
 static void note_refused_data(struct session *s, const struct reply *reply)
 {
+    if (reply->code == 0) /* the session is over */
+        return;
     if (s->transaction.verdict == NULL)
         s->transaction.verdict = transaction_refusal(reply);
     transaction_note_reply(s, reply, NULL);

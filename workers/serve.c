@@ -15,6 +15,7 @@
 #include "workers/serve.h"
 #include "workers/standing.h"
 #include "workers/starttls.h"
+#include "workers/tarpit.h"
 #include "workers/transaction.h"
 #include "workers/xforward.h"
 
@@ -145,7 +146,8 @@ void serve_session(struct session *memory, const struct session_setup *setup, in
     xforward_begin(s);
     if (heard && starttls_at_once(s)) {
         struct reply greeting = greeting_find(s);
-        session_reply(s, &greeting);
+        if (greeting.code != 0)
+            tarpit_reply(s, &greeting);
     }
     while (s->phase != PHASE_CLOSED)
         dialog_step(s);

@@ -10,7 +10,13 @@
 
 #include "common/reputation.h"
 
+struct endpoint;
+struct scoreboard;
+struct service;
 struct session;
+
+/* Of a client that no session was begun for. */
+enum standing standing_of(const struct service *service, const struct scoreboard *board, const struct endpoint *client);
 
 void standing_look(struct session *s); /* whenever the client is known, or another one was named */
 void standing_learn(const struct session *s);

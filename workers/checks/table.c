@@ -5,10 +5,12 @@
  */
 #include "workers/check.h"
 
+extern const struct check check_pregreet;
 extern const struct check check_recipient;
 extern const struct check check_hops;
 
 const struct check *const check_table[] = {
+    &check_pregreet,
     &check_recipient,
     &check_hops,
     NULL,
