@@ -349,6 +349,9 @@ static void take_line(struct session *s, struct slice line)
     struct command command;
     int errors = s->errors;
     enum command_fault fault = command_parse(line, &command);
+    /* Who says QUIT and ends its side hears the answer (L9), and costs nothing any more. */
+    if (command.verb != VERB_QUIT && tarpit_pace(s, CLOCK_NEVER, false) != IO_OK)
+        return;
     if ((fault != COMMAND_FINE || command.verb == VERB_UNKNOWN) && begins_a_chunk(line))
         bdat_break_off(s);
     else if (fault != COMMAND_FINE)
@@ -389,8 +392,6 @@ static enum io next_line(struct session *s, int64_t deadline_ms, struct slice *l
 void dialog_step(struct session *s)
 {
     struct slice line;
-    if (tarpit_pace(s, CLOCK_NEVER, false) != IO_OK)
-        return;
     int64_t deadline = clock_deadline(s->options->command_timeout_ms);
     if (s->phase == PHASE_CHUNK) /* the message goes on meanwhile */
         deadline = inside_sooner(s->transaction.transfer.deadline_ms, s->options->command_timeout_ms);

@@ -146,14 +146,15 @@ static enum io flush_before_wait(struct session *s, int64_t deadline_ms)
 }
 
 /* From here on somebody else may need the room more. */
-static enum io read_slow_line(struct session *s, size_t limit, int64_t deadline_ms, struct slice *line_out)
+static enum io read_slow_line(struct session *s, size_t limit, int64_t look, int64_t deadline_ms,
+                              struct slice *line_out)
 {
-    for (;;) {
-        int64_t look = stress_look_at(s, deadline_ms);
-        enum io io = stream_read_line(&s->outside, limit, look, line_out);
-        if (io != IO_LATE || look == deadline_ms || stress_is_on(s))
-            return io;
+    enum io io = stream_read_line(&s->outside, limit, look, line_out);
+    while (io == IO_LATE && look != deadline_ms && !stress_is_on(s)) {
+        look = stress_look_at(s, deadline_ms);
+        io = stream_read_line(&s->outside, limit, look, line_out);
     }
+    return io;
 }
 
 /* Who answers within a second costs nothing for that. */
@@ -163,12 +164,12 @@ enum io session_read_line(struct session *s, size_t limit, int64_t deadline_ms, 
     enum io io = flush_before_wait(s, deadline_ms);
     if (io != IO_OK)
         return io;
-    int64_t hurry = inside_sooner(deadline_ms, PATIENCE_MS);
-    io = stream_read_line(&s->outside, limit, hurry, line_out);
-    if (io != IO_LATE || hurry == deadline_ms)
+    int64_t look = stress_look_at(s, deadline_ms), soon = inside_sooner(look, PATIENCE_MS);
+    io = soon < look ? stream_read_line(&s->outside, limit, soon, line_out) : IO_LATE;
+    if (io != IO_LATE)
         return io;
     pressure_give_way(s);
-    io = read_slow_line(s, limit, deadline_ms, line_out);
+    io = read_slow_line(s, limit, look, deadline_ms, line_out);
     pressure_keep_room(s);
     return io;
 }

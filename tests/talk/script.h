@@ -43,6 +43,9 @@ enum step_kind {
     STEP_TLS_CLOSED,   /* as closed, and close_notify was said before */
     STEP_TIME,         /* `number` milliseconds pass */
     STEP_BUSY,         /* from here on so many of HOUSE_WORKERS are busy, this session's own among them */
+    STEP_HELD,         /* .. and of the others so many in the tarpit */
+    STEP_ASK,          /* `number` octets into the pressure pipe */
+    STEP_ASKED,        /* so many lie there, and are taken out */
     STEP_LOG,          /* a log line with all these words */
     STEP_LATE_LOG,     /* the same, written when the outside had heard all that was dealt with so far */
     STEP_NO_LOG,       /* none with all these words since the last L: */
