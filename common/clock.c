@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <limits.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 
@@ -51,6 +53,69 @@ int clock_poll(struct pollfd *fds, nfds_t count, int64_t deadline_ms)
         if (ready == 0 && timeout != INT_MAX)
             return 0;
     }
+}
+
+enum { QUEUE_EVENTS = 8 };
+
+int clock_queue(int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.fd = fd};
+    int place = epoll_create1(EPOLL_CLOEXEC);
+    if (place < 0 || epoll_ctl(place, EPOLL_CTL_ADD, fd, &event) == 0)
+        return place;
+    int error = errno;
+    close(place);
+    errno = error;
+    return -1;
+}
+
+/* Where two want to hear of the same descriptor, poll has the last word on who heard what. False with errno. */
+static bool lay_out(int place, const struct pollfd *fds, nfds_t count)
+{
+    for (nfds_t i = 0; i < count; i++) {
+        struct epoll_event event = {.data.fd = -1};
+        for (nfds_t k = 0; k < count; k++)
+            event.events |= fds[k].fd == fds[i].fd ? (unsigned short)fds[k].events : 0u;
+        if (fds[i].fd >= 0 && epoll_ctl(place, EPOLL_CTL_ADD, fds[i].fd, &event) != 0 && errno != EEXIST)
+            return false;
+    }
+    return true;
+}
+
+static void clear_away(int place, const struct pollfd *fds, nfds_t count)
+{
+    for (nfds_t i = 0; i < count; i++) {
+        if (fds[i].fd >= 0)
+            epoll_ctl(place, EPOLL_CTL_DEL, fds[i].fd, NULL);
+    }
+}
+
+static int wait_queued(int place, bool *woken_out, int64_t deadline_ms)
+{
+    for (;;) {
+        struct epoll_event events[QUEUE_EVENTS];
+        int timeout = poll_timeout(deadline_ms);
+        int ready = epoll_wait(place, events, QUEUE_EVENTS, timeout);
+        for (int i = 0; i < ready; i++)
+            *woken_out |= events[i].data.fd >= 0;
+        if (ready > 0 || (ready < 0 && errno != EINTR))
+            return ready;
+        if (ready == 0 && timeout != INT_MAX)
+            return 0;
+    }
+}
+
+/* Not poll on the epoll: it would wake everybody. Who waits in epoll_wait alone counts as one that can be woken. */
+int clock_poll_queued(int place, struct pollfd *fds, nfds_t count, bool *woken_out, int64_t deadline_ms)
+{
+    *woken_out = false;
+    int ready = lay_out(place, fds, count) ? wait_queued(place, woken_out, deadline_ms) : -1;
+    if (ready >= 0)
+        ready = clock_poll(fds, count, 0);
+    int error = errno;
+    clear_away(place, fds, count);
+    errno = error;
+    return ready;
 }
 
 static bool limit_wait(int fd, int option)

@@ -27,6 +27,14 @@ int64_t clock_deadline(int64_t wait_ms);
  * EINTR: a signal does not end the wait). Also looks when the deadline is already behind. */
 int clock_poll(struct pollfd *fds, nfds_t count, int64_t deadline_ms);
 
+/* A place at the end of the queue of all who wait for input on `fd`, in whatever process: of all who wait in
+ * clock_poll_queued, who has been in the queue longest is woken, one for each octet of a pipe. It is a descriptor, to
+ * be closed by who leaves; -1 with errno. */
+int clock_queue(int fd);
+/* clock_poll, while in the queue. *woken_out: it is our turn; there is input for us, unless another was quicker. That
+ * alone gives a return of 0 before the deadline. Some kernel work more than a clock_poll: for long waits. */
+int clock_poll_queued(int place, struct pollfd *fds, nfds_t count, bool *woken_out, int64_t deadline_ms);
+
 /* The short while for which the kernel may wait for one socket: one system call in place of two or three, where the
  * answer comes soon. */
 enum { CLOCK_DOZE_MS = 100 };

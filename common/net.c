@@ -298,6 +298,13 @@ int net_accept(int listener, struct endpoint *peer_out, struct endpoint *local_o
     return fd;
 }
 
+void net_narrow(int fd, int bytes)
+{
+    int error = errno;
+    if (setsockopt(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &bytes, sizeof(bytes)) != 0)
+        errno = error;
+}
+
 bool net_ends(int fd, struct endpoint *own_out, struct endpoint *peer_out)
 {
     struct sockaddr_storage own, peer;

@@ -46,6 +46,10 @@ int net_listen(const struct endpoint *at, int backlog);
 /* accept4 with peer and own endpoint; -1 with errno. */
 int net_accept(int listener, struct endpoint *peer_out, struct endpoint *local_out);
 
+/* From now on the peer may send so many octets ahead at most: it is slow then, whatever it does (TCP's window). Of
+ * other sockets nothing changes. */
+void net_narrow(int fd, int bytes);
+
 /* The two ends of a connected socket. */
 bool net_ends(int fd, struct endpoint *own_out, struct endpoint *peer_out);
 

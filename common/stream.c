@@ -354,6 +354,19 @@ enum io stream_flush(struct stream *s, int64_t deadline_ms)
     return stream_write(s, NULL, 0, deadline_ms);
 }
 
+enum io stream_flush_some(struct stream *s, size_t limit, int64_t deadline_ms)
+{
+    struct slice pending = buffer_unread(&s->out);
+    if (s->writing != IO_OK || pending.size == 0)
+        return s->writing;
+    if (pending.size > limit)
+        pending.size = limit;
+    struct iovec piece = {.iov_base = (void *)(uintptr_t)pending.at, .iov_len = pending.size};
+    enum io io = write_all(s, &piece, 1, deadline_ms);
+    buffer_consume(&s->out, pending.size);
+    return io;
+}
+
 static enum io shake_hands(struct stream *s, int64_t deadline_ms)
 {
     for (int64_t steps = 0;; steps++) {

@@ -87,6 +87,9 @@ bool stream_holds_input(struct stream *s);
 /* What the owner has put into `out` leaves. */
 enum io stream_flush(struct stream *s, int64_t deadline_ms) IO_MUST_USE;
 
+/* The same, but at most `limit` octets of it: the rest stays. */
+enum io stream_flush_some(struct stream *s, size_t limit, int64_t deadline_ms) IO_MUST_USE;
+
 /* What is in `out`, then these pieces, in as few writes as can be: in the clear one, of the pieces where they lie;
  * under TLS one for each record of 16 KiB. At most 16 pieces. */
 enum io stream_write(struct stream *s, const struct iovec *pieces, int count, int64_t deadline_ms) IO_MUST_USE;

@@ -2,6 +2,7 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/must.h"
@@ -11,7 +12,7 @@ const char *io_name(enum io io)
 {
     static const char *const names[] = {
         [IO_OK] = "ok",         [IO_END] = "closed",          [IO_LOST] = "lost",         [IO_LATE] = "timeout",
-        [IO_TOO_LONG] = "long", [IO_GONE] = "client-hung-up", [IO_EARLY] = "early-reply",
+        [IO_TOO_LONG] = "long", [IO_GONE] = "client-hung-up", [IO_EARLY] = "early-reply", [IO_ROOM] = "made-room",
     };
     return names[io];
 }
@@ -34,6 +35,29 @@ void wait_dismiss(struct wait *wait, struct wait_guest *guest)
         if (wait->guests[i] == guest)
             wait->guests[i] = NULL;
     }
+}
+
+void wait_give_way(struct wait *wait, struct wait_queue *queue)
+{
+    must(wait->queue == NULL);
+    queue->place = -1;
+    queue->aside_until_ms = 0;
+    if (queue->fd >= 0)
+        wait->queue = queue;
+}
+
+static void leave_queue(struct wait_queue *queue)
+{
+    if (queue->place >= 0)
+        close(queue->place);
+    queue->place = -1;
+}
+
+void wait_keep_room(struct wait *wait)
+{
+    if (wait->queue != NULL)
+        leave_queue(wait->queue);
+    wait->queue = NULL;
 }
 
 /* Once a second is enough, and spares a system call for each wait. */
@@ -70,7 +94,7 @@ static int gather(const struct wait *wait, int fd, short events, struct pollfd *
 
 bool wait_may_doze(struct wait *wait, int64_t deadline_ms, int64_t now_ms)
 {
-    if (deadline_ms - now_ms < CLOCK_DOZE_MS || now_ms - wait->asked_ms >= CLOCK_DOZE_MS)
+    if (wait->queue != NULL || deadline_ms - now_ms < CLOCK_DOZE_MS || now_ms - wait->asked_ms >= CLOCK_DOZE_MS)
         return false;
     for (int i = 0; i < WAIT_GUESTS_MAX; i++) {
         const struct wait_guest *guest = wait->guests[i];
@@ -81,30 +105,73 @@ bool wait_may_doze(struct wait *wait, int64_t deadline_ms, int64_t now_ms)
     return true;
 }
 
+/* Where no place can be had, of descriptors say, the wait is one as any other. */
+static int place_of(struct wait_queue *queue)
+{
+    if (queue == NULL || clock_ms() < queue->aside_until_ms)
+        return -1;
+    if (queue->place < 0)
+        queue->place = clock_queue(queue->fd);
+    return queue->place;
+}
+
+/* Until when to wait before the next look: who stepped aside comes back. */
+static int64_t next_look(const struct wait_queue *queue, int64_t deadline_ms)
+{
+    bool aside = queue != NULL && clock_ms() < queue->aside_until_ms && queue->aside_until_ms < deadline_ms;
+    return aside ? queue->aside_until_ms : deadline_ms;
+}
+
+static enum io give_way(struct wait_queue *queue)
+{
+    switch (queue->asked(queue)) {
+    case ROOM_KEEP:
+        return IO_OK;
+    case ROOM_MAKE:
+        return IO_ROOM;
+    case ROOM_OTHERS:
+        leave_queue(queue);
+        queue->aside_until_ms = clock_deadline(WAIT_ASIDE_MS);
+        return IO_OK;
+    }
+    return IO_OK;
+}
+
+static enum io ask_guests(struct wait_guest **whose, const struct pollfd *fds, int count)
+{
+    for (int i = 1; i < count; i++) {
+        enum io said = fds[i].revents != 0 ? whose[i]->woken(whose[i], fds[i].revents) : IO_OK;
+        if (said != IO_OK)
+            return said;
+    }
+    return IO_OK;
+}
+
 enum io wait_for(struct wait *wait, int fd, short events, int64_t deadline_ms)
 {
     wait_alive(wait, clock_ms());
     for (;;) {
         struct pollfd fds[1 + WAIT_GUESTS_MAX];
         struct wait_guest *whose[1 + WAIT_GUESTS_MAX];
-        int count = gather(wait, fd, events, fds, whose);
+        bool woken = false;
+        int count = gather(wait, fd, events, fds, whose), place = place_of(wait->queue);
+        int64_t look = next_look(wait->queue, deadline_ms);
         wait->moment++;
-        int ready = clock_poll(fds, (nfds_t)count, deadline_ms);
+        int ready = place >= 0 ? clock_poll_queued(place, fds, (nfds_t)count, &woken, look)
+                               : clock_poll(fds, (nfds_t)count, look);
         wait->asked_ms = clock_ms();
         if (ready < 0)
             return IO_LOST;
-        if (ready == 0)
-            return IO_LATE;
-        for (int i = 1; i < count; i++) {
-            if (fds[i].revents == 0)
-                continue;
-            enum io said = whose[i]->woken(whose[i], fds[i].revents);
-            if (said != IO_OK)
-                return said;
-        }
+        /* First of all: the octet that we were woken for wakes nobody else. */
+        enum io said = woken ? give_way(wait->queue) : IO_OK;
+        if (said == IO_OK)
+            said = ask_guests(whose, fds, count);
+        if (said != IO_OK)
+            return said;
         if (fds[0].revents != 0)
             return IO_OK;
-        if (clock_ms() > deadline_ms) /* a guest that is woken again and again must not hold it up */
+        /* A guest that is woken again and again must not hold it up. */
+        if (clock_ms() > deadline_ms || (ready == 0 && !woken && look == deadline_ms))
             return IO_LATE;
     }
 }

@@ -21,7 +21,8 @@ enum io {
     IO_LATE,     /* the deadline passed */
     IO_TOO_LONG, /* a line over its limit was read to its end and thrown away */
     IO_GONE,     /* a guest: the outside hung up meanwhile */
-    IO_EARLY     /* a guest: inside spoke although nothing was asked */
+    IO_EARLY,    /* a guest: inside spoke although nothing was asked */
+    IO_ROOM      /* others need the room more: whoever waits so is to go */
 };
 
 const char *io_name(enum io io);
@@ -36,10 +37,26 @@ struct wait_guest {
     bool patient; /* it is soon enough to hear of input when a read has dozed */
 };
 
+/* Who waits so gives way: an octet in a pipe that many watch wakes the one that has watched it longest. */
+enum room {
+    ROOM_KEEP,  /* nobody needs it any more, or another was quicker: the wait goes on where it was in the queue */
+    ROOM_MAKE,  /* the wait ends: IO_ROOM */
+    ROOM_OTHERS /* it is for another: out of the queue for WAIT_ASIDE_MS, so that the others have their turn */
+};
+enum { WAIT_ASIDE_MS = 2000 };
+struct wait_queue {
+    int fd;                                       /* -1: none */
+    enum room (*asked)(struct wait_queue *queue); /* there may be an octet: takes one */
+    void *context;
+    int place; /* in the queue; of wait.c alone, as is: */
+    int64_t aside_until_ms;
+};
+
 enum { WAIT_GUESTS_MAX = 4 };
 
 struct wait {
     struct wait_guest *guests[WAIT_GUESTS_MAX]; /* NULL: free */
+    struct wait_queue *queue;                   /* NULL: who waits does not give way */
     int watchdog_s; /* SIGPROF ends a process that computes for so long without waiting; 0: never */
     int64_t watchdog_armed_ms;
     int64_t asked_ms; /* when the guests were asked last */
@@ -49,8 +66,12 @@ struct wait {
 void wait_invite(struct wait *wait, struct wait_guest *guest);  /* twice is once */
 void wait_dismiss(struct wait *wait, struct wait_guest *guest); /* absent is fine */
 
+/* From the first wait on in the queue, until the end of it. */
+void wait_give_way(struct wait *wait, struct wait_queue *queue);
+void wait_keep_room(struct wait *wait); /* also when it did already */
+
 /* Until `fd` has one of `events` (or an error, which the following read or write will name), the deadline passes
- * (IO_LATE), or a guest ends it. A guest on
+ * (IO_LATE), a guest ends it, or room is to be made (IO_ROOM). A guest on
  * `fd` itself is asked only for input while output is waited for: all else the read or write will find out. fd = -1
  * waits for the deadline alone (IO_LATE is then the good end). */
 enum io wait_for(struct wait *wait, int fd, short events, int64_t deadline_ms) IO_MUST_USE;

@@ -8,6 +8,7 @@
 #include "workers/decide.h"
 #include "workers/envelope.h"
 #include "workers/heard.h"
+#include "workers/pressure.h"
 #include "workers/translate.h"
 
 static const struct reply REPLY_EHLO_FIRST = REPLY(503, "5.5.1", "Say EHLO first");
@@ -189,6 +190,15 @@ static bool is_cancel(struct slice line)
     return slice_is_word(line, "*");
 }
 
+static void give_up(struct session *s, enum io io, int64_t deadline_ms)
+{
+    if (io == IO_ROOM)
+        pressure_make_room(s);
+    dead(s, io == IO_LATE ? session_why_late(deadline_ms) : "client hung up");
+    if (io == IO_LATE)
+        session_reply(s, &REPLY_TIMEOUT);
+}
+
 /* The client's answer without its CRLF, and what is wrong with it. False: the session has ended. */
 static bool hear(struct session *s, const struct dialogue *d, struct slice *line_out, const struct reply **fault_out)
 {
@@ -196,9 +206,7 @@ static bool hear(struct session *s, const struct dialogue *d, struct slice *line
     enum io io = session_read_line(s, COMMAND_AUTH_LINE_MAX, deadline, line_out);
     *fault_out = io == IO_TOO_LONG ? &REPLY_LONG : NULL;
     if (io != IO_OK && io != IO_TOO_LONG) {
-        dead(s, io == IO_LATE ? session_why_late(deadline) : "client hung up");
-        if (io == IO_LATE)
-            session_reply(s, &REPLY_TIMEOUT);
+        give_up(s, io, deadline);
         return false;
     }
     transcript_lines(&s->transcript, TRANSCRIPT_CLIENT, TRANSCRIPT_IN, *line_out);

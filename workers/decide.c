@@ -173,7 +173,7 @@ static void throttle(struct session *s, uint32_t rate_bytes)
 
 static bool hold(struct session *s, const struct verdict *verdict)
 {
-    if (verdict->delay_ms <= 0 || is_never_held(s, verdict))
+    if (verdict->delay_ms <= 0 || (is_never_held(s, verdict) && !verdict->owed))
         return true;
     return tarpit_hold(s, verdict->delay_ms, verdict->listens) != HELD_ENDED;
 }

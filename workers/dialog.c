@@ -14,8 +14,10 @@
 #include "workers/kill_switch.h"
 #include "workers/offer.h"
 #include "workers/proxy_from.h"
+#include "workers/pressure.h"
 #include "workers/report.h"
 #include "workers/starttls.h"
+#include "workers/tarpit.h"
 #include "workers/transfer.h"
 #include "workers/xclient_from.h"
 #include "workers/xforward.h"
@@ -310,7 +312,7 @@ static void obey(struct session *s, const struct command *command)
         return;
     if (chunk && !bdat_end(s, &reply))
         return;
-    session_reply(s, &reply);
+    tarpit_reply(s, &reply);
     if (command->verb == VERB_RCPT)
         envelope_rcpt_learn(s, &reply);
 }
@@ -325,7 +327,7 @@ static const struct reply *const FAULT_REPLIES[] = {
 static void blame_line(struct session *s, const struct reply *fault)
 {
     struct reply reply = session_blame(s, fault);
-    session_reply(s, &reply);
+    tarpit_reply(s, &reply);
 }
 
 /* A LF alone ends no line (RFC 5321 section 2.3.8). Who waits behind it is told at once that it was wrong. What is
@@ -355,6 +357,9 @@ static void take_line(struct session *s, struct slice line)
     struct command command;
     int errors = s->errors;
     enum command_fault fault = command_parse(line, &command);
+    /* Who says QUIT and ends its side hears the answer (L9), and costs nothing any more. */
+    if (command.verb != VERB_QUIT && tarpit_pace(s, CLOCK_NEVER, false) != IO_OK)
+        return;
     if ((fault != COMMAND_FINE || command.verb == VERB_UNKNOWN) && begins_a_chunk(line))
         bdat_break_off(s);
     else if (fault != COMMAND_FINE)
@@ -408,6 +413,8 @@ void dialog_step(struct session *s)
     if (io == IO_LATE) {
         session_end(s, session_why_late(deadline));
         session_reply(s, &REPLY_TIMEOUT);
+    } else if (io == IO_ROOM) {
+        pressure_make_room(s);
     } else if (io != IO_OK && io != IO_TOO_LONG) {
         session_end(s, "client hung up");
     } else if (!belongs_to_refused(s, line)) {

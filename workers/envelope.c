@@ -326,6 +326,8 @@ static void list(struct buffer *to, const struct path *path)
 static void count_recipient(struct session *s, const struct path *path, const struct reply *reply)
 {
     struct transaction *t = &s->transaction;
+    if (reply->code == 0) /* the session is over, and nobody was refused */
+        return;
     t->recipient = *path;
     if (reply_class(reply) == 2) {
         t->accepted_recipients++;

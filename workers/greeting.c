@@ -25,10 +25,22 @@ static bool reach_inside_first(struct session *s, struct reply *reply_out)
     return false;
 }
 
+/* Whatever delayed the banner: who did not wait for it is known after. */
+static bool pass_connect(struct session *s, struct reply *reply_out)
+{
+    int64_t held_before = s->held_ms;
+    s->spoke_early = false;
+    if (!decide_stage(s, STAGE_CONNECT, NULL, reply_out))
+        return false;
+    if (s->held_ms > held_before && !s->spoke_early)
+        s->spoke_early = stream_input(&s->outside) == INPUT_SOME;
+    return true;
+}
+
 struct reply greeting_find(struct session *s)
 {
     struct reply reply;
-    if (!decide_stage(s, STAGE_CONNECT, NULL, &reply) || !decide_stage(s, STAGE_GREETING, NULL, &reply)) {
+    if (!pass_connect(s, &reply) || !decide_stage(s, STAGE_GREETING, NULL, &reply)) {
         session_end(s, s->transaction.reason);
         return reply;
     }

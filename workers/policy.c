@@ -14,6 +14,14 @@ static const struct option own_rows[] = {
     {"on_unsure", OPTION_CHOICE, offsetof(struct policy, on_unsure), "pass", ON_UNSURE_CHOICES,
      "What happens when a check cannot find out (a service does not answer)."},
     {"limit", OPTION_BLOCK, offsetof(struct policy, limits), .block = &limit_block},
+    {"stutter", OPTION_TIME, offsetof(struct policy, stutter_ms), "0s", "0s..10s",
+     "A refusal of a bad client leaves an octet at a time, with such a pause between two (1s is usual); 0s: at once."},
+    {"stutter_at", OPTION_COUNT, offsetof(struct policy, stutter_at), "10", "1..1000",
+     "The score from which a client is bad enough for that; one whose network has a bad reputation is in any case."},
+    {"throttle_in", OPTION_SIZE, offsetof(struct policy, throttle_in), "0", "0..1G",
+     "Octets a second that are taken from a client, on average, in one session; 0: any number."},
+    {"throttle_out", OPTION_SIZE, offsetof(struct policy, throttle_out), "0", "0..1G",
+     "Octets a second that are sent to a client, on average, in one session; 0: any number."},
     {0},
 };
 /* clang-format on */

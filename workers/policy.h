@@ -23,9 +23,12 @@ struct client_options {
 struct policy {
     const char *name;
     struct client_options clients;
-    int mode;                 /* enum mode: caps the mode of every check but those that always hold */
-    int on_unsure;            /* enum on_unsure */
-    struct block_list limits; /* struct limit; limits/limit_options.h */
+    int mode;                          /* enum mode: caps the mode of every check but those that always hold */
+    int on_unsure;                     /* enum on_unsure */
+    int64_t stutter_ms;                /* between the octets of a refusal; 0 = never */
+    int64_t stutter_at;                /* score */
+    int64_t throttle_in, throttle_out; /* octets a second; 0 = any */
+    struct block_list limits;          /* struct limit; limits/limit_options.h */
     struct decide_options decide;
     const void
         *check_options[CHECKS_MAX]; /* as in check_table; each begins with struct check_options; NULL: no block */

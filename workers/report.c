@@ -194,6 +194,10 @@ void report_session(const struct session *s)
     record_number(&r, "errors", (uint64_t)s->errors);
     if (s->unheard > 0)
         record_number(&r, "unheard", (uint64_t)s->unheard);
+    if (s->held)
+        record_number(&r, "held_ms", (uint64_t)s->held_ms);
+    if (s->throttled_ms > 0)
+        record_number(&r, "throttled_ms", (uint64_t)s->throttled_ms);
     record_number(&r, "bytes_in", s->outside.received_bytes);
     record_standing(&r, s);
     record_tls(&r, s);

@@ -15,6 +15,7 @@
 #include "workers/serve.h"
 #include "workers/standing.h"
 #include "workers/starttls.h"
+#include "workers/tarpit.h"
 #include "workers/transaction.h"
 #include "workers/xforward.h"
 
@@ -146,7 +147,7 @@ void serve_session(struct session *memory, const struct session_setup *setup, in
     if (heard && starttls_at_once(s)) {
         struct reply greeting = greeting_find(s);
         if (greeting.code != 0)
-            session_reply(s, &greeting);
+            tarpit_reply(s, &greeting);
     }
     while (s->phase != PHASE_CLOSED)
         dialog_step(s);

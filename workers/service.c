@@ -36,6 +36,9 @@ const struct option session_option_rows[] = {
      "While four in five of max_workers are busy: how long a client may take for a command line or a TLS handshake, or "
      "fall behind min_data_rate, before it makes room for others (421). Then max_errors is 1 at most, too, and "
      "max_commands 10 where no recipient was accepted. 0s: stress changes nothing."},
+    {"tarpit_share", OPTION_COUNT, offsetof(struct session_options, tarpit_share), "50", "0..100",
+     "Percent of max_workers that may hold a client by delay at the same time; beyond that those held longest are let go "
+     "with 421. While more than four in five of max_workers are busy it falls to nothing, and delays with it."},
     {"sessions_per_worker", OPTION_COUNT, offsetof(struct session_options, sessions_per_worker), "10000", "1..1000000000",
      "A worker leaves after so many sessions and is replaced."},
     {"received", OPTION_FLAG, offsetof(struct session_options, received), "yes", NULL,

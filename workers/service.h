@@ -23,6 +23,7 @@ struct session_options {
     int64_t data_timeout_ms;    /* for a message's data, beyond what min_data_rate gives */
     int64_t min_data_rate;      /* octets a second; 0 = any */
     int64_t stress_timeout_ms;  /* 0 = none */
+    int64_t tarpit_share;       /* percent of the workers that may hold somebody */
     int64_t message_timeout_ms; /* for a message's data as a whole */
     int64_t message_size_limit; /* octets; 0 = inside's alone */
     int64_t max_recipients;     /* of one transaction */

@@ -8,6 +8,7 @@
 #include "common/must.h"
 
 #include "workers/kill_switch.h"
+#include "workers/pressure.h"
 #include "workers/session.h"
 #include "workers/standing.h"
 #include "workers/stress.h"
@@ -19,6 +20,8 @@ const struct reply REPLY_NESTED = REPLY(503, "5.5.1", "A transaction is under wa
 const struct reply REPLY_NO_RECIPIENTS = REPLY(554, "5.5.1", "No valid recipients");
 static const struct reply REPLY_EARLY = REPLY(554, "5.5.0", "Wait for the reply before you send more");
 static const struct reply REPLY_TOO_MANY_COMMANDS = REPLY(421, "4.7.0", "Too many commands without a message");
+enum { PATIENCE_MS = 1000 };
+
 static const struct reply REPLY_TOO_MANY_ERRORS = REPLY(421, "4.7.0", "Too many errors, closing the connection");
 
 /* -- the client -- */
@@ -28,7 +31,7 @@ uint32_t session_tag_of(const struct endpoint *client)
     uint32_t hash = 2166136261u; /* FNV-1a; who is counted apart by it is only ever shown */
     for (size_t i = 0; i < sizeof(client->address.bytes); i++)
         hash = (hash ^ client->address.bytes[i]) * 16777619u;
-    return hash | TAG_BUSY;
+    return (hash & ~TAG_HELD) | TAG_BUSY;
 }
 
 void session_set_client(struct session *s, const struct endpoint *client, const struct endpoint *local)
@@ -132,6 +135,12 @@ enum io session_flush(struct session *s)
     return io;
 }
 
+void session_watch_outside(struct session *s)
+{
+    s->outside_watch.fd = s->outside.fd;
+    s->outside_watch.events = POLLRDHUP;
+}
+
 /* Replies have the whole deadline to leave: a write that is late has failed for good, and what it held is lost. */
 static enum io flush_before_wait(struct session *s, int64_t deadline_ms)
 {
@@ -140,19 +149,33 @@ static enum io flush_before_wait(struct session *s, int64_t deadline_ms)
     return stream_flush(&s->outside, deadline_ms);
 }
 
+/* From here on somebody else may need the room more. */
+static enum io read_slow_line(struct session *s, size_t limit, int64_t look, int64_t deadline_ms,
+                              struct slice *line_out)
+{
+    enum io io = stream_read_line(&s->outside, limit, look, line_out);
+    while (io == IO_LATE && look != deadline_ms && !stress_is_on(s)) {
+        look = stress_look_at(s, deadline_ms);
+        io = stream_read_line(&s->outside, limit, look, line_out);
+    }
+    return io;
+}
+
+/* Who answers within a second costs nothing for that. */
 enum io session_read_line(struct session *s, size_t limit, int64_t deadline_ms, struct slice *line_out)
 {
-    s->outside_watch.fd = s->outside.fd;
-    s->outside_watch.events = POLLRDHUP;
-    enum io flushed = flush_before_wait(s, deadline_ms);
-    if (flushed != IO_OK)
-        return flushed;
-    for (;;) {
-        int64_t look = stress_look_at(s, deadline_ms);
-        enum io io = stream_read_line(&s->outside, limit, look, line_out);
-        if (io != IO_LATE || look == deadline_ms || stress_is_on(s))
-            return io;
-    }
+    session_watch_outside(s);
+    enum io io = flush_before_wait(s, deadline_ms);
+    if (io != IO_OK)
+        return io;
+    int64_t look = stress_look_at(s, deadline_ms), soon = inside_sooner(look, PATIENCE_MS);
+    io = soon < look ? stream_read_line(&s->outside, limit, soon, line_out) : IO_LATE;
+    if (io != IO_LATE)
+        return io;
+    pressure_give_way(s);
+    io = read_slow_line(s, limit, look, deadline_ms, line_out);
+    pressure_keep_room(s);
+    return io;
 }
 
 const char *session_why_late(int64_t deadline_ms)

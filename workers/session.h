@@ -121,6 +121,7 @@ struct session_setup {
     struct wait *wait;
     int slot;
     int pool_first, pool_size;         /* the slots of this listener's workers */
+    int min_spare;                     /* of which so many should be free */
     int pressure_read, pressure_write; /* of its pressure pipe (worker_setup.h) */
 };
 
@@ -178,9 +179,16 @@ struct session {
     bool spoke_early;                /* before the banner */
     uint32_t rate_bytes;             /* a second, in each direction; 0: not throttled */
     bool held;                       /* at least once, in the tarpit */
+    bool in_tarpit;                  /* now */
     int64_t held_ms;                 /* altogether */
-    bool allowed;                    /* by a check before RCPT: policy has ended for this client */
-    const char *ending;              /* why the session ended; NULL: still on */
+    int64_t throttled_ms;            /* waited because of a rate */
+    struct wait_queue queue;         /* of the pressure pipe */
+    struct pace {
+        uint64_t seen;         /* octets that were counted */
+        int64_t paid_until_us; /* .. and until when the rate allows for them */
+    } pace_in, pace_out;
+    bool allowed;       /* by a check before RCPT: policy has ended for this client */
+    const char *ending; /* why the session ended; NULL: still on */
 
     struct deeds {
         int delivered, refused_messages; /* refused: for good, by inside or a check */
@@ -231,6 +239,7 @@ void session_end(struct session *s, const char *why); /* the first why counts; p
 /* A reply goes into the outside's buffer. A 421 ends the session, as does a failing outside. */
 void session_reply(struct session *s, const struct reply *reply);
 enum io session_flush(struct session *s);
+void session_watch_outside(struct session *s); /* from the next wait on its hang-up is news */
 /* The client's next line, as stream_read_line gives it; its hang-up is noticed meanwhile, and while inside works. Under
  * stress it is late before the deadline; session_why_late tells, for the log. */
 enum io session_read_line(struct session *s, size_t limit, int64_t deadline_ms, struct slice *line_out) IO_MUST_USE;

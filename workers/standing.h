@@ -13,12 +13,18 @@
 
 #include "common/reputation.h"
 
+struct endpoint;
+struct scoreboard;
+struct service;
 struct session;
 struct service;
 struct scoreboard;
 struct endpoint;
 
 /* A pure question, also before there is a session. */
+enum standing standing_of(const struct service *service, const struct scoreboard *board, const struct endpoint *client);
+
+/* Of a client that no session was begun for. */
 enum standing standing_of(const struct service *service, const struct scoreboard *board, const struct endpoint *client);
 
 void standing_look(struct session *s); /* whenever the client is known, or another one was named */

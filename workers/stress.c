@@ -5,19 +5,65 @@
 
 enum { ERRORS_MAX = 1, COMMANDS_MAX = 10 };
 
+static struct tag_count count_house(const struct session_setup *setup)
+{
+    if (setup->board == NULL)
+        return (struct tag_count){0};
+    return scoreboard_count(setup->board, setup->pool_first, setup->pool_size);
+}
+
+static int64_t busy_in(const struct tag_count *count)
+{
+    return count->alive - count->idle - count->starting;
+}
+
 int stress_percent(const struct session *s)
 {
-    const struct session_setup *setup = s->setup;
-    if (setup->board == NULL || setup->pool_size == 0)
-        return 0;
-    struct tag_count count = scoreboard_count(setup->board, setup->pool_first, setup->pool_size);
-    int busy = count.alive - count.idle - count.starting;
-    return (int)((int64_t)busy * 100 / setup->pool_size);
+    struct tag_count count = count_house(s->setup);
+    return s->setup->pool_size == 0 ? 0 : (int)(busy_in(&count) * 100 / s->setup->pool_size);
+}
+
+/* Where it changes nothing, nobody has to count. */
+static bool may_be_on(const struct session *s)
+{
+    return s->options->stress_timeout_ms != 0 && s->setup->board != NULL && s->setup->pool_size != 0;
 }
 
 bool stress_is_on(const struct session *s)
 {
-    return s->options->stress_timeout_ms > 0 && stress_percent(s) >= STRESS_PERCENT;
+    if (!may_be_on(s))
+        return false;
+    struct tag_count count = count_house(s->setup);
+    return busy_in(&count) * 100 >= (int64_t)s->setup->pool_size * STRESS_PERCENT;
+}
+
+static int leeway(const struct session *s, const struct tag_count *count)
+{
+    if (!may_be_on(s))
+        return 100;
+    int64_t left = 100 - busy_in(count) * 100 / s->setup->pool_size;
+    int64_t percent = left * 100 / (100 - STRESS_PERCENT);
+    return (int)(percent > 100 ? 100 : percent);
+}
+
+int stress_leeway(const struct session *s)
+{
+    struct tag_count count = count_house(s->setup);
+    return leeway(s, &count);
+}
+
+int stress_missing(const struct session_setup *setup)
+{
+    struct tag_count count = count_house(setup);
+    int missing = setup->min_spare - count.idle - count.starting;
+    return missing > 0 && count.alive >= setup->pool_size ? missing : 0;
+}
+
+int stress_over_share(const struct session *s)
+{
+    struct tag_count count = count_house(s->setup);
+    int64_t share = s->options->tarpit_share * leeway(s, &count) * s->setup->pool_size / (100 * 100);
+    return count.held > share ? count.held - (int)share : 0;
 }
 
 int64_t stress_look_at(const struct session *s, int64_t deadline_ms)

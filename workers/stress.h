@@ -21,6 +21,13 @@ bool stress_is_on(const struct session *s);
  * wait goes on. */
 int64_t stress_look_at(const struct session *s, int64_t deadline_ms);
 
+/* What is left of delays, and of the tarpit's share, in percent: 100 until it is on, nothing in a full house. */
+int stress_leeway(const struct session *s);
+/* So many workers fewer are free than should be, and there can be no more. */
+int stress_missing(const struct session_setup *setup);
+/* So many more are held than the tarpit's share allows now. */
+int stress_over_share(const struct session *s);
+
 /* The limits of a session, which are less while it is on. */
 int64_t stress_max_errors(const struct session *s);
 int64_t stress_max_commands(const struct session *s);

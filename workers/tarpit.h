@@ -3,9 +3,9 @@
  * tarpit - the only sleeper of a session: delays, the wait for early talkers, refusals an octet at a time, throttling.
  *
  * Whoever is held costs next to nothing, is seen on the scoreboard (TAG_HELD), notices the client's hang-up at once,
- * and makes room when others need it more: it waits on its listener's pressure pipe, where who has waited longest is
- * woken first, and then says 421. Who has a good name or was allowed is not held at all. How many may be held is the
- * listener's tarpit_share; under stress it falls to nothing, and delays shrink with it.
+ * and makes room when others need it more (pressure.h): who was held longest first. Who has a good name, was allowed
+ * or has logged in is not held at all; throttled, by what an administrator has set, is everybody but the allowed. How
+ * many may be held is the listener's tarpit_share; under stress it falls to nothing, and delays shrink with it.
  */
 #ifndef POSTERN_WORKERS_TARPIT_H
 #define POSTERN_WORKERS_TARPIT_H
@@ -21,10 +21,14 @@ enum held {
 /* Replies that are due leave first. Less than `ms`, or nothing, where others need the room. */
 enum held tarpit_hold(struct session *s, int64_t ms, bool until_input);
 
-/* A reply to a command. A refusal of a client that is bad enough leaves slowly. */
+/* A reply to a command, never to the dot. A refusal of a client that is bad enough leaves slowly. */
 void tarpit_reply(struct session *s, const struct reply *reply);
 
-/* After octets came or left: what the session's rate, and the limits that it shares with others, ask to be waited. */
-void tarpit_pace(struct session *s);
+/* How many octets of the client's are to be read at a time: what it may send in a second; 0: as many as there are. */
+size_t tarpit_portion(const struct session *s);
+/* After octets came or left: waits for as long as the session's rate, and the limits that it shares with others, ask
+ * for. Not beyond the deadline: IO_LATE then. What ended the wait else is said as a read would; false of `of_message`:
+ * the session has ended with it. */
+enum io tarpit_pace(struct session *s, int64_t deadline_ms, bool of_message) IO_MUST_USE;
 
 #endif

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 #include "common/clock.h"
 
+#include "workers/pressure.h"
 #include "workers/stress.h"
+#include "workers/tarpit.h"
 #include "workers/transaction.h"
 #include "workers/transfer_internal.h"
 
-enum { MS_PER_S = 1000 };
+enum { MS_PER_S = 1000, BEHIND_MS = 1000 };
 static const uint64_t DRAIN_MAX_BYTES = UINT64_C(256) << 20;
 
 /* Octets through the state machine, as far as they belong to the message. True at its end. */
@@ -80,13 +82,31 @@ static void count_time(struct transfer *t, int64_t waited_ms, uint64_t came)
         t->patience_ms += (int64_t)came * MS_PER_S / rate;
 }
 
+/* Who is so far behind the least rate gives way to others; who gets on does not. */
+static int64_t left_until_behind(const struct transfer *t)
+{
+    int64_t left = BEHIND_MS - (t->s->options->data_timeout_ms - t->patience_ms);
+    return left > 0 && pressure_may_ask(t->s) ? left : 0;
+}
+
+/* Of who is throttled no more than can be paid for soon: inside is not to wait for long. */
+static enum io fill_portion(struct session *s, int64_t deadline_ms)
+{
+    size_t portion = tarpit_portion(s);
+    return portion > 0 ? stream_fill_within(&s->outside, portion, deadline_ms) : stream_fill(&s->outside, deadline_ms);
+}
+
 /* Until something comes, or it is time to look whether others wait for the room. */
 static enum io fill_a_while(struct transfer *t)
 {
     struct session *s = t->s;
     int64_t began = clock_ms(), deadline = inside_sooner(t->deadline_ms, t->patience_ms);
+    int64_t look = stress_look_at(s, deadline), left = left_until_behind(t);
     uint64_t before = s->outside.received_bytes;
-    enum io io = stream_fill(&s->outside, stress_look_at(s, deadline));
+    if (left == 0)
+        pressure_give_way(s);
+    enum io io = fill_portion(s, left > 0 ? inside_sooner(look, left) : look);
+    pressure_keep_room(s);
     count_time(t, clock_ms() - began, s->outside.received_bytes - before);
     return io;
 }
@@ -110,6 +130,8 @@ static void fill(struct transfer *t)
     } while (io == IO_LATE && !is_too_slow(t));
     if (io == IO_OK && is_too_slow(t))
         io = IO_LATE;
+    if (io == IO_OK) /* this wait is ours: the client is not charged for it */
+        io = tarpit_pace(t->s, t->deadline_ms, true);
     switch (io) {
     case IO_OK:
         return;
@@ -118,6 +140,9 @@ static void fill(struct transfer *t)
         return;
     case IO_LATE:
         transfer_time_out(t);
+        return;
+    case IO_ROOM:
+        transfer_make_room(t);
         return;
     case IO_END:
     case IO_LOST:

@@ -9,6 +9,7 @@
 
 #include "workers/decide.h"
 #include "workers/kill_switch.h"
+#include "workers/pressure.h"
 #include "workers/trace.h"
 #include "workers/transaction.h"
 #include "workers/transfer_internal.h"
@@ -81,6 +82,13 @@ void transfer_time_out(struct transfer *t)
     refuse(t, &REPLY_SLOW, "aborted", "timeout in the message");
     bool own = t->patience_ms <= 0 || clock_ms() >= t->deadline_ms;
     t->dropped = own ? "timeout in a message" : "timeout under stress";
+}
+
+void transfer_make_room(struct transfer *t)
+{
+    refuse(t, &REPLY_BUSY, "aborted", MADE_ROOM);
+    t->dropped = MADE_ROOM;
+    pressure_note(t->s);
 }
 
 void transfer_hear_early(struct transfer *t)
@@ -189,6 +197,7 @@ void transfer_write(struct transfer *t)
         transfer_lose_client(t, "client hung up in the message");
         return;
     case IO_LATE:
+    case IO_ROOM: /* nobody gives way while inside is waited for */
     case IO_TOO_LONG:
         if (clock_ms() >= t->deadline_ms)
             transfer_time_out(t);

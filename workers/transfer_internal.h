@@ -17,6 +17,7 @@
 void transfer_keep_answer(struct transfer *t, const struct reply *answer);
 void transfer_lose_client(struct transfer *t, const char *why);
 void transfer_time_out(struct transfer *t);
+void transfer_make_room(struct transfer *t); /* for others, who need it more */
 /* Inside spoke, or its connection failed, before the dot: a refusal is its answer, all else is a fault. */
 void transfer_hear_early(struct transfer *t);
 /* The same while the outside is read, when only a message by DATA may be refused. */

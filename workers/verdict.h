@@ -22,6 +22,7 @@ struct verdict {
     const char *reason;  /* for the log: a constant, or text in the check's memory */
     int score;           /* points, added up over the session */
     int64_t delay_ms;    /* before the answer */
+    bool owed;           /* .. by everybody, a client of good name too: it is for a limit */
     bool listens;        /* .. which ends early when the client speaks (session.spoke_early) */
     uint32_t rate_bytes; /* a second; 0 = not throttled */
 };

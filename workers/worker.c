@@ -15,7 +15,9 @@
 #include "common/must.h"
 #include "common/scoreboard.h"
 #include "workers/kill_switch.h"
+#include "workers/pressure.h"
 #include "workers/serve.h"
+#include "workers/standing.h"
 #include "workers/worker.h"
 
 static const struct reply REPLY_FULL = REPLY(421, "4.3.2", "All workers are busy, try again later");
@@ -186,8 +188,10 @@ static void turn_away(struct worker *w, int fd)
     stream_close(outside);
 }
 
-/* Enter first, count then: two who do so at once may both turn away, but never both miss that the house is full. */
-static bool house_is_full(const struct worker *w)
+/* Enter first, count then: two who do so at once may both turn away, but never both miss that the house is full. Where
+ * it cannot grow each new client asks for the room of another, so that there is always some. The last worker that is
+ * free takes nobody whose room nobody makes, but for a client with a good name. */
+static bool house_is_full(const struct worker *w, const struct endpoint *peer)
 {
     const struct worker_setup *setup = w->setup;
     if (scoreboard_has_spare(setup->board, setup->pool_first, setup->pool_size, setup->min_spare))
@@ -197,13 +201,18 @@ static bool house_is_full(const struct worker *w)
         if (write(setup->wake, "", 1) < 0 && errno != EAGAIN)
             log_line(LEVEL_DEBUG, "the master could not be woken");
     }
-    return count.idle + count.starting == 0 && count.alive >= setup->pool_size;
+    int free = count.idle + count.starting;
+    if (free >= setup->min_spare || count.alive < setup->pool_size)
+        return false;
+    int asked = pressure_ask(&w->for_sessions, setup->min_spare - free);
+    bool room_is_made = asked > 0 && asked <= count.held;
+    return free == 0 && !room_is_made && standing_of(w->service, setup->board, peer) != STANDING_GOOD;
 }
 
 static void serve(struct worker *w, int fd, const struct endpoint *peer, const struct endpoint *local)
 {
     scoreboard_set_tag(w->setup->board, w->setup->slot, session_tag_of(peer));
-    if (house_is_full(w)) {
+    if (house_is_full(w, peer)) {
         turn_away(w, fd);
         return;
     }
@@ -268,6 +277,7 @@ static void prepare(struct worker *w, const struct worker_setup *setup)
                                              .slot = setup->slot,
                                              .pool_first = setup->pool_first,
                                              .pool_size = setup->pool_size,
+                                             .min_spare = setup->min_spare,
                                              .pressure_read = setup->pressure_read,
                                              .pressure_write = setup->pressure_write};
     struct slot_facts *facts = slot_begin(setup->board);

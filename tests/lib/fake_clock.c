@@ -55,18 +55,41 @@ static int poll_now(struct pollfd *fds, nfds_t count)
     }
 }
 
+static void ask_owner(int64_t deadline_ms)
+{
+    if (owner_function)
+        owner_function(deadline_ms);
+    else if (deadline_ms == CLOCK_NEVER)
+        abort(); /* a wait for ever in a test without an owner */
+    else
+        fake_clock_move_to(deadline_ms);
+}
+
 int clock_poll(struct pollfd *fds, nfds_t count, int64_t deadline_ms)
 {
     for (;;) {
         int ready = poll_now(fds, count);
         if (ready != 0 || now_ms >= deadline_ms)
             return ready;
-        if (owner_function)
-            owner_function(deadline_ms);
-        else if (deadline_ms == CLOCK_NEVER)
-            abort(); /* a wait for ever in a test without an owner */
-        else
-            fake_clock_move_to(deadline_ms);
+        ask_owner(deadline_ms);
+    }
+}
+
+/* There is one process here: it is always the one that has waited longest. */
+int clock_queue(int fd)
+{
+    return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+int clock_poll_queued(int place, struct pollfd *fds, nfds_t count, bool *woken_out, int64_t deadline_ms)
+{
+    for (;;) {
+        struct pollfd queue = {.fd = place, .events = POLLIN};
+        *woken_out = poll_now(&queue, 1) > 0;
+        int ready = poll_now(fds, count);
+        if (ready != 0 || *woken_out || now_ms >= deadline_ms)
+            return ready;
+        ask_owner(deadline_ms);
     }
 }
 

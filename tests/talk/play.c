@@ -23,6 +23,7 @@ static struct play {
     size_t next;         /* step */
     int64_t time_passed; /* of the STEP_TIME that is being played */
     int jumps;           /* of the time, where the talk says no more */
+    int busy, held;      /* workers of the house */
     bool in_session;
     bool again; /* the step was begun, and the session went on */
     char *log[LOG_LINES_MAX];
@@ -255,9 +256,26 @@ static void play_beside(const struct step *step)
     subject_beside((int)step->number);
 }
 
-static void play_busy(const struct step *step)
+static void play_house(const struct step *step)
 {
-    subject_house((int)step->number);
+    if (step->kind == STEP_BUSY)
+        play.busy = (int)step->number;
+    else
+        play.held = (int)step->number;
+    subject_house(play.busy, play.held);
+}
+
+static void play_ask(const struct step *step)
+{
+    for (int64_t i = 0; i < step->number; i++)
+        subject_ask_for_room();
+}
+
+static void play_asked(const struct step *step)
+{
+    int count = subject_room_asked_for();
+    if (count != step->number)
+        report_fail(play.report, "but room was asked for %d times", count);
 }
 
 /* What is done at once .. */
@@ -268,7 +286,8 @@ static void (*const plays[STEP_KINDS])(const struct step *step) = {
     [STEP_RESET] = play_close,     [STEP_CLOSED] = play_closed,   [STEP_TLS_CLOSED] = play_closed,
     [STEP_DEAF] = play_deafness,   [STEP_LISTEN] = play_deafness, [STEP_BROKEN_OFF] = play_broken_off,
     [STEP_LOG] = play_log,         [STEP_LATE_LOG] = play_log,    [STEP_NO_LOG] = play_log,
-    [STEP_END] = play_ending,      [STEP_TIME] = play_time,       [STEP_BUSY] = play_busy,
+    [STEP_END] = play_ending,      [STEP_TIME] = play_time,       [STEP_BUSY] = play_house,
+    [STEP_HELD] = play_house,      [STEP_ASK] = play_ask,         [STEP_ASKED] = play_asked,
     [STEP_BESIDE] = play_beside,
 };
 
@@ -487,6 +506,7 @@ void play_run(const struct script *script, const char *directory, size_t cut, st
 {
     char why[1024];
     play.script = script;
+    play.busy = 1;
     play.report = report;
     sides_open(&play.sides, script, directory, script->uncut ? 0 : cut, report);
     subject_log_to(on_log);

@@ -410,11 +410,11 @@ static bool time_passes(struct reader *r, struct slice rest, struct slice source
     return true;
 }
 
-static bool add_workers(struct reader *r, enum step_kind kind, struct slice rest, uint64_t least, struct slice source)
+static bool house(struct reader *r, enum step_kind kind, struct slice rest, struct slice source)
 {
     uint64_t count;
-    if (!slice_to_number(slice_trim(rest), &count) || count < least || count > HOUSE_WORKERS - 1 + least)
-        return mistake(r, "not so many workers", source);
+    if (!slice_to_number(slice_trim(rest), &count) || count > HOUSE_WORKERS || (kind == STEP_BUSY && count == 0))
+        return mistake(r, "there are 5 workers, and the session's own is busy", source);
     add_step(r, kind, SIDE_NONE, source)->number = (int64_t)count;
     return true;
 }
@@ -482,9 +482,15 @@ static bool parse_word(struct reader *r, struct slice line)
     if (slice_equal(word, slice_of("@")))
         return time_passes(r, rest, line);
     if (slice_equal(word, slice_of("busy")))
-        return add_workers(r, STEP_BUSY, rest, 1, line);
+        return house(r, STEP_BUSY, rest, line);
     if (slice_equal(word, slice_of("beside")))
-        return add_workers(r, STEP_BESIDE, rest, 0, line);
+        return house(r, STEP_BESIDE, rest, line);
+    if (slice_equal(word, slice_of("held")))
+        return house(r, STEP_HELD, rest, line);
+    if (slice_equal(word, slice_of("ask")))
+        return house(r, STEP_ASK, rest, line);
+    if (slice_equal(word, slice_of("asked")))
+        return house(r, STEP_ASKED, rest, line);
     if (slice_equal(word, slice_of("L:")))
         return add_text(r, STEP_LOG, SIDE_NONE, rest, line);
     if (slice_equal(word, slice_of("L>:")))

@@ -44,6 +44,9 @@ enum step_kind {
     STEP_TIME,         /* `number` milliseconds pass */
     STEP_BUSY,         /* from here on so many of HOUSE_WORKERS are busy, this session's own among them */
     STEP_BESIDE,       /* so many other workers' sessions are counted for the same as this one, by `concurrent` */
+    STEP_HELD,         /* .. and of the others so many in the tarpit */
+    STEP_ASK,          /* `number` octets into the pressure pipe */
+    STEP_ASKED,        /* so many lie there, and are taken out */
     STEP_LOG,          /* a log line with all these words */
     STEP_LATE_LOG,     /* the same, written when the outside had heard all that was dealt with so far */
     STEP_NO_LOG,       /* none with all these words since the last L: */
@@ -74,9 +77,9 @@ struct step {
 struct script {
     const char *path;
     char *title;
-    char *client;                        /* NULL: the default */
+    char *client;                                                         /* NULL: the default */
     enum { REPUTATION_NONE, REPUTATION_GOOD, REPUTATION_BAD } reputation; /* of the client, before it comes */
-    char *settings[SCRIPT_SETTINGS_MAX]; /* "option=value" */
+    char *settings[SCRIPT_SETTINGS_MAX];                                  /* "option=value" */
     size_t setting_count;
     char *policy; /* what else stands in policy inbound { }, lines of the file; NULL: nothing */
     bool uncut;   /* it depends on what arrives together */

@@ -14,10 +14,12 @@ bool subject_prepare(const struct script *script, const char *directory, char *w
 void subject_log_to(void (*sink)(const char *line));
 /* One session from greeting to end; takes the descriptor. `client` is "address:port". */
 void subject_serve(int outside_fd, const char *client);
-/* So many of HOUSE_WORKERS are busy; 1 when nobody says so. */
-void subject_house(int busy);
+/* So many of HOUSE_WORKERS are busy, and of the others among them so many held; 1 and 0 when nobody says so. */
+void subject_house(int busy, int held);
 /* So many others, of HOUSE_WORKERS - 1, sit where this session does: they are counted for the same. */
 void subject_beside(int count);
+void subject_ask_for_room(void);  /* an octet into the pressure pipe */
+int subject_room_asked_for(void); /* the octets that are there, taken out */
 void subject_clear(void);
 
 #endif

@@ -2,8 +2,10 @@
  *
  * The real session, as a worker would call it, with a configuration put together as daemon/main.c does it.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/config.h"
@@ -24,6 +26,7 @@ static struct service service;
 static struct scoreboard board;
 static struct wait waits;
 static struct session memory; /* of one worker: session after session */
+static int pressure[2];       /* the pipe */
 static void (*log_sink)(const char *line);
 
 static const char base[] = "hostname = mx.test\n"
@@ -95,7 +98,9 @@ bool subject_prepare(const struct script *script, const char *directory, char *w
     must(scoreboard_create(&board, &size));
     orders_set_slots_end(board.orders, HOUSE_WORKERS);
     must(scoreboard_enter(&board, 0));
-    subject_house(1);
+    scoreboard_set_tag(&board, 0, TAG_BUSY);
+    subject_house(1, 0);
+    must(pipe2(pressure, O_NONBLOCK | O_CLOEXEC) == 0);
     remember(script);
     return make_contexts(why, why_size);
 }
@@ -113,10 +118,27 @@ void subject_log_to(void (*sink)(const char *line))
     log_to_function(take_line);
 }
 
-void subject_house(int busy)
+/* The session's own slot is its own business. */
+void subject_house(int busy, int held)
 {
-    for (int slot = 0; slot < HOUSE_WORKERS; slot++)
-        scoreboard_set_tag(&board, slot, slot < busy ? TAG_BUSY : TAG_IDLE);
+    for (int slot = 1; slot < HOUSE_WORKERS; slot++) {
+        uint32_t tag = slot <= held ? TAG_BUSY | TAG_HELD : TAG_BUSY;
+        scoreboard_set_tag(&board, slot, slot < busy ? tag : TAG_IDLE);
+    }
+}
+
+void subject_ask_for_room(void)
+{
+    must(write(pressure[1], "", 1) == 1);
+}
+
+int subject_room_asked_for(void)
+{
+    char octet;
+    int count = 0;
+    while (read(pressure[0], &octet, 1) == 1)
+        count++;
+    return count;
 }
 
 void subject_beside(int count)
@@ -135,8 +157,9 @@ void subject_serve(int outside_fd, const char *client)
                                   .board = &board,
                                   .wait = &waits,
                                   .pool_size = HOUSE_WORKERS,
-                                  .pressure_read = -1,
-                                  .pressure_write = -1};
+                                  .min_spare = 1,
+                                  .pressure_read = pressure[0],
+                                  .pressure_write = pressure[1]};
     struct endpoint peer, local;
     const char *why;
     must(endpoint_parse(slice_of(client), &peer, &why) && endpoint_parse(slice_of(own), &local, &why));
@@ -148,5 +171,7 @@ void subject_clear(void)
     tls_server_free(&service.tls);
     tls_client_free(&service.inside_tls);
     scoreboard_destroy(&board);
+    close(pressure[0]);
+    close(pressure[1]);
     config_free(&config);
 }

@@ -50,9 +50,19 @@ void subject_log_to(void (*sink)(const char *line))
     log_sink = sink;
 }
 
-void subject_house(int busy)
+void subject_house(int busy, int held)
 {
     (void)busy;
+    (void)held;
+}
+
+void subject_ask_for_room(void)
+{
+}
+
+int subject_room_asked_for(void)
+{
+    return 0;
 }
 
 void subject_beside(int count)

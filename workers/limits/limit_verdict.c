@@ -41,6 +41,7 @@ struct verdict limit_verdict(const struct limit *limit, const struct limit_answe
         verdict.delay_ms = delay_of(limit, answer);
     else if (limit->action == LIMIT_THROTTLE)
         verdict.rate_bytes = (uint32_t)limit->throttle;
+    verdict.owed = verdict.delay_ms > 0;
     return verdict;
 }
 
