@@ -202,6 +202,46 @@ def test_the_file_is_of_the_whole_process(gate, listed):
     assert done.returncode == 1 and "listed_file" in done.stderr and "cannot change while posternd runs" in done.stderr
 
 
+# -- what it does to clients
+
+
+def first_words(gate, source):
+    with Client(gate.address, source=source) as client:
+        return client.reply()
+
+
+def test_a_blocked_client_is_refused_and_an_allowed_one_is_not(gate, restarted):
+    assert first_words(gate, "127.0.0.9").code == 220
+    gate.ask("block", "127.0.0.0/28", "for", "1h", "reason", "guesses passwords")
+    gate.ask("allow", "127.0.0.10")
+    refusal = first_words(gate, "127.0.0.9")
+    assert refusal.code == 554 and b"guesses passwords" in refusal.text
+    assert first_words(gate, "127.0.0.10").code == 220 and first_words(gate, "127.0.0.16").code == 220
+    again = restarted()
+    assert first_words(again, "127.0.0.9").code == 554 and first_words(again, "127.0.0.10").code == 220
+    again.ask("bypass", "on")
+    assert first_words(again, "127.0.0.9").code == 220
+    again.ask("bypass", "off")
+    assert first_words(again, "127.0.0.9").code == 554
+    again.ask("forget", "127.0.0.0/28")
+    assert first_words(again, "127.0.0.9").code == 220
+
+
+def test_a_block_ends_by_itself(gate):
+    gate.ask("block", "127.0.0.9", "for", "2s")
+    assert first_words(gate, "127.0.0.9").code == 554
+    net.wait_until(lambda: first_words(gate, "127.0.0.9").code == 220, 10, "it is still blocked", gate.story)
+
+
+def test_sessions_under_way_go_on(gate):
+    with Client(gate.address) as client:
+        client.hello()
+        gate.ask("block", "127.0.0.1")
+        assert client.message("user@example.org", b"Subject: x\r\n\r\nx\r\n").code == 250
+        client.quit()
+    assert first_words(gate, "127.0.0.1").code == 554
+
+
 # -- bypass
 
 
@@ -305,7 +345,8 @@ def test_a_limit_that_was_hit_is_seen_and_taken_back(gate):
     for _ in range(2):
         with Client(gate.address) as client:
             client.hello()
-            client.ask("MAIL FROM:<sender@example.com>", 451)
+            client.ask("MAIL FROM:<sender@example.com>", 250)  # the refusal waits for the recipient
+            client.ask("RCPT TO:<user@example.org>", 451)
             client.quit()
     assert [r["hits"] for r in gate.records("limit", "limits")] == [2, 0]
     rate, = gate.records("rate", "rates", "127.0.0.1")
