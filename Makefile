@@ -133,7 +133,7 @@ $(talks): $(BUILD)/talk-%: $(BUILD)/tests/talk/subject_%.o $(talk_o) $(BUILD)/li
 $(unit_tests): $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(libraries) | deps
 	$(call say,LINK)$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(library_libs) $(cmocka_libs)
 # Those that own the time.
-$(addprefix $(BUILD)/tests/unit/,probe_test probe_tls_test survey_test): $(BUILD)/tests/lib/fake_clock.o
+$(addprefix $(BUILD)/tests/unit/,probe_test probe_tls_test survey_test tarpit_test): $(BUILD)/tests/lib/fake_clock.o
 $(BUILD)/tests/unit/body_test: $(BUILD)/tests/lib/body_oracle.o
 $(patsubst %,%.o,$(unit_tests)): | deps
 
