@@ -23,6 +23,8 @@ static const char text[] =
     "listener mx { backend = one policy = inbound auth { mode = may plaintext = yes }\n"
     "    xclient_from = 198.51.100.7 xforward_from = 198.51.100.7 }\n"
     "policy inbound { recipient { relay_domains = { \"*\" } } }\n"
+    "policy client { recipient { relay_domains = { \"*\" } } scripted { says = \"connect reject\" } }\n"
+    "policy sender { recipient { relay_domains = { \"*\" } } scripted { says = \"mail defer if=a\" } }\n"
     "backend one { server s1 { address = 192.0.2.1:25 } }\n"
     "backend two { server s1 { address = 192.0.2.1:25 } server s2 { address = 192.0.2.2:25 } }\n";
 
@@ -32,7 +34,8 @@ static struct scoreboard board; /* in plain memory: nothing of it is left to the
 static struct slot slot;
 static struct heard heard[SCOREBOARD_SERVERS_MAX];
 static struct health health[SCOREBOARD_SERVERS_MAX];
-static _Atomic uint32_t tags[1];
+static _Atomic uint32_t tags[1], seats[SCOREBOARD_SEATS_MAX];
+static _Alignas(4096) _Atomic uint64_t reputations[TABLE_WAYS];
 
 static struct session memory;
 static struct wait waits;
@@ -80,6 +83,8 @@ void subject_prepare(void)
     board = (struct scoreboard){.slot_count = 1, .tags = tags, .heard = heard, .health = health, .own = &slot};
     board.seats = seats;
     board.slots = (unsigned char *)&slot;
+    board.seats = seats;
+    board.reputations = table_at(reputations, sizeof reputations);
     board.orders = calloc(1, orders_bytes(1));
     spoil();
     log_to_function(check_log);
@@ -101,7 +106,8 @@ static void configure(const struct script *script)
     const struct root_listener *listener = block_at(&root->listeners, 0);
     options = listener->session;
     backend = *(const struct backend *)block_at(&root->backends, script_has(script, '+') ? 1 : 0);
-    policy = *options.policy;
+    int which = script_has(script, 'w') ? 1 : script_has(script, 'W') ? 2 : 0;
+    policy = *(const struct policy *)block_at(&root->policies, (size_t)which);
     options.backend = &backend;
     options.policy = &policy;
     options.received = script_has(script, 'r');
@@ -115,7 +121,8 @@ static void configure(const struct script *script)
     policy.clients.bare_lf = script_has(script, 'n') ? BARE_LF_NORMALISE : BARE_LF_REJECT;
     backend.connect = script_has(script, 'g') ? CONNECT_AT_GREETING : CONNECT_AT_MAIL;
     backend.pass_client = (int)pass_client_of(script);
-    service = (struct service){.hostname = root->hostname, .listener = listener->name, .session = &options};
+    service = (struct service){
+        .hostname = root->hostname, .listener = listener->name, .session = &options, .scoreboard = &root->scoreboard};
 }
 
 static void tell_witness(const struct script *script, struct witness *witness)
@@ -123,6 +130,8 @@ static void tell_witness(const struct script *script, struct witness *witness)
     static const char v1[] = "PROXY TCP4 198.51.100.7 192.0.2.25 4321 25\r\n";
     static const char v2[] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc6\x33\x64\x07\xc0\0\x02\x19\x10\xe1\0\x19";
     witness->mends = script_has(script, 'n');
+    witness->waits = script_has(script, 'w') || script_has(script, 'W');
+    witness->refuses_all = script_has(script, 'w') && !script_has(script, 'X'); /* who may vouch for a login */
     witness->received = script_has(script, 'r');
     witness->size_limit = script_has(script, 's') ? 200 : script_has(script, 'S') ? 300 : 0;
     witness->by_xclient = backend.pass_client == PASS_CLIENT_XCLIENT;
@@ -148,6 +157,7 @@ void subject_begin(const struct script *script, struct witness *witness)
     configure(script);
     tell_witness(script, witness);
     memset(heard, 0, sizeof heard);
+    memset(reputations, 0, sizeof reputations);
     slot = (struct slot){0};
     waits = (struct wait){0};
     memcpy(&memory, &spoiled, sizeof memory);

@@ -5,7 +5,8 @@
  *     g  connect = greeting      x  pass_client = xclient     1, 2  proxy-v1, proxy-v2     (else: mail, none)
  *     n  bare_lf = normalise     r  received = yes            s  message_size_limit = 200  e  max_errors = 3
  *     a  auth { mode = may }     A  .. = require              X  xclient_from, xforward_from: the outside
- *     k  keywords are remembered +  two servers
+ *     k  keywords are remembered +  two servers               w  all recipients are refused but the postmaster
+ *                                                             W  .. where the sender's name has an a in it
  *
  * Its memory is full of a word that no session may tell (L8).
  */

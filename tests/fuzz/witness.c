@@ -36,6 +36,7 @@ void witness_begin(struct witness *w)
     /* Not the big pieces of text: what is behind their sizes is never looked at. */
     w->proxy = w->address = slice_make("", 0);
     w->mends = w->received = w->by_xclient = w->is_ambiguous = w->chunk_refused = false;
+    w->waits = w->refuses_all = false;
     w->size_limit = 0;
     w->inside_count = 0;
     w->window = (struct window){0};
@@ -48,7 +49,7 @@ void witness_begin(struct witness *w)
     out->pending = SAID_CONNECT;
     out->bad_chunk = out->is_last = out->in_refused = out->gone = out->ended = false;
     out->deaf = out->blind = out->too_early = out->has_begun = false;
-    out->names_auth = out->knows_no_auth = false;
+    out->names_auth = out->knows_no_auth = out->mail_is_due = false;
     out->chunk_left = 0;
     out->size = out->at = out->seen = out->body_begin = out->line_size = 0;
     out->replies = out->refused_lines = 0;

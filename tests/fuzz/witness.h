@@ -87,6 +87,7 @@ struct witness_outside {
     bool too_early;          /* what is pending must be refused for that (L6) */
     bool names_auth;         /* the reply to EHLO that is being said */
     bool knows_no_auth;      /* .. to the last one was 250, and did not */
+    bool mail_is_due;        /* MAIL was accepted, and inside has not accepted it */
     bool has_begun;          /* MAIL was said, and its transaction is not over */
     uint64_t chunk_left;
     char taken[WITNESS_TAKEN_BYTES];
@@ -113,6 +114,8 @@ struct window {
 struct witness {
     /* how the session is set up */
     bool mends, received, by_xclient;
+    bool waits;       /* all recipients may be refused, but the postmaster: MAIL may be accepted without inside */
+    bool refuses_all; /* .. and they are, as long as nobody logs in */
     uint64_t size_limit;
     struct slice proxy;   /* the header that inside must hear first; empty: none */
     struct slice address; /* "ADDR=198.51.100.7": in each XCLIENT; empty: nobody knows */

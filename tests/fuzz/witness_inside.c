@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "tests/fuzz/law.h"
 #include "tests/fuzz/witness.h"
@@ -209,6 +210,12 @@ static bool has(struct slice line, const char *word)
     return memmem(line.at, line.size, word, strlen(word)) != NULL;
 }
 
+static bool is_for_postmaster(struct slice line)
+{
+    static const char begin[] = "RCPT TO:<postmaster";
+    return line.size >= sizeof begin - 1 && strncasecmp(line.at, begin, sizeof begin - 1) == 0;
+}
+
 static bool is_base64_line(struct slice line)
 {
     for (size_t i = 0; i < line.size; i++)
@@ -247,6 +254,7 @@ static void judge_order(struct witness_inside *in, enum said said, struct slice 
         said_name(said));
     law(said != SAID_MAIL || !in->open, "MAIL inside in a transaction");
     law(said != SAID_RCPT || in->open, "RCPT inside without MAIL");
+    law(said != SAID_RCPT || !in->w->refuses_all || is_for_postmaster(line), "RCPT inside of one that is refused");
     law((said != SAID_DATA && said != SAID_BDAT) || (in->open && in->recipients > 0), "%s inside without recipients",
         said_name(said));
     law(said != SAID_XCLIENT || (in->w->by_xclient && !in->passed), "XCLIENT inside, out of place");

@@ -13,9 +13,11 @@ void witness_may_say(struct witness *w, enum said said)
     bool awaits = out->state == OUTSIDE_AWAITS || out->state == OUTSIDE_CHUNK;
     if (out->blind)
         return;
-    if (said == SAID_MAIL || said == SAID_RCPT || said == SAID_AUTH || said == SAID_XFORWARD)
-        law(awaits && out->pending == (said == SAID_XFORWARD ? SAID_MAIL : said),
-            "%s inside, where the outside said %s", said_name(said), said_name(out->pending));
+    enum said comes = said == SAID_XFORWARD ? SAID_MAIL : said;
+    bool is_late = comes == SAID_MAIL && out->mail_is_due && out->pending == SAID_RCPT;
+    if (comes == SAID_MAIL || said == SAID_RCPT || said == SAID_AUTH)
+        law(awaits && (out->pending == comes || is_late), "%s inside, where the outside said %s", said_name(said),
+            said_name(out->pending));
     if (said == SAID_QUIT && out->state == OUTSIDE_AWAITS) /* .. to which inside is not the answer, but is waited for */
         law(out->pending != SAID_OTHER, "QUIT inside, and a reply that is due has not left");
     if (said == SAID_DATA)

@@ -198,16 +198,24 @@ static bool is_too_early(struct witness_outside *out, struct slice line)
 /* A yes must be inside's, to the very same; what inside refused is refused, in its words. */
 static void judge_answer(struct witness_outside *out, int code)
 {
-    const struct window *window = &out->w->window;
+    const struct witness *w = out->w;
+    const struct window *window = &w->window;
     enum said said = out->pending;
+    bool accepts_alone = w->waits && said == SAID_MAIL && code == 250 && window->refusal[SAID_MAIL] == 0;
     bool carried =
         said == SAID_MAIL || said == SAID_RCPT || said == SAID_DATA || said == SAID_AUTH || said == SAID_ANSWER;
     if (carried && code < 400)
-        law(window->yes[said], "%d to %s, and inside did not say so", code, said_name(said));
+        law(window->yes[said] || accepts_alone, "%d to %s, and inside did not say so", code, said_name(said));
     if ((said == SAID_MAIL || said == SAID_RCPT || said == SAID_DATA) && window->refusal[said] != 0 && code != 421 &&
         window->refusal[said] != 421 && !window->trouble)
         law(code == window->refusal[said], "%d to %s, where inside said %d", code, said_name(said),
             window->refusal[said]);
+    if (said == SAID_RCPT && out->mail_is_due) { /* whose answer it may be; 552 would mean something else there */
+        int refusal = window->refusal[SAID_MAIL] == 552 ? 554 : window->refusal[SAID_MAIL];
+        law(code >= 400 || window->yes[SAID_MAIL], "%d to RCPT, and inside did not accept MAIL", code);
+        law(refusal == 0 || refusal == 421 || code == 421 || window->trouble || code == refusal,
+            "%d to RCPT, where inside said %d to MAIL", code, refusal);
+    }
     /* What the client did wrong it did wrong, whatever became of inside. */
     bool is_its_own = (code == 503 && said != SAID_MAIL && !out->has_begun) ||
                       (code == 504 && said == SAID_AUTH && out->knows_no_auth);
@@ -219,10 +227,17 @@ static void follow_transaction(struct witness_outside *out, int code)
 {
     enum said said = out->pending;
     bool is_reset = (said == SAID_RSET || said == SAID_EHLO || said == SAID_HELO) && code == 250;
+    const struct window *window = &out->w->window;
+    if (said == SAID_MAIL && code < 300)
+        out->mail_is_due = !window->yes[SAID_MAIL];
+    else if (window->yes[SAID_MAIL])
+        out->mail_is_due = false;
     if (said == SAID_MAIL)
         out->has_begun = true;
     else if (is_reset || said == SAID_END || (said == SAID_BDAT && out->is_last))
-        out->has_begun = false;
+        out->has_begun = out->mail_is_due = false;
+    if (code == 235)
+        out->w->refuses_all = false;
 }
 
 static void answer_connect(struct witness_outside *out, int code)
