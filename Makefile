@@ -121,11 +121,17 @@ $(BUILD)/posternd: $(main_o) $(libraries)
 $(BUILD)/posternctl: $(ctl_o) $(BUILD)/libcommon.a
 	$(call say,LINK)$(LINK) -o $@ $^ $(jansson_libs)
 
+# Its workers run an attacker's code: for `fault`, never to be installed.
+hostile_o := $(call objects,tests/fault/*.c)
+$(BUILD)/hostile/posternd: $(main_o) $(hostile_o) $(libraries)
+	@mkdir -p $(@D)
+	$(call say,LINK)$(LINK) -Wl,--wrap=worker_main -o $@ $^ $(library_libs)
+
 sink: $(BUILD)/sink
 $(BUILD)/sink: $(sink_o)
 	$(call say,LINK)$(LINK) -o $@ $^
 
-tests: $(unit_tests) $(talks) $(BUILD)/bench-load $(BUILD)/bench-body $(BUILD)/bench-relay $(BUILD)/bench-board
+tests: $(unit_tests) $(talks) $(BUILD)/hostile/posternd $(BUILD)/bench-load $(BUILD)/bench-body $(BUILD)/bench-relay $(BUILD)/bench-board
 
 # A runner for each subject, with which talks are held: talk-session, talk-toy. Their own objects go first, so that the
 # clock in tests/lib takes the place of common/clock.
@@ -187,7 +193,7 @@ test: deps servers
 arch: deps $(libraries)
 	@tests/arch $(BUILD)
 
-fault: deps all
+fault: deps all $(BUILD)/hostile/posternd
 	@tests/fault/run --build $(BUILD)
 
 memory: deps all
