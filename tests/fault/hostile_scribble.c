@@ -11,7 +11,7 @@
 
 /* Where a region is large, its beginning, which is what is looked at most, and a window somewhere: every round; all of
  * it now and then. */
-enum { PLACES_MAX = 64, PAGE = 4096, WINDOW = 4 * PAGE, WHOLE_ONE_IN = 16, WHOLE_MAX = 4 << 20, LINE_MAX_OCTETS = 512 };
+enum { PLACES_MAX = 64, PAGE = 4096, WINDOW = 4 * PAGE, WHOLE_ONE_IN = 16, WHOLE_MAX = 4 << 20, SLOTS_LOOKED_AT = 32, LINE_MAX_OCTETS = 512 };
 
 struct place {
     unsigned char *at;
@@ -157,5 +157,5 @@ void scribble_lie(struct hostile *h)
     *facts = (struct slot_facts){.state = SLOT_BUSY, .sessions = UINT64_MAX, .messages = UINT64_MAX};
     facts->worker_since_ms = facts->session_since_ms = clock_ms();
     facts->client.family = 4;
-    session_id_print((uint64_t)clock_wall_us(), (int)hostile_random(h, (uint64_t)h->slot_count), facts->session_id);
+    session_id_print((uint64_t)clock_wall_us(), (int)hostile_random(h, SLOTS_LOOKED_AT), facts->session_id);
 }

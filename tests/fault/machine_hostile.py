@@ -10,6 +10,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 import children
@@ -110,6 +111,25 @@ def knock(address):
         pass
 
 
+class Knockers:
+    """Clients that come and go all the while."""
+
+    def __init__(self, address):
+        self.address, self._over = address, threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+
+    def __exit__(self, *_error):
+        self._over.set()
+        self._thread.join()
+
+    def _run(self):
+        while not self._over.wait(0.005):
+            knock(self.address)
+
+
 def kill_somebody(gate):
     """As an administrator would who believes what he is shown: rumour, but the signal is the master's."""
     _, records = gate.ask("sessions")
@@ -133,7 +153,6 @@ def attack(house, rounds):
     begin(house, rounds)
     while tally["done"] < rounds:
         gate.demand_answers()
-        knock(gate.address)
         kill_somebody(gate)
         demand_canary(gate)
         askings += 1
@@ -146,14 +165,28 @@ def attack(house, rounds):
         demand(tally[word] > 0, f"they did not get to it: {tally}")
 
 
+def _doing(pids):
+    """In which system call each of them is."""
+    found = []
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/syscall") as f:
+                found.append(f"{pid}: {f.read().strip()}, {net.descriptors(pid)}")
+        except OSError:
+            pass
+    return "\n".join(found)
+
+
 def after(house):
     """They are gone; nothing of what they did is left but numbers that nobody should believe."""
     try:
         net.wait_until(lambda: net.is_listening(house.gate.address), SETTLE_SECONDS, "the listener stays closed",
                        house.gate.story)
-        house.idle_workers()
+        # Who came to accept while the listener was made to block waits there: for a client, or for his watchdog.
+        net.wait_until(lambda: knock(house.gate.address) or all(map(rig.is_at_rest, house.gate.workers())),
+                       SETTLE_SECONDS, "workers do not come to rest", house.gate.story)
     except AssertionError as fault:
-        raise Violation(str(fault)) from None
+        raise Violation(f"{_doing(house.gate.workers())}\n{fault}") from None
     house.gate.demand_answers()
     house.gate.demand_reload()
     house.settle(clean=2 * MAX_WORKERS)
@@ -163,7 +196,7 @@ def after(house):
 def scribblers(rounds):
     with rig.House(*OPTIONS, gate=Gate) as house:
         began = time.monotonic()
-        with children.Watch(house.master) as watch:
+        with children.Watch(house.master) as watch, Knockers(house.gate.address):
             attack(house, rounds)
         seconds = time.monotonic() - began
         watch.demand_own_signals()
