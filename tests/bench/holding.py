@@ -44,8 +44,8 @@ policy held {{
 }}
 """
 TLS = '    tls {{ mode = implicit certificate = "{0}" }}'
-HOLDS = "    pregreet { wait = 10m }\n"
-SENDERS_ADDRESS = "127.0.0.1"
+# The crowd's addresses are others; the senders come from this one.
+HOLDS = "    delay = { 0:10m }\n    client 127.0.0.1 { delays = no }\n"
 
 
 class Failed(Exception):
@@ -95,8 +95,6 @@ class Gate:
                                ready=lambda: net.is_listening(self.address) and os.path.exists(self.control))
         self.pid = self.program.process.pid
         net.wait_until(lambda: len(self.children()) > SPARE, SECONDS, "no spares", self.program.said)
-        if not silent:
-            self.ask("allow", SENDERS_ADDRESS)
 
     def children(self):
         """Asked of the master alone: a look at /proc/PID of a worker makes the kernel keep inodes for it."""
