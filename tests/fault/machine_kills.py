@@ -47,7 +47,7 @@ policy limited {{
 WORKERS, PARALLEL, FEW = 60, 5, 4
 SENDERS, ADDRESSES, HELD = 16, 8, 15  # sessions of the load, from so many addresses; those that are held beside them
 REPLY_SECONDS = 30
-REST_SECONDS = 70  # longer than a pool waits whose workers died young
+REST_SECONDS = 30
 KILL_EVERY_SECONDS = 0.12
 MASTER_GROWTH_KIB, WORKER_GROWTH_KIB, SHARED_GROWTH_KIB = 128, 64, 64
 
