@@ -60,7 +60,7 @@ programs := $(BUILD)/posternd $(BUILD)/posternctl $(BUILD)/sink
 libraries := $(BUILD)/libdaemon.a $(BUILD)/libworkers.a $(BUILD)/libcommon.a
 
 load_o := $(call objects,tests/bench/load.c tests/bench/caller.c tests/bench/secure.c)
-bench_programs := $(BUILD)/bench-load $(BUILD)/bench-body $(BUILD)/bench-relay $(BUILD)/bench-nodelay.so
+bench_programs := $(BUILD)/bench-load $(BUILD)/bench-crowd $(BUILD)/bench-body $(BUILD)/bench-relay $(BUILD)/bench-nodelay.so
 
 # As many jobs as there are processors, unless somebody said how many.
 ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
@@ -68,7 +68,7 @@ MAKEFLAGS += -j$(shell nproc) --output-sync=target
 endif
 say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $@;)
 
-.PHONY: all run test tests fuzz sink arch fault memory bench bench-board install uninstall deps build-deps bench-deps servers clean help
+.PHONY: all run test tests fuzz sink arch fault memory bench bench-board bench-hold install uninstall deps build-deps bench-deps servers clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -85,6 +85,7 @@ help:
 	@echo 'make fault      faults of protocol and machine at every step, judged by three logs, and the proof of that judge; as root'
 	@echo 'make memory     what a worker costs, idle and after TLS, beside a child that does nothing'
 	@echo 'make bench      rates, times and CPU beside other fronts, medians of REPEAT=5; LOADS= FRONTS= LOG=none'
+	@echo 'make bench-hold  what COUNT=10000 held sessions cost, and what senders notice beside them; REPEAT=3; as root'
 	@echo 'make bench-board  what the limits of a connection cost on a full table, and a concurrency rule'
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX); configuration to $$(DESTDIR)/etc/postern; the user postern'
 	@echo 'make uninstall  take that away again; the configuration and the user stay'
@@ -121,11 +122,17 @@ $(BUILD)/posternd: $(main_o) $(libraries)
 $(BUILD)/posternctl: $(ctl_o) $(BUILD)/libcommon.a
 	$(call say,LINK)$(LINK) -o $@ $^ $(jansson_libs)
 
+# Its workers run an attacker's code: for `fault`, never to be installed.
+hostile_o := $(call objects,tests/fault/*.c)
+$(BUILD)/hostile/posternd: $(main_o) $(hostile_o) $(libraries)
+	@mkdir -p $(@D)
+	$(call say,LINK)$(LINK) -Wl,--wrap=worker_main -o $@ $^ $(library_libs)
+
 sink: $(BUILD)/sink
 $(BUILD)/sink: $(sink_o)
 	$(call say,LINK)$(LINK) -o $@ $^
 
-tests: $(unit_tests) $(talks) $(BUILD)/bench-load $(BUILD)/bench-body $(BUILD)/bench-relay $(BUILD)/bench-board
+tests: $(unit_tests) $(talks) $(BUILD)/hostile/posternd $(BUILD)/bench-load $(BUILD)/bench-crowd $(BUILD)/bench-body $(BUILD)/bench-relay $(BUILD)/bench-board
 
 # A runner for each subject, with which talks are held: talk-session, talk-toy. Their own objects go first, so that the
 # clock in tests/lib takes the place of common/clock.
@@ -188,7 +195,7 @@ test: deps servers
 arch: deps $(libraries)
 	@tests/arch $(BUILD)
 
-fault: deps all
+fault: deps all $(BUILD)/hostile/posternd
 	@tests/fault/run --build $(BUILD)
 
 memory: deps all
@@ -204,10 +211,14 @@ $(BUILD)/bench-load: $(load_o)
 	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
 $(BUILD)/bench-body: $(BUILD)/tests/bench/body.o $(BUILD)/libworkers.a $(BUILD)/libcommon.a
 	$(call say,LINK)$(LINK) -o $@ $^
+bench-hold: all $(BUILD)/bench-load $(BUILD)/bench-crowd | bench-deps
+	@POSTERN_BUILD=$(BUILD) tests/bench/hold --count $(or $(COUNT),10000) --repeat $(or $(REPEAT),3)
 bench-board: $(BUILD)/bench-board
 	@$<
 $(BUILD)/bench-board: $(BUILD)/tests/bench/board.o $(BUILD)/libcommon.a
 	$(call say,LINK)$(LINK) -o $@ $^
+$(BUILD)/bench-crowd: $(call objects,tests/bench/crowd.c tests/bench/secure.c)
+	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
 $(BUILD)/bench-relay: $(BUILD)/tests/bench/relay.o
 	$(call say,LINK)$(LINK) -o $@ $^
 $(BUILD)/bench-nodelay.so: tests/bench/nodelay.c Makefile

@@ -146,6 +146,17 @@ static bool is_listening(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening != 0;
 }
 
+/* A worker can change these for all who hold a copy: they would wait in accept for ever, and few could queue. How many
+ * may where the service manager made the socket is its own business. */
+static void put_right(int fd, const struct listen_origin *origin)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags >= 0 && (flags & O_NONBLOCK) == 0)
+        fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    if (!origin->inherited)
+        listen(fd, LISTEN_BACKLOG);
+}
+
 struct listen_loss listen_restore(const struct listen_set *set)
 {
     struct listen_loss loss = {0};
@@ -154,10 +165,13 @@ struct listen_loss listen_restore(const struct listen_set *set)
         bool lost = origin->at.kind == ENDPOINT_UNIX && is_shut(set->fds[i]);
         loss.lost += lost;
         loss.lost_of_manager += lost && origin->inherited;
-        if (lost || is_listening(set->fds[i]))
+        if (lost)
             continue;
-        listen(set->fds[i], LISTEN_BACKLOG);
-        loss.reopened++;
+        if (!is_listening(set->fds[i])) {
+            listen(set->fds[i], LISTEN_BACKLOG);
+            loss.reopened++;
+        }
+        put_right(set->fds[i], origin);
     }
     return loss;
 }

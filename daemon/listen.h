@@ -50,7 +50,7 @@ struct listen_loss {
     int lost_of_manager; /* of the lost: the service manager's, which nobody else can bind anew */
 };
 
-/* Opens again what can be opened. */
+/* Opens again what can be opened; flag and length of the queue are as they were, too. */
 struct listen_loss listen_restore(const struct listen_set *set);
 
 /* No more connections, also where a worker still holds a copy: a new master can bind. Those that were waiting in the

@@ -15,7 +15,7 @@ const struct option pool_option_rows[] = {
         min_spare, "5", "1..1000",
         "Workers kept waiting for connections at least: a burst of so many clients is answered without a fork."),
     POOL_OPTION(max_spare, "20", "1..10000", "Idle workers beyond this leave, a quarter of the surplus each second."),
-    POOL_OPTION(max_workers, "200", "2..10000",
+    POOL_OPTION(max_workers, "200", "2..30000",
                 "Workers of this listener, at most. The last free one holds no session: it tells whoever comes 421."),
     {0},
 };

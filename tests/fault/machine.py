@@ -11,6 +11,8 @@ import threading
 import time
 
 import machine_calls as calls
+import machine_hostile as hostile
+import machine_kills as kills
 import machine_limits as limits
 import machine_log as log
 import machine_master as master
@@ -115,12 +117,24 @@ def _signal_cells(steps, fatal):
             *(cell for name in fatal for cell in cells("the master", signals.master_dies, name, steps, True))]
 
 
+def _hostile_cells(rounds):
+    return [Cell(f"hostile: workers scribble over all that they can write, {rounds} rounds",
+                 _bind(hostile.scribblers, rounds), own=True),
+            *(Cell(f"hostile: each worker dies as soon as it is made, {ending}", _bind(hostile.dies_young, ending),
+                   own=True) for ending in hostile.YOUNG)]
+
+
+def _kill_cells(seconds):
+    return [Cell(f"kills: workers killed at random under load, {seconds} s", _bind(kills.under_load, seconds), own=True)]
+
+
 def cells():
     return [*_call_cells(calls.CALLS, calls.each_once, "each in turn"),
             *_call_cells(calls.LASTING, calls.from_then_on, "from one on"),
             *_tls_cells(tls.CALLS, "each in turn"), *_master_cells(master.RELOAD), *_birth_cells(master.BIRTH),
             *_fork_cells(("EAGAIN", "ENOMEM")), *_limit_cells(), *_log_cells(log.FAULTS),
-            *_signal_cells(signals.STEPS, signals.FATAL)]
+            *_signal_cells(signals.STEPS, signals.FATAL), *_hostile_cells(100000),
+            *_kill_cells(60)]
 
 
 SHORT_CALLS = {"accept4": ("EMFILE", "ECONNABORTED"), "connect": ("EADDRNOTAVAIL",), "poll": ("EINTR", "ENOMEM"),
@@ -135,7 +149,7 @@ def short_cells():
     return [*_call_cells(SHORT_CALLS, calls.each_once, "one in four", 4), *_master_cells(SHORT_RELOAD),
             *_tls_cells(SHORT_TLS, "one in four", 4), *_fork_cells(("EAGAIN",)),
             *(cell for cell in _limit_cells() if "workers' descriptors, 0" not in cell.name),
-            *_log_cells(("stopped", "away")), *_signal_cells(SHORT_STEPS, ("KILL",))]
+            *_log_cells(("stopped", "away")), *_signal_cells(SHORT_STEPS, ("KILL",)), *_hostile_cells(20000), *_kill_cells(8)]
 
 
 # -- running them

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -151,15 +152,44 @@ static void what_the_manager_gave_is_never_shut(void **state)
     listen_close(&set);
 }
 
+static int queue_up(const struct endpoint *at, int fds[], int count)
+{
+    struct wait wait = {0};
+    int queued = 0;
+    while (queued < count && net_connect(at, &wait, clock_deadline(100), &fds[queued]) == IO_OK)
+        queued++;
+    for (int i = 0; i < queued; i++)
+        close(fds[i]);
+    return queued;
+}
+
+static void what_others_changed_of_it_is_put_right(void **state)
+{
+    enum { CLIENTS = 8 };
+    struct fixture *f = *state;
+    struct listen_set set;
+    int fds[CLIENTS];
+    assert_true(open_at(&set, &f->here, NULL));
+    int copy = dup(set.fds[0]);
+    assert_int_equal(listen(copy, 0), 0);
+    assert_int_equal(fcntl(copy, F_SETFL, 0), 0);
+    assert_in_range(queue_up(&f->here, fds, CLIENTS), 0, CLIENTS - 1);
+    struct listen_loss loss = listen_restore(&set);
+    assert_int_equal(loss.reopened + loss.lost, 0);
+    assert_int_not_equal(fcntl(set.fds[0], F_GETFL) & O_NONBLOCK, 0);
+    assert_int_equal(queue_up(&f->here, fds, CLIENTS), CLIENTS);
+    close(copy);
+    listen_close(&set);
+}
+
 #define IT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IT(what_stays_is_the_same_socket),
-        IT(what_goes_is_shut_also_for_who_holds_a_copy),
-        IT(a_path_that_was_removed_is_made_anew),
-        IT(what_the_manager_gave_is_never_shut),
+        IT(what_stays_is_the_same_socket),          IT(what_goes_is_shut_also_for_who_holds_a_copy),
+        IT(a_path_that_was_removed_is_made_anew),   IT(what_the_manager_gave_is_never_shut),
+        IT(what_others_changed_of_it_is_put_right),
     };
     return cmocka_run_group_tests_name("listen", tests, NULL, NULL);
 }

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: ISC
+"""Workers that run an attacker's code (hostile.c): they scribble over all that they can write, fill pipes, take
+listeners down and die as they like. The master goes on, signals nobody but its own, forks no more than it may; and once
+they are gone, mail passes."""
+import json
+import mmap
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+import children
+import machine_rig as rig
+from machine_rig import SETTLE_SECONDS, Violation, demand, net
+
+MAX_WORKERS = 6
+OPTIONS = (f"listener.max_workers={MAX_WORKERS}", f"listener.max_spare={MAX_WORKERS}", "listener.min_spare=4",
+           "scoreboard.rates=1024", "scoreboard.reputations=1024")
+LIFE_MS = 1200  # who dies before a second is over died young, and the next one has to wait
+ROUNDS_SECONDS = 900
+QUESTIONS = (("status",), ("sessions",), ("workers",), ("servers",), ("check",))
+RELOAD_EVERY = 6  # of the askings
+# A child of the master that answers posternctl, one that tries a configuration, and the housekeeper.
+OTHERS = 3
+WORDS = ("wanted", "done", "births", "life_ms", "ending", "octets", "piped", "accepted", "shut", "breaches")
+ENDINGS = {"any": 0, "status": 1, "signal": 2, "retired": 3}
+
+# Stands beside the master in its session and process group, with every signal blocked: what was sent stays pending.
+CANARY = """
+import os, signal, subprocess, sys
+everything = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}
+before = signal.pthread_sigmask(signal.SIG_BLOCK, everything)
+master = subprocess.Popen(sys.argv[1:], preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, before))
+sys.exit(abs(master.wait()))
+"""
+
+
+class Tally:
+    """The words of struct tally in hostile.h."""
+
+    def __init__(self, directory):
+        self.path = directory + "/tally"
+        with open(self.path, "wb") as f:
+            f.write(bytes(mmap.PAGESIZE))
+        os.chmod(self.path, 0o666)
+        with open(self.path, "r+b") as f:
+            self._map = mmap.mmap(f.fileno(), mmap.PAGESIZE)
+
+    def __getitem__(self, word):
+        return struct.unpack_from("<Q", self._map, 8 * WORDS.index(word))[0]
+
+    def __setitem__(self, word, value):
+        struct.pack_into("<Q", self._map, 8 * WORDS.index(word), value)
+
+    def __str__(self):
+        return ", ".join(f"{word} {self[word]}" for word in WORDS)
+
+
+class Gate(rig.Gate):
+    """posternd with workers that can turn hostile, a control socket and a canary."""
+
+    def _start(self, command, user=None):
+        self.tally = Tally(self.directory)
+        self.control = self.directory + "/run/control"
+        super()._start([sys.executable, "-c", CANARY, f"{rig.postern.BUILD}/hostile/posternd", *command[1:],
+                        "-o", f"control_socket={self.control}"], user)
+
+    def _popen(self, command, **options):
+        options["env"]["HOSTILE_TALLY"] = self.tally.path
+        return super()._popen(command, **options)
+
+    def terminate(self):
+        os.kill(self.master, signal.SIGTERM)
+
+    def ask(self, *words):
+        """(status, records) of posternctl."""
+        done = subprocess.run([rig.postern.BUILD + "/posternctl", "-s", self.control, "--json", *words],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+        try:
+            return done.returncode, json.loads(done.stdout)["records"]
+        except (ValueError, KeyError):
+            return done.returncode, [done.stdout + done.stderr]
+
+    def demand_answers(self):
+        for question in QUESTIONS:
+            status, records = self.ask(*question)
+            demand(status == 0, f"posternctl {' '.join(question)}: status {status}: {records}\n{self.story()}")
+
+    def demand_reload(self):
+        status, records = self.ask("reload")
+        demand(status == 0, f"posternctl reload: status {status}: {records}\n{self.story()}")
+
+
+def demand_canary(gate):
+    demand(net.is_alive(gate.process.pid), "somebody ended the canary")
+    for mask in ("SigPnd", "ShdPnd"):
+        pending = net.status_field(gate.process.pid, mask)
+        demand(int(pending, 16) == 0, f"somebody signalled the canary: {mask} {pending}")
+
+
+def knock(address):
+    """A client comes and goes, whoever takes the connection: one of them may have shut the listener for a moment."""
+    try:
+        with socket.create_connection(address, 1):
+            pass
+    except OSError:
+        pass
+
+
+class Knockers:
+    """Clients that come and go all the while."""
+
+    def __init__(self, address):
+        self.address, self._over = address, threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+
+    def __exit__(self, *_error):
+        self._over.set()
+        self._thread.join()
+
+    def _run(self):
+        while not self._over.wait(0.005):
+            knock(self.address)
+
+
+def kill_somebody(gate):
+    """As an administrator would who believes what he is shown: rumour, but the signal is the master's."""
+    _, records = gate.ask("sessions")
+    for record in records[:3]:
+        if isinstance(record, dict) and record.get("id"):
+            gate.ask("kill", record["id"])
+
+
+def begin(house, rounds, life_ms=LIFE_MS, ending="any"):
+    """From the next generation on all workers are hostile."""
+    tally = house.gate.tally
+    tally["done"], tally["life_ms"], tally["ending"] = 0, life_ms, ENDINGS[ending]
+    tally["wanted"] = rounds
+    house.gate.demand_reload()
+    net.wait_until(lambda: tally["births"], SETTLE_SECONDS, "no hostile worker", house.gate.story)
+
+
+def attack(house, rounds):
+    gate, tally = house.gate, house.gate.tally
+    end, askings = time.monotonic() + ROUNDS_SECONDS, 0
+    begin(house, rounds)
+    while tally["done"] < rounds:
+        gate.demand_answers()
+        kill_somebody(gate)
+        demand_canary(gate)
+        askings += 1
+        if askings % RELOAD_EVERY == 0:
+            gate.demand_reload()
+        demand(time.monotonic() < end, f"only {tally['done']} rounds in time\n{gate.story()}")
+        time.sleep(0.1)
+    demand(tally["breaches"] == 0, f"hostile workers did what they cannot: {tally}")
+    for word in ("octets", "piped", "accepted", "shut"):
+        demand(tally[word] > 0, f"they did not get to it: {tally}")
+
+
+def _doing(pids):
+    """In which system call each of them is."""
+    found = []
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/syscall") as f:
+                found.append(f"{pid}: {f.read().strip()}, {net.descriptors(pid)}")
+        except OSError:
+            pass
+    return "\n".join(found)
+
+
+def after(house):
+    """They are gone; nothing of what they did is left but numbers that nobody should believe."""
+    try:
+        net.wait_until(lambda: net.is_listening(house.gate.address), SETTLE_SECONDS, "the listener stays closed",
+                       house.gate.story)
+        # Who came to accept while the listener was made to block waits there: for a client, or for his watchdog.
+        net.wait_until(lambda: knock(house.gate.address) or all(map(rig.is_at_rest, house.gate.workers())),
+                       SETTLE_SECONDS, "workers do not come to rest", house.gate.story)
+    except AssertionError as fault:
+        raise Violation(f"{_doing(house.gate.workers())}\n{fault}") from None
+    house.gate.demand_answers()
+    house.gate.demand_reload()
+    house.settle(clean=2 * MAX_WORKERS)
+    demand_canary(house.gate)
+
+
+def scribblers(rounds):
+    with rig.House(*OPTIONS, gate=Gate) as house:
+        began = time.monotonic()
+        with children.Watch(house.master) as watch, Knockers(house.gate.address):
+            attack(house, rounds)
+        seconds = time.monotonic() - began
+        watch.demand_own_signals()
+        # Those of the generation before live as long as they like, but no longer than two lives.
+        watch.demand_at_most(3 * MAX_WORKERS + OTHERS)
+        print(f"hostile workers: {house.gate.tally}; {seconds:.0f} s, {len(watch.births)} forks of the master, "
+              f"{watch.most} children at once, {watch.signals} signals")
+        after(house)
+
+
+# Forks a second that pool.h allows, when each worker dies as soon as it is made. After an honest death the pool backs
+# off; who lies that he had served buys one in POOL_PAUSE_MS; who lies that he had served his share one in POOL_STEP_MS,
+# as a listener with sessions_per_worker = 1 has.
+YOUNG_SECONDS = 3
+YOUNG = {"status": 10, "signal": 10, "retired": 500}
+
+
+def dies_young(ending):
+    """Whatever they say of themselves."""
+    with rig.House(*OPTIONS, gate=Gate) as house:
+        begin(house, 1 << 40, 0, ending)
+        with children.Watch(house.master) as watch:
+            time.sleep(YOUNG_SECONDS)
+            house.gate.demand_answers()
+        forks = len(watch.births)
+        watch.demand_own_signals()
+        print(f"hostile workers that die at once by {ending}: {forks} forks in {YOUNG_SECONDS} s")
+        demand(forks <= YOUNG[ending] * YOUNG_SECONDS + MAX_WORKERS + len(QUESTIONS) + OTHERS,
+               f"{forks} forks in {YOUNG_SECONDS} s\n{house.gate.story()}")
+        house.gate.tally["wanted"] = 0
+        after(house)
