@@ -37,11 +37,11 @@ void wait_dismiss(struct wait *wait, struct wait_guest *guest)
     }
 }
 
-void wait_give_way(struct wait *wait, struct wait_queue *queue)
+void wait_give_way(struct wait *wait, struct wait_queue *queue, int64_t join_ms)
 {
     must(wait->queue == NULL);
     queue->place = -1;
-    queue->aside_until_ms = 0;
+    queue->aside_until_ms = clock_deadline(join_ms);
     if (queue->fd >= 0)
         wait->queue = queue;
 }

@@ -43,7 +43,7 @@ enum room {
     ROOM_MAKE,  /* the wait ends: IO_ROOM */
     ROOM_OTHERS /* it is for another: out of the queue for WAIT_ASIDE_MS, so that the others have their turn */
 };
-enum { WAIT_ASIDE_MS = 2000 };
+enum { WAIT_ASIDE_MS = 2000, WAIT_JOIN_MS = 100 };
 struct wait_queue {
     int fd;                                       /* -1: none */
     enum room (*asked)(struct wait_queue *queue); /* there may be an octet: takes one */
@@ -66,8 +66,9 @@ struct wait {
 void wait_invite(struct wait *wait, struct wait_guest *guest);  /* twice is once */
 void wait_dismiss(struct wait *wait, struct wait_guest *guest); /* absent is fine */
 
-/* From the first wait on in the queue, until the end of it. */
-void wait_give_way(struct wait *wait, struct wait_queue *queue);
+/* In the queue from `join_ms` on, until the end of it. WAIT_JOIN_MS for who has just come: what lies there was written
+ * for those who have waited for longer, and are just being woken. */
+void wait_give_way(struct wait *wait, struct wait_queue *queue, int64_t join_ms);
 void wait_keep_room(struct wait *wait); /* also when it did already */
 
 /* Until `fd` has one of `events` (or an error, which the following read or write will name), the deadline passes

@@ -67,12 +67,22 @@ static enum room asked(struct wait_queue *queue)
     return put(s->setup) ? ROOM_OTHERS : ROOM_KEEP;
 }
 
-void pressure_give_way(struct session *s)
+static void give_way(struct session *s, int64_t join_ms)
 {
     if (!pressure_may_ask(s) || s->setup->wait->queue != NULL)
         return;
     s->queue = (struct wait_queue){.fd = s->setup->pressure_read, .asked = asked, .context = s};
-    wait_give_way(s->setup->wait, &s->queue);
+    wait_give_way(s->setup->wait, &s->queue, join_ms);
+}
+
+void pressure_give_way(struct session *s)
+{
+    give_way(s, WAIT_JOIN_MS);
+}
+
+void pressure_give_way_at_once(struct session *s)
+{
+    give_way(s, 0);
 }
 
 void pressure_keep_room(struct session *s)

@@ -24,7 +24,8 @@ bool pressure_may_ask(const struct session *s);
 
 /* From now on what this session waits for gives way, where it may be asked: IO_ROOM. */
 void pressure_give_way(struct session *s);
-void pressure_keep_room(struct session *s); /* no longer; also when it did not */
+void pressure_give_way_at_once(struct session *s); /* without letting those who are just being woken go first */
+void pressure_keep_room(struct session *s);        /* no longer; also when it did not */
 
 void pressure_note(const struct session *s); /* it goes: counted in its slot */
 void pressure_make_room(struct session *s);  /* .. with REPLY_BUSY */

@@ -103,8 +103,8 @@ static enum io fill_a_while(struct transfer *t)
     int64_t began = clock_ms(), deadline = inside_sooner(t->deadline_ms, t->patience_ms);
     int64_t look = stress_look_at(s, deadline), left = left_until_behind(t);
     uint64_t before = s->outside.received_bytes;
-    if (left == 0)
-        pressure_give_way(s);
+    if (left == 0) /* it may be for a moment only, again and again */
+        pressure_give_way_at_once(s);
     enum io io = fill_portion(s, left > 0 ? inside_sooner(look, left) : look);
     pressure_keep_room(s);
     count_time(t, clock_ms() - began, s->outside.received_bytes - before);

@@ -27,6 +27,7 @@ static const char text[] =
     "backend two { server s1 { address = 192.0.2.1:25 } server s2 { address = 192.0.2.2:25 } }\n";
 
 static const struct root *root;
+static _Atomic uint32_t seats[SCOREBOARD_SEATS_MAX];
 static struct scoreboard board; /* in plain memory: nothing of it is left to the next session */
 static struct slot slot;
 static struct heard heard[SCOREBOARD_SERVERS_MAX];
@@ -77,6 +78,7 @@ void subject_prepare(void)
     root = config_root(config);
     backend_number_servers(&root->backends, NULL, NULL);
     board = (struct scoreboard){.slot_count = 1, .tags = tags, .heard = heard, .health = health, .own = &slot};
+    board.seats = seats;
     board.slots = (unsigned char *)&slot;
     board.orders = calloc(1, orders_bytes(1));
     spoil();
@@ -157,7 +159,8 @@ void subject_serve(int outside_fd)
 {
     static const struct endpoint peer = {ENDPOINT_IP, {.family = 4, .bytes = {198, 51, 100, 7}}, 4321, ""};
     static const struct endpoint local = {ENDPOINT_IP, {.family = 4, .bytes = {192, 0, 2, 25}}, 25, ""};
-    const struct session_setup setup = {.service = &service, .board = &board, .wait = &waits, .slot = 0};
+    const struct session_setup setup = {
+        .service = &service, .board = &board, .wait = &waits, .pressure_read = -1, .pressure_write = -1};
     serve_session(&memory, &setup, outside_fd, &peer, &local);
     for (int i = 0; i < WAIT_GUESTS_MAX; i++)
         law(waits.guests[i] == NULL, "a guest of the wait is left");

@@ -74,7 +74,7 @@ static _Noreturn void wait_in_line(int who, enum room says, int fd, short events
     answer = says;
     close(house.end[1]);
     wait_invite(&wait, &guest);
-    wait_give_way(&wait, &queue);
+    wait_give_way(&wait, &queue, 0);
     if (write(house.ready[1], "", 1) != 1)
         _exit(1);
     struct told told = {.who = who};
@@ -303,7 +303,7 @@ static void it_is_late(void **state)
     (void)state;
     struct wait wait = {0};
     struct wait_queue queue = {.fd = house.pressure[0], .asked = asked};
-    wait_give_way(&wait, &queue);
+    wait_give_way(&wait, &queue, 0);
     int64_t began = clock_ms();
     assert_int_equal(wait_for(&wait, -1, 0, clock_deadline(30)), IO_LATE);
     assert_true(clock_ms() - began >= 30);
