@@ -82,6 +82,39 @@ static void limits_shrink_with_it(void **state)
     assert_int_equal(stress_max_commands(&session), 10);
 }
 
+/* From four in five to a full house delays, and the share of who may be held, go down to nothing. */
+static void the_tarpit_shrinks_with_it(void **state)
+{
+    (void)state;
+    static const struct {
+        int busy, leeway, over;
+    } table[] = {{0, 100, 0}, {5, 100, 0}, {8, 100, 3}, {9, 50, 7}, {10, 0, 10}};
+    options.tarpit_share = 50;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        for (int slot = 0; slot < POOL; slot++)
+            scoreboard_set_tag(&board, FIRST + slot, slot < table[i].busy ? OTHERS_BUSY | TAG_HELD : TAG_IDLE);
+        assert_int_equal(stress_leeway(&session), table[i].leeway);
+        assert_int_equal(stress_over_share(&session), table[i].over);
+    }
+    options.stress_timeout_ms = 0;
+    assert_int_equal(stress_leeway(&session), 100);
+    assert_int_equal(stress_over_share(&session), 5);
+}
+
+static void room_is_missing_when_none_can_come(void **state)
+{
+    (void)state;
+    setup.min_spare = 3;
+    occupy(7, TAG_IDLE);
+    assert_int_equal(stress_missing(&setup), 0);
+    occupy(9, TAG_STARTING);
+    assert_int_equal(stress_missing(&setup), 2);
+    occupy(10, TAG_IDLE);
+    assert_int_equal(stress_missing(&setup), 3);
+    occupy(9, TAG_NONE);
+    assert_int_equal(stress_missing(&setup), 0);
+}
+
 static void it_can_be_switched_off(void **state)
 {
     (void)state;
@@ -108,6 +141,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(four_in_five_are_stress, make_house, clear_house),
         cmocka_unit_test_setup_teardown(workers_that_are_not_there_can_come, make_house, clear_house),
         cmocka_unit_test_setup_teardown(limits_shrink_with_it, make_house, clear_house),
+        cmocka_unit_test_setup_teardown(the_tarpit_shrinks_with_it, make_house, clear_house),
+        cmocka_unit_test_setup_teardown(room_is_missing_when_none_can_come, make_house, clear_house),
         cmocka_unit_test_setup_teardown(it_can_be_switched_off, make_house, clear_house),
         cmocka_unit_test_setup_teardown(a_long_wait_is_looked_at_in_between, make_house, clear_house),
     };
