@@ -18,31 +18,21 @@ static bool put(const struct session_setup *setup)
     return false;
 }
 
-static bool take_one(const struct session_setup *setup)
+static bool take(const struct session_setup *setup)
 {
     char octet;
     return read(setup->pressure_read, &octet, 1) == 1;
 }
 
-/* What lies behind it may have been written together with it, and have woken nobody (measured: a read wakes the next
- * of the queue only sometimes). */
-static bool take(const struct session_setup *setup)
-{
-    if (!take_one(setup))
-        return false;
-    if (take_one(setup))
-        put(setup);
-    return true;
-}
-
-/* Every write wakes somebody, and what lies there wakes nobody any more: so one that is enough already is taken out and
+/* Every write wakes one, so there is but one octet in each; what lies there wakes nobody any more (measured: a read
+ * that leaves something wakes the next of the queue only sometimes). So one that is enough already is taken out and
  * written anew. */
 int pressure_ask(const struct session_setup *setup, int missing)
 {
     int unread = 0;
     if (missing <= 0 || setup->pressure_write < 0 || ioctl(setup->pressure_read, FIONREAD, &unread) != 0)
         return 0;
-    while (unread >= missing && take_one(setup))
+    while (unread >= missing && take(setup))
         unread--;
     return put(setup) ? unread + 1 : unread;
 }

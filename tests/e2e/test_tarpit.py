@@ -187,7 +187,8 @@ def test_nothing_is_left_behind(server):
             client = Held(gate)
             if i % 2:
                 later = Held(gate)
-                assert client.goes(), gate.story()
+                # Of two who came at almost the same time it may be either.
+                assert select.select([client.socket, later.socket], [], [], GOES_SECONDS)[0], gate.story()
                 later.close()
             client.close()
             ended = i + 1 + (i + 1) // 2
