@@ -15,6 +15,7 @@ import time
 
 import children
 import machine_rig as rig
+from machine_kills import Client
 from machine_rig import SETTLE_SECONDS, Violation, demand, net
 
 MAX_WORKERS = 6
@@ -22,11 +23,14 @@ OPTIONS = (f"listener.max_workers={MAX_WORKERS}", f"listener.max_spare={MAX_WORK
            "scoreboard.rates=1024", "scoreboard.reputations=1024")
 LIFE_MS = 1200  # who dies before a second is over died young, and the next one has to wait
 ROUNDS_SECONDS = 900
-QUESTIONS = (("status",), ("sessions",), ("workers",), ("servers",), ("check",))
+QUESTIONS = (("status",), ("sessions",), ("workers",), ("servers",), ("check",), ("limits",), ("rates",), ("clients",),
+             ("clients", "--worst"), ("stats",), ("block",), ("allow",), ("bypass",))
 RELOAD_EVERY = 6  # of the askings
 # A child of the master that answers posternctl, one that tries a configuration, and the housekeeper.
 OTHERS = 3
 WORDS = ("wanted", "done", "births", "life_ms", "ending", "octets", "piped", "accepted", "shut", "breaches")
+FEW = 4
+LIMIT = f"limit few {{ of = connections per = client rate = {FEW}/1h action = defer except = 127.0.0.0/24 }}"
 ENDINGS = {"any": 0, "status": 1, "signal": 2, "retired": 3}
 
 # Stands beside the master in its session and process group, with every signal blocked: what was sent stays pending.
@@ -68,6 +72,14 @@ class Gate(rig.Gate):
         self.control = self.directory + "/run/control"
         super()._start([sys.executable, "-c", CANARY, f"{rig.postern.BUILD}/hostile/posternd", *command[1:],
                         "-o", f"control_socket={self.control}"], user)
+
+    def command_for(self, inside, options):
+        command = super().command_for(inside, options)
+        with open(f"{self.directory}/postern.conf", "r+") as f:
+            text = f.read().replace("policy permissive {", "policy permissive { " + LIMIT)
+            f.seek(0)
+            f.write(text)
+        return command
 
     def _popen(self, command, **options):
         options["env"]["HOSTILE_TALLY"] = self.tally.path
@@ -131,11 +143,17 @@ class Knockers:
 
 
 def kill_somebody(gate):
-    """As an administrator would who believes what he is shown: rumour, but the signal is the master's."""
+    """As an administrator would who believes what he is shown: rumour, but the signal is the master's; so are the
+    entries that are forgotten."""
     _, records = gate.ask("sessions")
     for record in records[:3]:
         if isinstance(record, dict) and record.get("id"):
             gate.ask("kill", record["id"])
+    _, records = gate.ask("rates")
+    for record in records[:3]:
+        if isinstance(record, dict) and record.get("key"):
+            gate.ask("rates", "forget", record["key"])
+    gate.ask("rates", "forget", "127.0.0.1")
 
 
 def begin(house, rounds, life_ms=LIFE_MS, ending="any"):
@@ -177,6 +195,18 @@ def _doing(pids):
     return "\n".join(found)
 
 
+def demand_few(house):
+    """A limit is right in a table in which each entry was scribbled over; what cannot be true is taken for none."""
+    for source in ("127.0.9.1", "127.0.9.2"):
+        let_in = 0
+        for _ in range(FEW + 2):
+            client = Client(house.gate, source)
+            let_in += client.begin()
+            client.close()
+        demand(let_in == FEW, f"{let_in} sessions of {source} are let in, not {FEW}\n{house.gate.story()}")
+        house.idle_workers()
+
+
 def after(house):
     """They are gone; nothing of what they did is left but numbers that nobody should believe."""
     try:
@@ -190,6 +220,7 @@ def after(house):
     house.gate.demand_answers()
     house.gate.demand_reload()
     house.settle(clean=2 * MAX_WORKERS)
+    demand_few(house)
     demand_canary(house.gate)
 
 
