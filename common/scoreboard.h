@@ -99,6 +99,7 @@ struct heard {
     _Atomic uint64_t distrust_until_ms; /* a keyword that was remembered was missing: ask at EHLO until then */
 };
 
+/* Mapped in this order: the small ones first, which then share a page of page tables. */
 enum scoreboard_region {
     REGION_TAGS,
     REGION_SLOTS,
@@ -107,10 +108,10 @@ enum scoreboard_region {
     REGION_KEYS,
     REGION_ORDERS,
     REGION_LISTED,
+    REGION_HITS,
+    REGION_REPUTATIONS,
     REGION_SEATS,
     REGION_RATES,
-    REGION_REPUTATIONS,
-    REGION_HITS,
     REGIONS
 };
 

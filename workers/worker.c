@@ -261,12 +261,12 @@ static void prepare(struct worker *w, const struct worker_setup *setup)
     w->lifeline = (struct wait_guest){.fd = setup->lifeline, .woken = lifeline_woken, .context = w};
     for (int i = 0; i < setup->listener_count; i++)
         w->listeners[i] = setup->listeners[i];
-    w->session = session_memory();
-    if (w->session == NULL)
-        leave(w, WORKER_SHORT);
     if (!scoreboard_enter(setup->board, setup->slot))
         leave(w, is_shortage(errno) ? WORKER_SHORT : WORKER_BROKEN);
     w->entered = true;
+    w->session = session_memory(); /* now: the kernel puts it where the master's view of all slots was, beside the rest */
+    if (w->session == NULL)
+        leave(w, WORKER_SHORT);
     if (!kill_switch_install())
         leave(w, WORKER_BROKEN);
     if (w->service->tls != NULL && setup->board->keys != NULL)
