@@ -116,12 +116,6 @@ static _Noreturn void become_worker(worker_function *function, const struct iden
     setup.board = &board;
     int kept[REGIONS + WORKER_LISTENERS_MAX + 4]; /* scoreboard_enter closes the scoreboard's */
     int count = scoreboard_descriptors(setup.board, ROLE_WORKER, kept);
-    setup.lifeline = reopen_pipe(setup.lifeline, O_RDONLY);
-    setup.wake = reopen_pipe(setup.wake, O_WRONLY);
-    setup.pressure_read = reopen_pipe(setup.pressure_read, O_RDONLY);
-    setup.pressure_write = reopen_pipe(setup.pressure_write, O_WRONLY);
-    if (setup.lifeline < 0 || setup.wake < 0 || setup.pressure_read < 0 || setup.pressure_write < 0)
-        fail(WORKER, "open the pipes");
     kept[count++] = setup.lifeline;
     kept[count++] = setup.wake;
     kept[count++] = setup.pressure_read;
@@ -134,12 +128,40 @@ static _Noreturn void become_worker(worker_function *function, const struct iden
     fail(WORKER, "work");
 }
 
+static void close_pipe(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+/* By the master, before the fork: for each process that looks into its own /proc/self/fd the kernel keeps six KiB. */
+static bool reopen_pipes(struct worker_setup *setup)
+{
+    setup->lifeline = reopen_pipe(setup->lifeline, O_RDONLY);
+    setup->wake = reopen_pipe(setup->wake, O_WRONLY);
+    setup->pressure_read = reopen_pipe(setup->pressure_read, O_RDONLY);
+    setup->pressure_write = reopen_pipe(setup->pressure_write, O_WRONLY);
+    return setup->lifeline >= 0 && setup->wake >= 0 && setup->pressure_read >= 0 && setup->pressure_write >= 0;
+}
+
+static void close_pipes(const struct worker_setup *setup)
+{
+    int error = errno;
+    close_pipe(setup->lifeline);
+    close_pipe(setup->wake);
+    close_pipe(setup->pressure_read);
+    close_pipe(setup->pressure_write);
+    errno = error;
+}
+
 pid_t spawn_worker(worker_function *function, const struct identity *identity, const struct worker_setup *setup)
 {
     must(setup->listener_count <= WORKER_LISTENERS_MAX);
-    pid_t pid = fork();
+    struct worker_setup own = *setup;
+    pid_t pid = reopen_pipes(&own) ? fork() : -1;
     if (pid == 0)
-        become_worker(function, identity, setup);
+        become_worker(function, identity, &own);
+    close_pipes(&own);
     return pid;
 }
 
