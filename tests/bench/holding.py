@@ -18,7 +18,7 @@ DESCRIPTORS_BESIDE = 200
 PROCESSES_BESIDE = 2000
 SENDERS = 20
 SLICES = 7
-SPARE = 50
+SPARE_MAX = 50
 KERNEL = ("Slab", "KernelStack", "PageTables")
 CONFIGURATION = """
 hostname = hold.example.org
@@ -136,17 +136,18 @@ class Gate:
 
     def __init__(self, directory, count, inside, certificate=None, silent=False):
         self.address, self.control = own_address(), directory + "/run/control"
+        self.spare = min(SPARE_MAX, count // 6)  # with the senders they are to leave room
         path = directory + "/postern.conf"
         with open(path, "w") as f:
             f.write(CONFIGURATION.format(
-                directory=directory, address=spelled(self.address), inside=spelled(inside), spare=SPARE,
-                max_spare=2 * SPARE, workers=2 * count,
+                directory=directory, address=spelled(self.address), inside=spelled(inside), spare=self.spare,
+                max_spare=2 * self.spare, workers=2 * count,
                 listener=TLS.format(certificate) if certificate else "", policy="" if silent else HOLDS))
         self.group = Group()
         self.program = Program(directory, *self.group.enter(), BUILD + "/posternd", "-f", "-c", path,
                                ready=lambda: net.is_listening(self.address) and os.path.exists(self.control))
         self.pid = self.program.process.pid
-        net.wait_until(lambda: len(self.children()) > SPARE, SECONDS, "no spares", self.program.said)
+        net.wait_until(lambda: len(self.children()) > self.spare, SECONDS, "no spares", self.program.said)
 
     def children(self):
         """Asked of the master alone: a look at /proc/PID of a worker makes the kernel keep inodes for it."""
@@ -256,7 +257,7 @@ class Bench:
                 crowd = Crowd(gate, self.count, False)
                 pair["with"] = self._slices(gate, messages)
                 crowd.leave()
-                net.wait_until(lambda: len(gate.children()) <= 3 * SPARE + 2, HELD_SECONDS, "workers do not leave")
+                net.wait_until(lambda: len(gate.children()) <= 3 * gate.spare + 2, HELD_SECONDS, "workers do not leave")
                 yield pair
         finally:
             gate.stop()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The tools that `make bench` measures with: they send what they say, count it right, and no time is judged here."""
 import json
+import os
 import re
 import subprocess
 import sys
@@ -108,6 +109,32 @@ def test_a_server_without_tls_is_a_failure(sink):
     done = load(sink.address, "--starttls", "full")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("load: STARTTLS: 502")
+
+
+@pytest.mark.parametrize("options", [[], ["--tls"]])
+def test_a_crowd_stands_there_until_it_is_sent_away(inside, postern, certificates, options):
+    tls = certificates.outside("implicit") if options else ()
+    gate = postern(inside().address, *tls, "backend.pass_client=none", "listener.max_workers=40")
+    crowd = subprocess.Popen([BUILD + "/bench-crowd", *options, "--sources", "3", "20", "%s:%d" % gate.address],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert crowd.stdout.readline() == "connected 20\n"
+    net.wait_until(lambda: len(gate.workers()) >= 20, SECONDS, "too few workers", gate.story)
+    said, _ = crowd.communicate(timeout=SECONDS)
+    found = json.loads(said)
+    assert (found["connected"], found["ended"], crowd.returncode) == (20, 0, 0)
+    net.wait_until(lambda: gate.log().count("event=session ") == 20, SECONDS, "sessions do not end", gate.story)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or postern_program.SANITIZED, reason="the plain build, as root")
+def test_sessions_are_held_and_measured(tmp_path):
+    values = tmp_path / "hold.json"
+    done = subprocess.run([postern_program.ROOT + "/tests/bench/hold", "--quick", "--count", "60", "--json", str(values)],
+                          capture_output=True, text=True, timeout=2 * SECONDS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(values.read_text())
+    for kind in ("clear", "TLS"):
+        assert 10 < found["memory"][kind][0]["own_kib"] < 2000
+    assert found["pairs"][0]["with"]["rate"] > 0 and "figures to reach" in done.stdout
 
 
 @pytest.mark.parametrize("arguments", [[], ["127.0.0.1"], ["--sessions", "0", "127.0.0.1:25"],
