@@ -264,7 +264,8 @@ static void prepare(struct worker *w, const struct worker_setup *setup)
     if (!scoreboard_enter(setup->board, setup->slot))
         leave(w, is_shortage(errno) ? WORKER_SHORT : WORKER_BROKEN);
     w->entered = true;
-    w->session = session_memory(); /* now: the kernel puts it where the master's view of all slots was, beside the rest */
+    /* Now: the kernel puts it where the master's view of all slots was, beside the regions. */
+    w->session = session_memory();
     if (w->session == NULL)
         leave(w, WORKER_SHORT);
     if (!kill_switch_install())
