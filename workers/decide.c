@@ -27,13 +27,13 @@ static void tell_watched(struct session *s, enum stage stage, const struct verdi
     check_tell_watched(&call, stage, verdict);
 }
 
-/* What the points alone lead to. The banner has one delay, which is that of STAGE_GREETING. */
+/* What the points alone lead to. The banner has one delay, which is that of STAGE_GREETING; a handshake has none. */
 static struct verdict weigh(struct session *s, enum stage stage, int points)
 {
     const struct decide_options *options = options_of(s);
     struct verdict verdict = VERDICT_NONE;
     bool refuses = stage != STAGE_TLS && stage != STAGE_AUTH;
-    if (stage != STAGE_CONNECT)
+    if (stage != STAGE_CONNECT && stage != STAGE_TLS)
         verdict.delay_ms = decide_options_delay(options, points);
     if (verdict.delay_ms > 0)
         verdict.action = ACTION_DELAY;

@@ -205,14 +205,24 @@ def idle_workers(gate):
     return net.wait_until(find, REST_SECONDS, "workers do not come to rest", gate.story)
 
 
+def look_at_workers(gate):
+    """Memory and descriptors of each. Who is too many may leave meanwhile: then all are looked at anew."""
+    def find():
+        try:
+            return [(net.rollup_kib(pid, "Pss_Anon"), len(net.descriptors(pid))) for pid in idle_workers(gate)]
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+    return net.wait_until(find, REST_SECONDS, "workers come and go", gate.story)
+
+
 def measure(gate):
     """When everybody is at rest. Shared memory by what the regions have of it."""
-    workers = idle_workers(gate)
+    workers = look_at_workers(gate)
     shared = sum(os.stat(f"/proc/{gate.master}/fd/{number}").st_blocks * 512
                  for number, target in net.numbered_descriptors(gate.master).items() if "memfd:postern" in target)
     return {"master": net.rollup_kib(gate.master, "Pss_Anon"), "shared": shared // 1024,
-            "worker": statistics.median(net.rollup_kib(pid, "Pss_Anon") for pid in workers),
-            "kinds": rig._kinds(gate.master), "descriptors": max(len(net.descriptors(pid)) for pid in workers)}
+            "worker": statistics.median(memory for memory, _ in workers),
+            "kinds": rig._kinds(gate.master), "descriptors": max(count for _, count in workers)}
 
 
 def demand_no_more(before, after):
