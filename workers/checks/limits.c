@@ -142,8 +142,13 @@ static struct limit_answer ask(const struct limit_case *c, enum stage stage)
     struct limit_answer rates = limit_ask(c, way_of(c->limit, stage), 1);
     if (c->limit->concurrent == 0)
         return rates;
-    struct limit_answer seats = limit_sit(c, !limit_refuses(c->limit) || !is_enforced(c));
-    return rates.over ? rates : seats;
+    bool stays = !limit_refuses(c->limit) || !is_enforced(c);
+    struct limit_answer seats = limit_sit(c, stays);
+    if (rates.over)
+        return rates;
+    if (seats.over && !stays) /* what is refused costs nothing */
+        limit_ask(c, RATE_RETURN, 1);
+    return seats;
 }
 
 /* Once in a session for each limit. */
