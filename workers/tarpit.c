@@ -232,11 +232,9 @@ static enum io wait_for_command(struct session *s, int64_t ms)
     return io;
 }
 
-enum io tarpit_pace(struct session *s, int64_t deadline_ms, bool of_message)
+enum io tarpit_pace(struct session *s, uint64_t octets, int64_t deadline_ms)
 {
-    int64_t in = rate_in(s), out = rate_out(s);
-    uint64_t octets = s->outside.received_bytes - s->pace_in.seen;
-    int64_t wait_ms = of_message ? tell_octets(s, octets) : 0;
+    int64_t wait_ms = tell_octets(s, octets), in = rate_in(s), out = rate_out(s);
     if (in + out + wait_ms == 0) {
         s->pace_in.seen = s->outside.received_bytes;
         s->pace_out.seen = s->outside.sent_bytes;
@@ -247,7 +245,7 @@ enum io tarpit_pace(struct session *s, int64_t deadline_ms, bool of_message)
     wait_ms = longer(wait_ms, charge(&s->pace_out, s->outside.sent_bytes, out, began * US_PER_MS));
     if (wait_ms == 0)
         return IO_OK;
-    enum io io = of_message ? wait_in_message(s, clock_deadline(wait_ms), deadline_ms) : wait_for_command(s, wait_ms);
+    enum io io = octets > 0 ? wait_in_message(s, clock_deadline(wait_ms), deadline_ms) : wait_for_command(s, wait_ms);
     s->throttled_ms += clock_ms() - began;
     return io;
 }
