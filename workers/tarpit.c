@@ -220,9 +220,11 @@ static enum io wait_in_message(struct session *s, int64_t until_ms, int64_t dead
     return io == IO_LATE && until_ms <= deadline_ms ? IO_OK : io;
 }
 
+/* A group of commands that came at once may be worth hours: the rest is waited for before the next one. */
 static enum io wait_for_command(struct session *s, int64_t ms)
 {
-    enum io io = doze(s, ms, false);
+    int64_t most = s->options->command_timeout_ms;
+    enum io io = doze(s, ms < most ? ms : most, false);
     if (io == IO_LATE)
         return IO_OK;
     if (io == IO_ROOM)
