@@ -20,6 +20,8 @@ const struct reply REPLY_NESTED = REPLY(503, "5.5.1", "A transaction is under wa
 const struct reply REPLY_NO_RECIPIENTS = REPLY(554, "5.5.1", "No valid recipients");
 static const struct reply REPLY_EARLY = REPLY(554, "5.5.0", "Wait for the reply before you send more");
 static const struct reply REPLY_TOO_MANY_COMMANDS = REPLY(421, "4.7.0", "Too many commands without a message");
+enum { DAWDLED_MAX_MS = 30000 };
+
 static const struct reply REPLY_TOO_MANY_ERRORS = REPLY(421, "4.7.0", "Too many errors, closing the connection");
 
 /* -- the client -- */
@@ -172,20 +174,32 @@ static enum io read_slow_line(struct session *s, size_t limit, int64_t look, int
     return io;
 }
 
-/* Who answers within a second costs nothing for that. */
+/* Who answers within a second costs nothing for that, as long as it does not go on like that for ever. */
+static enum io read_patiently(struct session *s, size_t limit, int64_t deadline_ms, struct slice *line_out)
+{
+    int64_t look = stress_look_at(s, deadline_ms), soon = inside_sooner(look, PRESSURE_PATIENCE_MS);
+    bool dawdles = s->dawdled_ms >= DAWDLED_MAX_MS;
+    enum io io = soon < look && !dawdles ? stream_read_line(&s->outside, limit, soon, line_out) : IO_LATE;
+    if (io != IO_LATE)
+        return io;
+    if (dawdles)
+        pressure_give_way_at_once(s);
+    else
+        pressure_give_way(s);
+    io = read_slow_line(s, limit, look, deadline_ms, line_out);
+    pressure_keep_room(s);
+    return io;
+}
+
 enum io session_read_line(struct session *s, size_t limit, int64_t deadline_ms, struct slice *line_out)
 {
     session_watch_outside(s);
     enum io io = flush_before_wait(s, deadline_ms);
     if (io != IO_OK)
         return io;
-    int64_t look = stress_look_at(s, deadline_ms), soon = inside_sooner(look, PRESSURE_PATIENCE_MS);
-    io = soon < look ? stream_read_line(&s->outside, limit, soon, line_out) : IO_LATE;
-    if (io != IO_LATE)
-        return io;
-    pressure_give_way(s);
-    io = read_slow_line(s, limit, look, deadline_ms, line_out);
-    pressure_keep_room(s);
+    int64_t began = clock_ms();
+    io = read_patiently(s, limit, deadline_ms, line_out);
+    s->dawdled_ms += clock_ms() - began;
     return io;
 }
 

@@ -98,6 +98,7 @@ static void conclude(struct transfer *t)
         s->messages++;
         s->deeds.delivered++;
         s->idle_commands = 0;
+        s->dawdled_ms = 0;
     } else {
         s->refused_messages++;
         s->deeds.refused_messages += reply_class(&t->answer) == 5;
