@@ -168,15 +168,23 @@ static int64_t lower(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* What a check asked for holds for whoever it was asked for; the policy's own rates end with an allow. */
+/* What a check asked for holds for whoever it was asked for; the policy's own rates end with an allow. A policy that is
+ * only watched slows down nobody. */
+static int64_t rate_of(const struct session *s, int64_t of_policy)
+{
+    if (check_cap(s, MODE_ENFORCE) != MODE_ENFORCE)
+        return 0;
+    return lower(s->allowed ? 0 : of_policy, s->rate_bytes);
+}
+
 static int64_t rate_in(const struct session *s)
 {
-    return lower(s->allowed ? 0 : s->options->policy->throttle_in, s->rate_bytes);
+    return rate_of(s, s->options->policy->throttle_in);
 }
 
 static int64_t rate_out(const struct session *s)
 {
-    return lower(s->allowed ? 0 : s->options->policy->throttle_out, s->rate_bytes);
+    return rate_of(s, s->options->policy->throttle_out);
 }
 
 size_t tarpit_portion(const struct session *s)
