@@ -210,6 +210,7 @@ static struct verdict weigh(struct check_call *call, enum stage stage, const str
         return VERDICT_NONE;
     }
     limit_count(c->s->setup->board);
+    verdict.at_once = verdict_refuses(&verdict) && answer->rate < 0; /* or it would be there, and counted nowhere */
     if (verdict_refuses(&verdict) && verdict.action > so_far->action)
         verdict.reply = limit_reply(c->limit, stage, answer, text_at(call, stage));
     return verdict;
