@@ -249,9 +249,35 @@ static struct verdict judge(struct check_call *call, enum stage stage)
     return all;
 }
 
+static bool refuses_seats(const struct limit *limit, int unused)
+{
+    (void)unused;
+    return limit->concurrent > 0 && limit_refuses(limit);
+}
+
+/* Who stalls in a handshake that comes first of all has its seat meanwhile: without one it gets none. */
+static struct verdict judge_seats(struct check_call *call)
+{
+    struct verdict all = VERDICT_NONE;
+    struct limit_case c;
+    if (!is_asked(call) || call->session->options->tls.mode != TLS_MODE_IMPLICIT)
+        return VERDICT_NONE;
+    for (size_t i = 0; next_case(call, &i, refuses_seats, 0, &c); i++) {
+        struct limit_answer answer = {0};
+        if (is_enforced(&c))
+            answer = limit_sit(&c, false);
+        if (!answer.over)
+            continue;
+        struct verdict one = weigh(call, STAGE_TLS, &c, &answer, &all);
+        all = verdict_combine(&all, &one);
+    }
+    return all;
+}
+
 static struct verdict judge_tls(struct check_call *call)
 {
-    return judge(call, STAGE_TLS);
+    struct verdict rates = judge(call, STAGE_TLS), seats = judge_seats(call);
+    return verdict_combine(&rates, &seats);
 }
 
 static struct verdict judge_connect(struct check_call *call)
