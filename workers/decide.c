@@ -114,7 +114,7 @@ static bool has_to_wait(const struct session *s, enum stage stage, const struct 
 {
     bool may_wait = stage == STAGE_CONNECT || stage == STAGE_GREETING || stage == STAGE_HELO || stage == STAGE_MAIL;
     return may_wait && options_of(s)->decide == DECIDE_AT_RCPT && verdict_refuses(verdict) &&
-           verdict->action != ACTION_DROP && !verdict->always;
+           verdict->action != ACTION_DROP && !verdict->always && !verdict->at_once;
 }
 
 /* Whatever memory of a check its words lie in, they have to last. */

@@ -75,6 +75,11 @@ void pressure_give_way_at_once(struct session *s)
     give_way(s, 0);
 }
 
+void pressure_give_way_soon(struct session *s)
+{
+    give_way(s, PRESSURE_PATIENCE_MS);
+}
+
 void pressure_keep_room(struct session *s)
 {
     wait_keep_room(s->setup->wait);

@@ -14,6 +14,8 @@
 
 #define MADE_ROOM "made room" /* why such a session ended */
 
+enum { PRESSURE_PATIENCE_MS = 1000 };
+
 extern const struct reply REPLY_BUSY; /* 421, said to who has to go */
 
 /* One octet, where so much room is `missing`; how many there are then. 0: nobody can be asked. */
@@ -25,7 +27,9 @@ bool pressure_may_ask(const struct session *s);
 /* From now on what this session waits for gives way, where it may be asked: IO_ROOM. */
 void pressure_give_way(struct session *s);
 void pressure_give_way_at_once(struct session *s); /* without letting those who are just being woken go first */
-void pressure_keep_room(struct session *s);        /* no longer; also when it did not */
+/* From PRESSURE_PATIENCE_MS on: who answers, reads or shakes hands within that costs nothing for it. */
+void pressure_give_way_soon(struct session *s);
+void pressure_keep_room(struct session *s); /* no longer; also when it did not */
 
 void pressure_note(const struct session *s); /* it goes: counted in its slot */
 void pressure_make_room(struct session *s);  /* .. with REPLY_BUSY */

@@ -20,7 +20,7 @@ const struct reply REPLY_NESTED = REPLY(503, "5.5.1", "A transaction is under wa
 const struct reply REPLY_NO_RECIPIENTS = REPLY(554, "5.5.1", "No valid recipients");
 static const struct reply REPLY_EARLY = REPLY(554, "5.5.0", "Wait for the reply before you send more");
 static const struct reply REPLY_TOO_MANY_COMMANDS = REPLY(421, "4.7.0", "Too many commands without a message");
-enum { PATIENCE_MS = 1000 };
+enum { DAWDLED_MAX_MS = 30000 };
 
 static const struct reply REPLY_TOO_MANY_ERRORS = REPLY(421, "4.7.0", "Too many errors, closing the connection");
 
@@ -127,11 +127,24 @@ void session_end(struct session *s, const char *why)
     session_move(s, PHASE_CLOSED);
 }
 
+/* Who does not read gives way as well: of what it is told it hears a part, which it would not have read either. But
+ * inside's word on a message is said whatever the house is like. */
+static enum io flush_by(struct session *s, int64_t deadline_ms)
+{
+    if (s->phase != PHASE_COMMIT)
+        pressure_give_way_soon(s);
+    enum io io = stream_flush(&s->outside, deadline_ms);
+    pressure_keep_room(s);
+    return io;
+}
+
 enum io session_flush(struct session *s)
 {
-    enum io io = stream_flush(&s->outside, clock_deadline(s->options->command_timeout_ms));
+    enum io io = flush_by(s, clock_deadline(s->options->command_timeout_ms));
+    if (io == IO_ROOM && s->ending == NULL)
+        pressure_note(s);
     if (io != IO_OK)
-        session_end(s, io == IO_LATE ? "client reads too slowly" : "client hung up");
+        session_end(s, io == IO_ROOM ? MADE_ROOM : io == IO_LATE ? "client reads too slowly" : "client hung up");
     return io;
 }
 
@@ -146,7 +159,7 @@ static enum io flush_before_wait(struct session *s, int64_t deadline_ms)
 {
     if (buffer_unread(&s->outside.out).size == 0 || slice_has(buffer_unread(&s->outside.in), '\n'))
         return IO_OK;
-    return stream_flush(&s->outside, deadline_ms);
+    return flush_by(s, deadline_ms);
 }
 
 /* From here on somebody else may need the room more. */
@@ -161,20 +174,32 @@ static enum io read_slow_line(struct session *s, size_t limit, int64_t look, int
     return io;
 }
 
-/* Who answers within a second costs nothing for that. */
+/* Who answers within a second costs nothing for that, as long as it does not go on like that for ever. */
+static enum io read_patiently(struct session *s, size_t limit, int64_t deadline_ms, struct slice *line_out)
+{
+    int64_t look = stress_look_at(s, deadline_ms), soon = inside_sooner(look, PRESSURE_PATIENCE_MS);
+    bool dawdles = s->dawdled_ms >= DAWDLED_MAX_MS;
+    enum io io = soon < look && !dawdles ? stream_read_line(&s->outside, limit, soon, line_out) : IO_LATE;
+    if (io != IO_LATE)
+        return io;
+    if (dawdles)
+        pressure_give_way_at_once(s);
+    else
+        pressure_give_way(s);
+    io = read_slow_line(s, limit, look, deadline_ms, line_out);
+    pressure_keep_room(s);
+    return io;
+}
+
 enum io session_read_line(struct session *s, size_t limit, int64_t deadline_ms, struct slice *line_out)
 {
     session_watch_outside(s);
     enum io io = flush_before_wait(s, deadline_ms);
     if (io != IO_OK)
         return io;
-    int64_t look = stress_look_at(s, deadline_ms), soon = inside_sooner(look, PATIENCE_MS);
-    io = soon < look ? stream_read_line(&s->outside, limit, soon, line_out) : IO_LATE;
-    if (io != IO_LATE)
-        return io;
-    pressure_give_way(s);
-    io = read_slow_line(s, limit, look, deadline_ms, line_out);
-    pressure_keep_room(s);
+    int64_t began = clock_ms();
+    io = read_patiently(s, limit, deadline_ms, line_out);
+    s->dawdled_ms += clock_ms() - began;
     return io;
 }
 

@@ -166,8 +166,9 @@ struct session {
         bool is_last;
         bool is_unread; /* its octets are still to come */
     } chunk;
-    int errors;        /* malformed and misplaced commands */
-    int idle_commands; /* since the last message that was accepted */
+    int errors;         /* malformed and misplaced commands */
+    int idle_commands;  /* since the last message that was accepted */
+    int64_t dawdled_ms; /* .. its commands were waited for */
     int messages, refused_messages;
     int unheard; /* answers to a dot that the client had hung up before */
     int score;

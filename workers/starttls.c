@@ -5,6 +5,7 @@
 #include "common/must.h"
 
 #include "workers/decide.h"
+#include "workers/pressure.h"
 #include "workers/starttls.h"
 #include "workers/stress.h"
 #include "workers/transaction.h"
@@ -70,7 +71,9 @@ static bool secure(struct session *s, struct tls *tls)
     int64_t deadline = clock_deadline(s->options->tls.handshake_timeout_ms);
     if (stress_is_on(s))
         deadline = stress_look_at(s, deadline);
+    pressure_give_way_soon(s);
     enum io io = stream_secure(&s->outside, tls, deadline);
+    pressure_keep_room(s);
     if (io == IO_OK) {
         tls_describe(s->outside.tls, &s->tls);
         show_on_slot(s);
@@ -78,10 +81,9 @@ static bool secure(struct session *s, struct tls *tls)
     }
     const char *why = stream_tls_why(&s->outside);
     snprintf(s->why, sizeof(s->why), "%s", why[0] != '\0' ? why : io_name(io));
-    if (io == IO_LATE)
-        session_end(s, "TLS handshake timeout");
-    else
-        session_end(s, "TLS handshake failed");
+    if (io == IO_ROOM)
+        pressure_note(s);
+    session_end(s, io == IO_ROOM ? MADE_ROOM : io == IO_LATE ? "TLS handshake timeout" : "TLS handshake failed");
     return false;
 }
 

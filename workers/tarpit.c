@@ -168,15 +168,23 @@ static int64_t lower(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* What a check asked for holds for whoever it was asked for; the policy's own rates end with an allow. */
+/* What a check asked for holds for whoever it was asked for; the policy's own rates end with an allow. A policy that is
+ * only watched slows down nobody. */
+static int64_t rate_of(const struct session *s, int64_t of_policy)
+{
+    if (check_cap(s, MODE_ENFORCE) != MODE_ENFORCE)
+        return 0;
+    return lower(s->allowed ? 0 : of_policy, s->rate_bytes);
+}
+
 static int64_t rate_in(const struct session *s)
 {
-    return lower(s->allowed ? 0 : s->options->policy->throttle_in, s->rate_bytes);
+    return rate_of(s, s->options->policy->throttle_in);
 }
 
 static int64_t rate_out(const struct session *s)
 {
-    return lower(s->allowed ? 0 : s->options->policy->throttle_out, s->rate_bytes);
+    return rate_of(s, s->options->policy->throttle_out);
 }
 
 size_t tarpit_portion(const struct session *s)
@@ -220,9 +228,11 @@ static enum io wait_in_message(struct session *s, int64_t until_ms, int64_t dead
     return io == IO_LATE && until_ms <= deadline_ms ? IO_OK : io;
 }
 
+/* A group of commands that came at once may be worth hours: the rest is waited for before the next one. */
 static enum io wait_for_command(struct session *s, int64_t ms)
 {
-    enum io io = doze(s, ms, false);
+    int64_t most = s->options->command_timeout_ms;
+    enum io io = doze(s, ms < most ? ms : most, false);
     if (io == IO_LATE)
         return IO_OK;
     if (io == IO_ROOM)
@@ -232,11 +242,9 @@ static enum io wait_for_command(struct session *s, int64_t ms)
     return io;
 }
 
-enum io tarpit_pace(struct session *s, int64_t deadline_ms, bool of_message)
+enum io tarpit_pace(struct session *s, uint64_t octets, int64_t deadline_ms)
 {
-    int64_t in = rate_in(s), out = rate_out(s);
-    uint64_t octets = s->outside.received_bytes - s->pace_in.seen;
-    int64_t wait_ms = of_message ? tell_octets(s, octets) : 0;
+    int64_t wait_ms = tell_octets(s, octets), in = rate_in(s), out = rate_out(s);
     if (in + out + wait_ms == 0) {
         s->pace_in.seen = s->outside.received_bytes;
         s->pace_out.seen = s->outside.sent_bytes;
@@ -247,7 +255,7 @@ enum io tarpit_pace(struct session *s, int64_t deadline_ms, bool of_message)
     wait_ms = longer(wait_ms, charge(&s->pace_out, s->outside.sent_bytes, out, began * US_PER_MS));
     if (wait_ms == 0)
         return IO_OK;
-    enum io io = of_message ? wait_in_message(s, clock_deadline(wait_ms), deadline_ms) : wait_for_command(s, wait_ms);
+    enum io io = octets > 0 ? wait_in_message(s, clock_deadline(wait_ms), deadline_ms) : wait_for_command(s, wait_ms);
     s->throttled_ms += clock_ms() - began;
     return io;
 }

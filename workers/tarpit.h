@@ -26,9 +26,9 @@ void tarpit_reply(struct session *s, const struct reply *reply);
 
 /* How many octets of the client's are to be read at a time: what it may send in a second; 0: as many as there are. */
 size_t tarpit_portion(const struct session *s);
-/* After octets came or left: waits for as long as the session's rate, and the limits that it shares with others, ask
- * for. Not beyond the deadline: IO_LATE then. What ended the wait else is said as a read would; false of `of_message`:
- * the session has ended with it. */
-enum io tarpit_pace(struct session *s, int64_t deadline_ms, bool of_message) IO_MUST_USE;
+/* After octets came or left, `octets` of them of a message: waits for as long as the session's rate, and the limits
+ * that it shares with others, ask for. Not beyond the deadline: IO_LATE then. What ended the wait else is said as a
+ * read would; where there are none of a message (before a command), the session has ended with it. */
+enum io tarpit_pace(struct session *s, uint64_t octets, int64_t deadline_ms) IO_MUST_USE;
 
 #endif

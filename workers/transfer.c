@@ -54,7 +54,6 @@ static bool take_input(struct transfer *t)
     else
         ended = take_lines(t, &rest);
     size_t taken = input.size - rest.size;
-    check_tell(t->s, EVENT_OCTETS, taken);
     if (t->framing != FRAMING_DATA)
         t->chunk_left -= taken;
     ended = ended || ends_with_chunk(t);
@@ -120,18 +119,16 @@ static bool is_too_slow(const struct transfer *t)
     return options->data_timeout_ms - t->patience_ms >= options->stress_timeout_ms && stress_is_on(t->s);
 }
 
-static void fill(struct transfer *t)
+/* What came for the message, each octet once: what is behind a chunk is none of it, or counts with its own. */
+static enum io pace(struct transfer *t, uint64_t came)
 {
-    enum io io;
-    /* Most messages come at once: before that there is nothing that inside could refuse. */
-    t->inside_watch.patient = !t->begun;
-    do {
-        io = fill_a_while(t);
-    } while (io == IO_LATE && !is_too_slow(t));
-    if (io == IO_OK && is_too_slow(t))
-        io = IO_LATE;
-    if (io == IO_OK) /* this wait is ours: the client is not charged for it */
-        io = tarpit_pace(t->s, t->deadline_ms, true);
+    if (t->framing != FRAMING_DATA && came > t->chunk_left)
+        came = t->chunk_left;
+    return tarpit_pace(t->s, came, t->deadline_ms);
+}
+
+static void heed(struct transfer *t, enum io io)
+{
     switch (io) {
     case IO_OK:
         return;
@@ -151,6 +148,22 @@ static void fill(struct transfer *t)
         transfer_lose_client(t, "client hung up in the message");
         return;
     }
+}
+
+static void fill(struct transfer *t)
+{
+    enum io io;
+    uint64_t before = t->s->outside.received_bytes;
+    /* Most messages come at once: before that there is nothing that inside could refuse. */
+    t->inside_watch.patient = !t->begun;
+    do {
+        io = fill_a_while(t);
+    } while (io == IO_LATE && !is_too_slow(t));
+    if (io == IO_OK && is_too_slow(t))
+        io = IO_LATE;
+    if (io == IO_OK) /* this wait is ours: the client is not charged for it */
+        io = pace(t, t->s->outside.received_bytes - before);
+    heed(t, io);
 }
 
 static uint64_t drain_limit(const struct session *s)
@@ -338,6 +351,9 @@ static bool read_chunk(struct transfer *t, uint64_t size)
     transfer_weigh(t, size);
     if (!t->refused)
         transfer_watch(t, true);
+    size_t here = buffer_unread(&t->s->outside.in).size; /* it came together with its BDAT */
+    if (here > 0 && size > 0)
+        heed(t, pace(t, here));
     if (!read_message(t)) {
         abort_transfer(t);
         return false;

@@ -96,8 +96,9 @@ static void conclude(struct transfer *t)
         note_unheard(s);
     if (t->delivered) {
         s->messages++;
-        s->deeds.delivered++;
+        s->deeds.delivered += !s->transaction.exempt; /* whoever may write to postmaster is no better for it */
         s->idle_commands = 0;
+        s->dawdled_ms = 0;
     } else {
         s->refused_messages++;
         s->deeds.refused_messages += reply_class(&t->answer) == 5;

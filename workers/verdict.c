@@ -19,6 +19,7 @@ struct verdict verdict_combine(const struct verdict *a, const struct verdict *b)
 {
     struct verdict both = b->action > a->action ? *b : *a;
     both.allow = a->allow || b->allow;
+    both.at_once = a->at_once || b->at_once;
     both.unsure = a->unsure || b->unsure;
     both.score = a->score + b->score;
     both.delay_ms = a->delay_ms > b->delay_ms ? a->delay_ms : b->delay_ms;

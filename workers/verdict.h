@@ -17,6 +17,7 @@ struct verdict {
     bool allow;
     bool always;         /* by a check that holds for everyone; set by check.c */
     bool outlasts_allow; /* by a check that an allow does not end (struct check, sees_allowed); set by check.c */
+    bool at_once;        /* its refusal does not wait for RCPT */
     bool unsure;         /* could not find out: settled in check.c, by configuration */
     struct reply reply;  /* of defer, reject, drop */
     const char *reason;  /* for the log: a constant, or text in the check's memory */

@@ -29,18 +29,25 @@ enum listed_as listed_find(const struct listed *listed, const struct ipaddr *cli
 
 static struct scoreboard board = {.listed = &list};
 static struct session_setup setup = {.board = &board};
+static struct session_options options;
 static struct session s;
 
-static struct verdict judge(enum listed_as as, const char *reason)
+static struct verdict judge_at(enum stage stage, enum listed_as as, const char *reason)
 {
     struct check_call call = {
         .check = &check_listed, .session = &s, .session_memory = s.check_session, .notes = &s.notes};
     listed_as = as;
     listed_reason = reason;
     s.setup = &setup;
+    s.options = &options;
     s.client.kind = ENDPOINT_IP;
     s.notes.count = 0;
-    return check_listed.judge[STAGE_CONNECT](&call);
+    return check_listed.judge[stage](&call);
+}
+
+static struct verdict judge(enum listed_as as, const char *reason)
+{
+    return judge_at(STAGE_CONNECT, as, reason);
 }
 
 static void who_is_blocked_hears_why(void **state)
@@ -81,12 +88,25 @@ static void all_others_are_nobodys_business(void **state)
     assert_int_equal(s.notes.count, 0);
 }
 
+static void a_handshake_is_nothing_for_who_is_blocked(void **state)
+{
+    (void)state;
+    options.tls.mode = TLS_MODE_MAY;
+    assert_int_equal(judge_at(STAGE_TLS, LISTED_BLOCKED, "").action, ACTION_NONE); /* the session is under way */
+    options.tls.mode = TLS_MODE_IMPLICIT;
+    assert_int_equal(judge_at(STAGE_TLS, LISTED_BLOCKED, "").action, ACTION_DROP);
+    assert_true(judge_at(STAGE_TLS, LISTED_ALLOWED, "").allow);
+    assert_int_equal(s.notes.count, 0); /* once is enough: behind the handshake */
+    assert_int_equal(judge_at(STAGE_TLS, LISTED_NOT, "").action, ACTION_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_is_blocked_hears_why),
         cmocka_unit_test(who_is_allowed_passes_and_it_is_noted),
         cmocka_unit_test(all_others_are_nobodys_business),
+        cmocka_unit_test(a_handshake_is_nothing_for_who_is_blocked),
     };
     return cmocka_run_group_tests_name("listed_check", tests, NULL, NULL);
 }

@@ -142,8 +142,13 @@ static struct limit_answer ask(const struct limit_case *c, enum stage stage)
     struct limit_answer rates = limit_ask(c, way_of(c->limit, stage), 1);
     if (c->limit->concurrent == 0)
         return rates;
-    struct limit_answer seats = limit_sit(c, !limit_refuses(c->limit) || !is_enforced(c));
-    return rates.over ? rates : seats;
+    bool stays = !limit_refuses(c->limit) || !is_enforced(c);
+    struct limit_answer seats = limit_sit(c, stays);
+    if (rates.over)
+        return rates;
+    if (seats.over && !stays) /* what is refused costs nothing */
+        limit_ask(c, RATE_RETURN, 1);
+    return seats;
 }
 
 /* Once in a session for each limit. */
@@ -205,6 +210,7 @@ static struct verdict weigh(struct check_call *call, enum stage stage, const str
         return VERDICT_NONE;
     }
     limit_count(c->s->setup->board);
+    verdict.at_once = verdict_refuses(&verdict) && answer->rate < 0; /* or it would be there, and counted nowhere */
     if (verdict_refuses(&verdict) && verdict.action > so_far->action)
         verdict.reply = limit_reply(c->limit, stage, answer, text_at(call, stage));
     return verdict;
@@ -243,9 +249,35 @@ static struct verdict judge(struct check_call *call, enum stage stage)
     return all;
 }
 
+static bool refuses_seats(const struct limit *limit, int unused)
+{
+    (void)unused;
+    return limit->concurrent > 0 && limit_refuses(limit);
+}
+
+/* Who stalls in a handshake that comes first of all has its seat meanwhile: without one it gets none. */
+static struct verdict judge_seats(struct check_call *call)
+{
+    struct verdict all = VERDICT_NONE;
+    struct limit_case c;
+    if (!is_asked(call) || call->session->options->tls.mode != TLS_MODE_IMPLICIT)
+        return VERDICT_NONE;
+    for (size_t i = 0; next_case(call, &i, refuses_seats, 0, &c); i++) {
+        struct limit_answer answer = {0};
+        if (is_enforced(&c))
+            answer = limit_sit(&c, false);
+        if (!answer.over)
+            continue;
+        struct verdict one = weigh(call, STAGE_TLS, &c, &answer, &all);
+        all = verdict_combine(&all, &one);
+    }
+    return all;
+}
+
 static struct verdict judge_tls(struct check_call *call)
 {
-    return judge(call, STAGE_TLS);
+    struct verdict rates = judge(call, STAGE_TLS), seats = judge_seats(call);
+    return verdict_combine(&rates, &seats);
 }
 
 static struct verdict judge_connect(struct check_call *call)

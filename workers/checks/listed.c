@@ -39,7 +39,7 @@ static struct verdict block_it(struct words *words, const char *why)
         .action = ACTION_DROP, .reply = {554, "5.7.1", slice_of(words->reply)}, .reason = words->reason};
 }
 
-static struct verdict judge_client(struct check_call *call)
+static struct verdict judge(struct check_call *call, bool notes)
 {
     const struct session *s = call->session;
     struct listed_entry entry;
@@ -50,7 +50,8 @@ static struct verdict judge_client(struct check_call *call)
     case LISTED_BLOCKED:
         return block_it(call->session_memory, why);
     case LISTED_ALLOWED:
-        note(call, "allowed%s%s", why[0] != '\0' ? ": " : "", why);
+        if (notes)
+            note(call, "allowed%s%s", why[0] != '\0' ? ": " : "", why);
         return (struct verdict){.allow = true};
     case LISTED_NOT:
         break;
@@ -58,10 +59,23 @@ static struct verdict judge_client(struct check_call *call)
     return VERDICT_NONE;
 }
 
+/* Where a handshake comes first of all it is more than who is blocked should cost. Sessions that are under way go on.
+ */
+static struct verdict judge_tls(struct check_call *call)
+{
+    bool comes_first = call->session->options->tls.mode == TLS_MODE_IMPLICIT;
+    return comes_first ? judge(call, false) : VERDICT_NONE;
+}
+
+static struct verdict judge_client(struct check_call *call)
+{
+    return judge(call, true);
+}
+
 extern const struct check check_listed;
 const struct check check_listed = {
     .name = "listed",
     .options = &block,
     .session_bytes = sizeof(struct words),
-    .judge = {[STAGE_CONNECT] = judge_client},
+    .judge = {[STAGE_TLS] = judge_tls, [STAGE_CONNECT] = judge_client},
 };

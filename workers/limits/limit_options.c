@@ -155,7 +155,8 @@ static const struct option rows[] = {
     {"burst", OPTION_SIZE, offsetof(struct limit, burst), NULL, "1..100G",
      "How many at once; not set: as many as the rate's count. Only with one rate."},
     {"concurrent", OPTION_COUNT, offsetof(struct limit, concurrent), NULL, "1..65535",
-     "How many at the same time. For connections only; eight such limits in one policy."},
+     "How many at the same time. For connections only; eight such limits in one policy. One too many is refused at once, "
+     "whatever decide says."},
     {"action", OPTION_CHOICE, offsetof(struct limit, action), "defer", LIMIT_ACTION_CHOICES,
      "What becomes of one too many. delay: its answer waits until it would be allowed, max_delay at most; throttle: the "
      "session goes on slowly, bytes at the pace of the rate; defer: 451; reject: 554; drop: 421, and the connection is "
