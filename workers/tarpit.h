@@ -26,9 +26,12 @@ void tarpit_reply(struct session *s, const struct reply *reply);
 
 /* How many octets of the client's are to be read at a time: what it may send in a second; 0: as many as there are. */
 size_t tarpit_portion(const struct session *s);
-/* After octets came or left: waits for as long as the session's rate, and the limits that it shares with others, ask
- * for. Not beyond the deadline: IO_LATE then. What ended the wait else is said as a read would; false of `of_message`:
- * the session has ended with it. */
-enum io tarpit_pace(struct session *s, int64_t deadline_ms, bool of_message) IO_MUST_USE;
+/* Before a command is obeyed: waits for as long as the session's rate asks for. False: the session has ended. */
+bool tarpit_pace_command(struct session *s);
+/* After so many `octets` of a message came: the same, and as long as limits that it shares with others ask for. Not
+ * beyond the deadline: IO_LATE then. What ended the wait else is said as a read would. */
+enum io tarpit_pace_message(struct session *s, uint64_t octets, int64_t deadline_ms) IO_MUST_USE;
+/* Of octets that had come before: how long the limits would have it wait; nobody waits here. */
+int64_t tarpit_count(struct session *s, uint64_t octets);
 
 #endif

@@ -39,22 +39,27 @@ static bool ends_with_chunk(struct transfer *t)
     return true;
 }
 
-/* What is unread of the outside, and belongs to the message, goes inside if nothing speaks against it. What the
- * message's end leaves are commands. True at the end. The gathered last pieces stay for the dot. */
+/* What is unread of the outside, and may belong to the message: by DATA its end is not seen yet. */
+static struct slice unread_of(const struct transfer *t)
+{
+    struct slice input = buffer_unread(&t->s->outside.in);
+    if (t->framing != FRAMING_DATA && input.size > t->chunk_left)
+        input.size = (size_t)t->chunk_left;
+    return input;
+}
+
+/* It goes inside if nothing speaks against it. What the message's end leaves are commands. True at the end. The
+ * gathered last pieces stay for the dot. */
 static bool take_input(struct transfer *t)
 {
     struct stream *outside = &t->s->outside;
-    struct slice input = buffer_unread(&outside->in);
-    if (t->framing != FRAMING_DATA && input.size > t->chunk_left)
-        input.size = (size_t)t->chunk_left;
-    struct slice rest = input;
+    struct slice input = unread_of(t), rest = input;
     bool ended = false;
     if (t->framing == FRAMING_BINARY)
         take_binary(t, &rest);
     else
         ended = take_lines(t, &rest);
     size_t taken = input.size - rest.size;
-    check_tell(t->s, EVENT_OCTETS, taken);
     if (t->framing != FRAMING_DATA)
         t->chunk_left -= taken;
     ended = ended || ends_with_chunk(t);
@@ -131,7 +136,7 @@ static void fill(struct transfer *t)
     if (io == IO_OK && is_too_slow(t))
         io = IO_LATE;
     if (io == IO_OK) /* this wait is ours: the client is not charged for it */
-        io = tarpit_pace(t->s, t->deadline_ms, true);
+        io = tarpit_pace_message(t->s, unread_of(t).size, t->deadline_ms);
     switch (io) {
     case IO_OK:
         return;
@@ -334,6 +339,7 @@ static struct reply reply_to_chunk(const struct transfer *t, uint64_t size)
 static bool read_chunk(struct transfer *t, uint64_t size)
 {
     t->chunk_left = size;
+    tarpit_count(t->s, unread_of(t).size); /* came with the command: fill tells of the rest */
     heed_time(t);
     transfer_weigh(t, size);
     if (!t->refused)
