@@ -122,7 +122,7 @@ static bool deserves_stutter(const struct session *s, const struct reply *reply)
     const struct policy *policy = s->options->policy;
     if (policy->stutter_ms == 0 || reply_class(reply) < 4 || check_cap(s, MODE_ENFORCE) != MODE_ENFORCE)
         return false;
-    if (s->standing == STANDING_GOOD || s->allowed || s->auth != NULL)
+    if (session_is_trusted(s))
         return false;
     return s->standing == STANDING_BAD || s->score >= policy->stutter_at;
 }
@@ -218,7 +218,7 @@ int64_t tarpit_count(struct session *s, uint64_t octets)
         return 0;
     struct verdict verdict = check_tell(s, EVENT_OCTETS, octets);
     s->rate_bytes = (uint32_t)lower(s->rate_bytes, verdict.rate_bytes);
-    return verdict.delay_ms < SHARED_WAIT_MS ? verdict.delay_ms : SHARED_WAIT_MS;
+    return verdict.owed_ms < SHARED_WAIT_MS ? verdict.owed_ms : SHARED_WAIT_MS;
 }
 
 bool tarpit_pace_command(struct session *s)
