@@ -60,7 +60,7 @@ static void add_score(struct session *s, enum stage stage, struct verdict *all)
     struct verdict own = weigh(s, stage, mode == MODE_WATCH ? s->score + s->watched_score : s->score);
     if (mode == MODE_WATCH)
         tell_watched(s, stage, &own);
-    else
+    else if (own.action != ACTION_NONE)
         *all = verdict_combine(all, &own);
 }
 

@@ -158,7 +158,6 @@ struct session {
     char name[HELO_NAME_MAX + 1]; /* that the client gave itself; "" before */
     struct extensions offered;    /* by our EHLO */
     struct buffer said;           /* the text of a reply that was put together here */
-    char said_text[SAID_MAX];
 
     bool in_refused_line; /* a bare LF was refused, the line goes on */
     struct chunk {
@@ -210,6 +209,7 @@ struct session {
     _Alignas(16) unsigned char check_transaction[CHECK_MEMORY_MAX];
     /* From here on nothing is cleared between sessions: all of it is behind buffers that start empty. */
     struct inside inside;
+    char said_text[SAID_MAX];
     char outside_in[OUTSIDE_IN_BYTES];
     char outside_out[OUTSIDE_OUT_BYTES];
 };
