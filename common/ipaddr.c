@@ -137,8 +137,8 @@ bool network_holds(const struct network *n, const struct ipaddr *a)
 struct network network_of(const struct ipaddr *a, unsigned prefix)
 {
     struct network n = {.address = *a, .prefix = (uint8_t)(prefix < family_bits(a) ? prefix : family_bits(a))};
-    for (unsigned bit = n.prefix; bit < 8 * sizeof(n.address.bytes); bit++)
-        n.address.bytes[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
+    for (unsigned octet = n.prefix / 8, keep = n.prefix % 8; octet < sizeof(n.address.bytes); octet++, keep = 0)
+        n.address.bytes[octet] &= (uint8_t) ~(0xFFu >> keep);
     return n;
 }
 

@@ -414,6 +414,17 @@ void slot_end(struct scoreboard *board)
     atomic_store_explicit(&board->own->sequence, (sequence | 1u) + 1u, memory_order_release);
 }
 
+void slot_add_counts(struct scoreboard *board, const struct table_counts *counts)
+{
+    if ((counts->evictions | counts->damaged | counts->given_up) == 0)
+        return;
+    struct table_counts *all = &slot_begin(board)->tables;
+    all->evictions += counts->evictions;
+    all->damaged += counts->damaged;
+    all->given_up += counts->given_up;
+    slot_end(board);
+}
+
 /* Each word once, atomically: what was checked is what is used, however the worker writes meanwhile. */
 static void copy_words(struct slot_facts *to, const struct slot_facts *from)
 {

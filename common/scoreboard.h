@@ -191,6 +191,8 @@ struct region_cost scoreboard_cost(const struct scoreboard *board, enum scoreboa
 /* Own slot: change facts between the two. */
 struct slot_facts *slot_begin(struct scoreboard *board);
 void slot_end(struct scoreboard *board);
+/* What befell its changes of the tables is added; mostly nothing did. */
+void slot_add_counts(struct scoreboard *board, const struct table_counts *counts);
 /* Any reader with the master's view. False when it kept changing: bounded retries, show it as unreadable. What comes
  * out is in range: a known state, a family or none, a session id that ends and has no blanks or controls. */
 bool slot_read(const struct scoreboard *board, int slot, struct slot_facts *out);

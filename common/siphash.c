@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+#include <endian.h>
+#include <string.h>
+
 #include "common/siphash.h"
 
 struct state {
@@ -14,9 +17,8 @@ static uint64_t rotate(uint64_t word, int bits)
 static uint64_t word_at(const uint8_t *octets, size_t size)
 {
     uint64_t word = 0;
-    for (size_t i = 0; i < size; i++)
-        word |= (uint64_t)octets[i] << 8 * i;
-    return word;
+    memcpy(&word, octets, size);
+    return le64toh(word);
 }
 
 static void mix(struct state *s, int rounds)

@@ -74,14 +74,15 @@ static int lowest_way(const uint64_t words[TABLE_WAYS], const struct table_kind 
                       uint64_t *rank_out)
 {
     int lowest = 0;
-    *rank_out = rank_of(kind, words[0], context);
-    for (int way = 1; way<TABLE_WAYS && * rank_out> 0; way++) {
+    uint64_t least = rank_of(kind, words[0], context);
+    for (int way = 1; way < TABLE_WAYS && least != 0; way++) {
         uint64_t rank = rank_of(kind, words[way], context);
-        if (rank < *rank_out) {
+        if (rank < least) {
             lowest = way;
-            *rank_out = rank;
+            least = rank;
         }
     }
+    *rank_out = least;
     return lowest;
 }
 

@@ -42,36 +42,30 @@ static size_t rounded(size_t size)
     return (size + 15) & ~(size_t)15;
 }
 
-static const void *options_of(const struct session *s, int index)
+static const struct check_options *options_of(const struct session *s, int index)
 {
     static const struct check_options none = {MODE_ENFORCE};
     const void *options = s->options->policy->check_options[index];
     return options != NULL ? options : &none;
 }
 
-/* To the first check of the table, and from each to the next. */
-static bool first_call(struct session *s, const struct path *recipient, struct check_call *call_out)
+static struct check_call call_of(struct session *s, int index, const struct path *recipient)
 {
-    *call_out = (struct check_call){
-        .check = check_table[0],
-        .options = options_of(s, 0),
+    size_t session_bytes = 0, transaction_bytes = 0;
+    for (int i = 0; i < index; i++) {
+        session_bytes += rounded(check_table[i]->session_bytes);
+        transaction_bytes += rounded(check_table[i]->transaction_bytes);
+    }
+    return (struct check_call){
+        .check = check_table[index],
+        .options = options_of(s, index),
         .session = s,
         .recipient = recipient,
         .allowed = s->allowed,
-        .session_memory = s->check_session,
-        .transaction_memory = s->check_transaction,
+        .session_memory = s->check_session + session_bytes,
+        .transaction_memory = s->check_transaction + transaction_bytes,
         .notes = &s->notes,
     };
-    return check_table[0] != NULL;
-}
-
-static bool next_call(struct session *s, int index, struct check_call *call)
-{
-    call->session_memory = (unsigned char *)call->session_memory + rounded(call->check->session_bytes);
-    call->transaction_memory = (unsigned char *)call->transaction_memory + rounded(call->check->transaction_bytes);
-    call->check = check_table[index];
-    call->options = options_of(s, index);
-    return call->check != NULL;
 }
 
 enum mode check_cap(const struct session *s, enum mode mode)
@@ -82,10 +76,10 @@ enum mode check_cap(const struct session *s, enum mode mode)
     return mode < cap ? mode : cap;
 }
 
-static enum mode mode_of(const struct session *s, const struct check_call *call)
+static enum mode mode_of(const struct session *s, int index)
 {
-    const struct check_options *options = call->options;
-    return call->check->always ? (enum mode)options->mode : check_cap(s, (enum mode)options->mode);
+    enum mode own = (enum mode)options_of(s, index)->mode;
+    return check_table[index]->binds == BINDS_EVERYONE ? own : check_cap(s, own);
 }
 
 /* Who could not find out says so; what follows from it is decided here and nowhere else. */
@@ -117,53 +111,53 @@ void check_tell_watched(const struct check_call *call, enum stage stage, const s
 
 static bool is_asked_of(const struct check *check, bool allowed)
 {
-    return !allowed || check->always || check->sees_allowed;
-}
-
-/* Not asked: switched off, without an opinion at this stage, or ended by an allow. */
-static bool is_asked(const struct session *s, const struct check_call *call, enum stage stage, bool allowed)
-{
-    return mode_of(s, call) != MODE_OFF && call->check->judge[stage] != NULL && is_asked_of(call->check, allowed);
+    return !allowed || check->binds != BINDS_UNLESS_ALLOWED;
 }
 
 static void ask_all(struct session *s, enum stage stage, const struct path *recipient)
 {
-    struct check_call call;
-    int i = 0;
-    for (bool more = first_call(s, recipient, &call); more; more = next_call(s, ++i, &call)) {
-        if (call.check->ask[stage] != NULL && mode_of(s, &call) != MODE_OFF)
-            call.check->ask[stage](&call);
+    for (int i = 0; check_table[i] != NULL; i++) {
+        if (check_table[i]->ask[stage] == NULL || mode_of(s, i) == MODE_OFF)
+            continue;
+        struct check_call call = call_of(s, i, recipient);
+        call.check->ask[stage](&call);
     }
 }
 
 /* For a recipient that is exempt the rest of policy may ask and count, but not refuse. Who is dropped still is. */
 static void spare_exempt(const struct session *s, struct verdict *verdict)
 {
-    if (s->transaction.exempt && !verdict->always && !verdict->outlasts_allow && verdict->action < ACTION_DROP)
+    if (s->transaction.exempt && verdict->binds == BINDS_UNLESS_ALLOWED && verdict->action < ACTION_DROP)
         verdict->action = ACTION_NONE;
+}
+
+/* What is only watched; where that is because of the policy, its points are what the score would be. */
+static void watch(struct session *s, const struct check_call *call, enum stage stage, const struct verdict *verdict)
+{
+    check_tell_watched(call, stage, verdict);
+    if (((const struct check_options *)call->options)->mode == MODE_ENFORCE)
+        s->watched_score += verdict->score;
 }
 
 struct verdict check_stage(struct session *s, enum stage stage, const struct path *recipient)
 {
     struct verdict all = VERDICT_NONE;
     bool allowed = s->allowed;
-    struct check_call call;
-    int i = 0;
     ask_all(s, stage, recipient);
-    for (bool more = first_call(s, recipient, &call); more; more = next_call(s, ++i, &call)) {
-        if (!is_asked(s, &call, stage, allowed))
+    for (int i = 0; check_table[i] != NULL; i++) {
+        const struct check *check = check_table[i];
+        enum mode mode = check->judge[stage] != NULL && is_asked_of(check, allowed) ? mode_of(s, i) : MODE_OFF;
+        if (mode == MODE_OFF)
             continue;
+        struct check_call call = call_of(s, i, recipient);
         call.allowed = allowed;
-        struct verdict one = call.check->judge[stage](&call);
+        struct verdict one = check->judge[stage](&call);
         settle(s, &one);
-        if (mode_of(s, &call) == MODE_WATCH) {
-            check_tell_watched(&call, stage, &one);
-            if (((const struct check_options *)call.options)->mode == MODE_ENFORCE)
-                s->watched_score += one.score; /* the policy is what is watched */
+        if (mode == MODE_WATCH) {
+            watch(s, &call, stage, &one);
             continue;
         }
-        one.always = call.check->always;
-        one.outlasts_allow = call.check->sees_allowed;
+        one.binds = check->binds;
         if (stage >= STAGE_RCPT)
             spare_exempt(s, &one);
         allowed = allowed || one.allow;
@@ -177,23 +171,23 @@ struct verdict check_stage(struct session *s, enum stage stage, const struct pat
 
 void check_learn(struct session *s, const struct outcome *outcome, const struct path *recipient)
 {
-    struct check_call call;
-    int i = 0;
-    for (bool more = first_call(s, recipient, &call); more; more = next_call(s, ++i, &call)) {
-        if (call.check->learn != NULL && mode_of(s, &call) != MODE_OFF)
-            call.check->learn(&call, outcome);
+    for (int i = 0; check_table[i] != NULL; i++) {
+        if (check_table[i]->learn == NULL || mode_of(s, i) == MODE_OFF)
+            continue;
+        struct check_call call = call_of(s, i, recipient);
+        call.check->learn(&call, outcome);
     }
 }
 
 struct verdict check_tell(struct session *s, enum event event, uint64_t amount)
 {
     struct verdict all = VERDICT_NONE;
-    struct check_call call;
-    int i = 0;
-    for (bool more = first_call(s, NULL, &call); more; more = next_call(s, ++i, &call)) {
-        if (call.check->tell == NULL || mode_of(s, &call) == MODE_OFF || !is_asked_of(call.check, s->allowed))
+    for (int i = 0; check_table[i] != NULL; i++) {
+        const struct check *check = check_table[i];
+        if (check->tell == NULL || !is_asked_of(check, s->allowed) || mode_of(s, i) == MODE_OFF)
             continue;
-        struct verdict one = call.check->tell(&call, event, amount);
+        struct check_call call = call_of(s, i, NULL);
+        struct verdict one = check->tell(&call, event, amount);
         all = verdict_combine(&all, &one);
     }
     return all;

@@ -73,7 +73,7 @@ struct check_call {
     const void *options;
     const struct session *session;
     const struct path *recipient; /* STAGE_RCPT */
-    bool allowed;                 /* policy has ended for this client or recipient: for checks that are asked then */
+    bool allowed;                 /* policy has ended for this client or recipient: for what BINDS_ALLOWED_TOO */
     void *session_memory;         /* zeroed for each session; session_bytes of it */
     void *transaction_memory;     /* zeroed for each transaction */
     struct notes *notes;
@@ -86,8 +86,7 @@ struct check_options {
 
 struct check {
     const char *name;
-    bool always;                 /* holds for everyone: neither an allow nor the policy's mode ends it */
-    bool sees_allowed;           /* an allow does not end it: it looks itself who is (struct check_call, `allowed`) */
+    enum binds binds;            /* for whom its verdicts hold */
     const struct block *options; /* a block of this name in `policy`; its struct begins with struct check_options.
                                     NULL: none, the check is enforced and gets constant options */
     bool (*stops_relaying)(

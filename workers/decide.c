@@ -60,7 +60,7 @@ static void add_score(struct session *s, enum stage stage, struct verdict *all)
     struct verdict own = weigh(s, stage, mode == MODE_WATCH ? s->score + s->watched_score : s->score);
     if (mode == MODE_WATCH)
         tell_watched(s, stage, &own);
-    else
+    else if (own.action != ACTION_NONE)
         *all = verdict_combine(all, &own);
 }
 
@@ -91,7 +91,7 @@ static const struct waiting *find_waiting(const struct session *s, bool pardons)
                                          &s->transaction.waiting};
     const struct waiting *worst = NULL;
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-        bool holds = all[i]->action != ACTION_NONE && (!pardons || all[i]->outlasts_allow);
+        bool holds = all[i]->action != ACTION_NONE && (!pardons || all[i]->binds != BINDS_UNLESS_ALLOWED);
         if (holds && (worst == NULL || all[i]->action > worst->action))
             worst = all[i];
     }
@@ -114,7 +114,7 @@ static bool has_to_wait(const struct session *s, enum stage stage, const struct 
 {
     bool may_wait = stage == STAGE_CONNECT || stage == STAGE_GREETING || stage == STAGE_HELO || stage == STAGE_MAIL;
     return may_wait && options_of(s)->decide == DECIDE_AT_RCPT && verdict_refuses(verdict) &&
-           verdict->action != ACTION_DROP && !verdict->always && !verdict->at_once;
+           verdict->action != ACTION_DROP && verdict->binds != BINDS_EVERYONE && !verdict->at_once;
 }
 
 /* Whatever memory of a check its words lie in, they have to last. */
@@ -125,7 +125,7 @@ static void let_wait(struct waiting *waiting, const struct verdict *verdict)
     size_t size = verdict->reply.text.size < WAITING_TEXT_MAX ? verdict->reply.text.size : WAITING_TEXT_MAX;
     memcpy(waiting->text, verdict->reply.text.at, size);
     waiting->action = verdict->action;
-    waiting->outlasts_allow = verdict->outlasts_allow;
+    waiting->binds = verdict->binds;
     waiting->reply = verdict->reply;
     waiting->reply.text = slice_make(waiting->text, size);
     snprintf(waiting->reason, sizeof(waiting->reason), "%s", verdict->reason != NULL ? verdict->reason : "");
@@ -162,7 +162,7 @@ static struct verdict judge(struct session *s, enum stage stage, const struct pa
 
 static bool is_never_held(const struct session *s, const struct verdict *verdict)
 {
-    return s->standing == STANDING_GOOD || s->rules.is_never_held || s->allowed || verdict->allow;
+    return session_is_trusted(s) || s->rules.is_never_held || verdict->allow;
 }
 
 static void throttle(struct session *s, uint32_t rate_bytes)
@@ -173,9 +173,10 @@ static void throttle(struct session *s, uint32_t rate_bytes)
 
 static bool hold(struct session *s, const struct verdict *verdict)
 {
-    if (verdict->delay_ms <= 0 || (is_never_held(s, verdict) && !verdict->owed))
-        return true;
-    return tarpit_hold(s, verdict->delay_ms, verdict->listens) != HELD_ENDED;
+    int64_t ms = is_never_held(s, verdict) ? 0 : verdict->delay_ms;
+    if (verdict->owed_ms > ms)
+        ms = verdict->owed_ms;
+    return ms <= 0 || tarpit_hold(s, ms, verdict->listens) != HELD_ENDED;
 }
 
 bool decide_stage(struct session *s, enum stage stage, const struct path *recipient, struct reply *reply_out)

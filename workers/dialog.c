@@ -358,7 +358,7 @@ static void take_line(struct session *s, struct slice line)
     int errors = s->errors;
     enum command_fault fault = command_parse(line, &command);
     /* Who says QUIT and ends its side hears the answer (L9), and costs nothing any more. */
-    if (command.verb != VERB_QUIT && tarpit_pace(s, 0, CLOCK_NEVER) != IO_OK)
+    if (command.verb != VERB_QUIT && !tarpit_pace_command(s))
         return;
     if ((fault != COMMAND_FINE || command.verb == VERB_UNKNOWN) && begins_a_chunk(line))
         bdat_break_off(s);

@@ -39,7 +39,7 @@ int pressure_ask(const struct session_setup *setup, int missing)
 
 bool pressure_may_ask(const struct session *s)
 {
-    return s->setup->pressure_read >= 0 && s->standing != STANDING_GOOD && !s->allowed && s->auth == NULL;
+    return s->setup->pressure_read >= 0 && !session_is_trusted(s);
 }
 
 /* Who is only slow goes where room is short, but not in place of one that the tarpit holds beyond its share. */

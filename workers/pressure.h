@@ -21,7 +21,7 @@ extern const struct reply REPLY_BUSY; /* 421, said to who has to go */
 /* One octet, where so much room is `missing`; how many there are then. 0: nobody can be asked. */
 int pressure_ask(const struct session_setup *setup, int missing);
 
-/* May it be asked to go? Never a client with a good name, one that was allowed, or one that has logged in. */
+/* May it be asked to go? Never one that is trusted. */
 bool pressure_may_ask(const struct session *s);
 
 /* From now on what this session waits for gives way, where it may be asked: IO_ROOM. */

@@ -72,6 +72,11 @@ bool session_client_is_in(const struct session *s, const struct network_list *ne
     return false;
 }
 
+bool session_is_trusted(const struct session *s)
+{
+    return s->standing == STANDING_GOOD || s->allowed || s->auth != NULL;
+}
+
 bool session_is_bound(const struct session *s)
 {
     return s->auth != NULL && !s->auth_vouched;

@@ -45,8 +45,8 @@ enum framing {
 
 /* A refusal that was found before it may be said (decide.h). */
 struct waiting {
-    enum action action;  /* ACTION_NONE: there is none */
-    bool outlasts_allow; /* it is about how much: neither a login nor an exempt recipient ends it */
+    enum action action; /* ACTION_NONE: there is none */
+    enum binds binds;
     struct reply reply;
     char text[WAITING_TEXT_MAX]; /* of the reply */
     char reason[NOTE_TEXT_MAX];
@@ -158,7 +158,6 @@ struct session {
     char name[HELO_NAME_MAX + 1]; /* that the client gave itself; "" before */
     struct extensions offered;    /* by our EHLO */
     struct buffer said;           /* the text of a reply that was put together here */
-    char said_text[SAID_MAX];
 
     bool in_refused_line; /* a bare LF was refused, the line goes on */
     struct chunk {
@@ -188,7 +187,7 @@ struct session {
         uint64_t seen;         /* octets that were counted */
         int64_t paid_until_us; /* .. and until when the rate allows for them */
     } pace_in, pace_out;
-    bool allowed;       /* by a check before RCPT: policy has ended for this client */
+    bool allowed;       /* by a check before RCPT, or AUTH: policy has ended for this client */
     const char *ending; /* why the session ended; NULL: still on */
 
     struct deeds {
@@ -211,6 +210,7 @@ struct session {
     _Alignas(16) unsigned char check_transaction[CHECK_MEMORY_MAX];
     /* From here on nothing is cleared between sessions: all of it is behind buffers that start empty. */
     struct inside inside;
+    char said_text[SAID_MAX];
     char outside_in[OUTSIDE_IN_BYTES];
     char outside_out[OUTSIDE_OUT_BYTES];
 };
@@ -226,6 +226,8 @@ void session_set_client(struct session *s, const struct endpoint *client, const 
  * the scoreboard shows that one, too. Before anything is judged by who it is, or goes inside. */
 void session_change_client(struct session *s, const struct endpoint *client, const struct endpoint *local);
 bool session_client_is_in(const struct session *s, const struct network_list *networks);
+/* A client with a good name, one that was allowed, or has logged in: what is for strangers does not hit it. */
+bool session_is_trusted(const struct session *s);
 /* AUTH has succeeded, and the session lives and dies with the inside connection on which it did. */
 bool session_is_bound(const struct session *s);
 /* The inside connection ends in order. Replies that are due leave before that is waited for (RFC 2920 section 3.2). */

@@ -79,8 +79,5 @@ void standing_learn(const struct session *s)
         !has_reputation(s->service, board, &s->client))
         return;
     reputation_learn(&board->reputations, place_of(s->service, board, &s->client), &more, clock_wall(), &counts);
-    struct slot_facts *facts = slot_begin(board);
-    facts->tables.evictions += counts.evictions;
-    facts->tables.damaged += counts.damaged;
-    slot_end(board);
+    slot_add_counts(board, &counts);
 }

@@ -17,12 +17,6 @@ struct endpoint;
 struct scoreboard;
 struct service;
 struct session;
-struct service;
-struct scoreboard;
-struct endpoint;
-
-/* A pure question, also before there is a session. */
-enum standing standing_of(const struct service *service, const struct scoreboard *board, const struct endpoint *client);
 
 /* Of a client that no session was begun for. */
 enum standing standing_of(const struct service *service, const struct scoreboard *board, const struct endpoint *client);

@@ -90,6 +90,15 @@ static enum io doze(struct session *s, int64_t ms, bool until_input)
     return io;
 }
 
+/* What ended a wait before its time. */
+static void leave_by(struct session *s, enum io io)
+{
+    if (io == IO_ROOM)
+        pressure_make_room(s);
+    else
+        session_end(s, "client hung up");
+}
+
 enum held tarpit_hold(struct session *s, int64_t ms, bool until_input)
 {
     ms = ms * stress_leeway(s) / 100;
@@ -102,10 +111,7 @@ enum held tarpit_hold(struct session *s, int64_t ms, bool until_input)
         s->spoke_early = true;
         return HELD_SPOKE;
     }
-    if (io == IO_ROOM)
-        pressure_make_room(s);
-    else
-        session_end(s, "client hung up");
+    leave_by(s, io);
     return HELD_ENDED;
 }
 
@@ -116,7 +122,7 @@ static bool deserves_stutter(const struct session *s, const struct reply *reply)
     const struct policy *policy = s->options->policy;
     if (policy->stutter_ms == 0 || reply_class(reply) < 4 || check_cap(s, MODE_ENFORCE) != MODE_ENFORCE)
         return false;
-    if (s->standing == STANDING_GOOD || s->allowed || s->auth != NULL)
+    if (session_is_trusted(s))
         return false;
     return s->standing == STANDING_BAD || s->score >= policy->stutter_at;
 }
@@ -151,12 +157,10 @@ void tarpit_reply(struct session *s, const struct reply *reply)
     session_reply(s, reply);
     enum io io = drip(s);
     leave(s, clock_ms() - began);
-    if (io == IO_ROOM && s->phase != PHASE_CLOSED)
-        pressure_make_room(s);
-    else if (io == IO_ROOM)
-        pressure_note(s); /* it was the session's last */
+    if (io == IO_ROOM && s->phase == PHASE_CLOSED)
+        pressure_note(s); /* it was the session's last reply */
     else if (io != IO_OK)
-        session_end(s, "client hung up");
+        leave_by(s, io);
 }
 
 /* -- throttle -- */
@@ -206,56 +210,48 @@ static int64_t charge(struct pace *pace, uint64_t passed, int64_t rate, int64_t 
     return wait_us > 0 ? wait_us / US_PER_MS : 0;
 }
 
+/* Of both directions, since it was asked last. */
+static int64_t owed_by_session(struct session *s)
+{
+    int64_t in = rate_in(s), out = rate_out(s), now_us = in + out > 0 ? clock_ms() * US_PER_MS : 0;
+    int64_t in_ms = charge(&s->pace_in, s->outside.received_bytes, in, now_us);
+    int64_t out_ms = charge(&s->pace_out, s->outside.sent_bytes, out, now_us);
+    return in_ms > out_ms ? in_ms : out_ms;
+}
+
 /* What is limited together with others may ask for more, and say how fast it may go on. */
-static int64_t tell_octets(struct session *s, uint64_t octets)
+static int64_t owed_to_others(struct session *s, uint64_t octets)
 {
     if (octets == 0)
         return 0;
     struct verdict verdict = check_tell(s, EVENT_OCTETS, octets);
     s->rate_bytes = (uint32_t)lower(s->rate_bytes, verdict.rate_bytes);
-    return verdict.delay_ms < SHARED_WAIT_MS ? verdict.delay_ms : SHARED_WAIT_MS;
+    return verdict.owed_ms < SHARED_WAIT_MS ? verdict.owed_ms : SHARED_WAIT_MS;
 }
 
-static int64_t longer(int64_t a, int64_t b)
+bool tarpit_pace_command(struct session *s)
 {
-    return a > b ? a : b;
+    int64_t wait_ms = owed_by_session(s), most = s->options->command_timeout_ms;
+    if (wait_ms == 0)
+        return true;
+    int64_t began = clock_ms();
+    /* A group of commands that came at once may be worth hours: the rest is waited for before the next one. */
+    enum io io = doze(s, wait_ms < most ? wait_ms : most, false);
+    s->throttled_ms += clock_ms() - began;
+    if (io != IO_LATE)
+        leave_by(s, io);
+    return io == IO_LATE;
 }
 
 /* In a message: the client gets on, if slowly, and keeps its room. */
-static enum io wait_in_message(struct session *s, int64_t until_ms, int64_t deadline_ms)
+enum io tarpit_pace_message(struct session *s, uint64_t octets, int64_t deadline_ms)
 {
-    enum io io = wait_for(s->setup->wait, -1, 0, until_ms < deadline_ms ? until_ms : deadline_ms);
-    return io == IO_LATE && until_ms <= deadline_ms ? IO_OK : io;
-}
-
-/* A group of commands that came at once may be worth hours: the rest is waited for before the next one. */
-static enum io wait_for_command(struct session *s, int64_t ms)
-{
-    int64_t most = s->options->command_timeout_ms;
-    enum io io = doze(s, ms < most ? ms : most, false);
-    if (io == IO_LATE)
-        return IO_OK;
-    if (io == IO_ROOM)
-        pressure_make_room(s);
-    else
-        session_end(s, "client hung up");
-    return io;
-}
-
-enum io tarpit_pace(struct session *s, uint64_t octets, int64_t deadline_ms)
-{
-    int64_t wait_ms = tell_octets(s, octets), in = rate_in(s), out = rate_out(s);
-    if (in + out + wait_ms == 0) {
-        s->pace_in.seen = s->outside.received_bytes;
-        s->pace_out.seen = s->outside.sent_bytes;
-        return IO_OK;
-    }
-    int64_t began = clock_ms();
-    wait_ms = longer(wait_ms, charge(&s->pace_in, s->outside.received_bytes, in, began * US_PER_MS));
-    wait_ms = longer(wait_ms, charge(&s->pace_out, s->outside.sent_bytes, out, began * US_PER_MS));
+    int64_t shared_ms = owed_to_others(s, octets), own_ms = owed_by_session(s);
+    int64_t wait_ms = shared_ms > own_ms ? shared_ms : own_ms;
     if (wait_ms == 0)
         return IO_OK;
-    enum io io = octets > 0 ? wait_in_message(s, clock_deadline(wait_ms), deadline_ms) : wait_for_command(s, wait_ms);
+    int64_t began = clock_ms(), until_ms = began + wait_ms;
+    enum io io = wait_for(s->setup->wait, -1, 0, until_ms < deadline_ms ? until_ms : deadline_ms);
     s->throttled_ms += clock_ms() - began;
-    return io;
+    return io == IO_LATE && until_ms <= deadline_ms ? IO_OK : io;
 }

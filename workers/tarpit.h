@@ -26,9 +26,10 @@ void tarpit_reply(struct session *s, const struct reply *reply);
 
 /* How many octets of the client's are to be read at a time: what it may send in a second; 0: as many as there are. */
 size_t tarpit_portion(const struct session *s);
-/* After octets came or left, `octets` of them of a message: waits for as long as the session's rate, and the limits
- * that it shares with others, ask for. Not beyond the deadline: IO_LATE then. What ended the wait else is said as a
- * read would; where there are none of a message (before a command), the session has ended with it. */
-enum io tarpit_pace(struct session *s, uint64_t octets, int64_t deadline_ms) IO_MUST_USE;
+/* Before a command is obeyed: waits for as long as the session's rate asks for. False: the session has ended. */
+bool tarpit_pace_command(struct session *s);
+/* After so many `octets` of a message came: the same, and as long as limits that it shares with others ask for. Not
+ * beyond the deadline: IO_LATE then. What ended the wait else is said as a read would. */
+enum io tarpit_pace_message(struct session *s, uint64_t octets, int64_t deadline_ms) IO_MUST_USE;
 
 #endif

@@ -39,15 +39,21 @@ static bool ends_with_chunk(struct transfer *t)
     return true;
 }
 
-/* What is unread of the outside, and belongs to the message, goes inside if nothing speaks against it. What the
- * message's end leaves are commands. True at the end. The gathered last pieces stay for the dot. */
+/* What is unread of the outside, and may belong to the message: by DATA its end is not seen yet. */
+static struct slice unread_of(const struct transfer *t)
+{
+    struct slice input = buffer_unread(&t->s->outside.in);
+    if (t->framing != FRAMING_DATA && input.size > t->chunk_left)
+        input.size = (size_t)t->chunk_left;
+    return input;
+}
+
+/* It goes inside if nothing speaks against it. What the message's end leaves are commands. True at the end. The
+ * gathered last pieces stay for the dot. */
 static bool take_input(struct transfer *t)
 {
     struct stream *outside = &t->s->outside;
-    struct slice input = buffer_unread(&outside->in);
-    if (t->framing != FRAMING_DATA && input.size > t->chunk_left)
-        input.size = (size_t)t->chunk_left;
-    struct slice rest = input;
+    struct slice input = unread_of(t), rest = input;
     bool ended = false;
     if (t->framing == FRAMING_BINARY)
         take_binary(t, &rest);
@@ -119,14 +125,6 @@ static bool is_too_slow(const struct transfer *t)
     return options->data_timeout_ms - t->patience_ms >= options->stress_timeout_ms && stress_is_on(t->s);
 }
 
-/* What came for the message, each octet once: what is behind a chunk is none of it, or counts with its own. */
-static enum io pace(struct transfer *t, uint64_t came)
-{
-    if (t->framing != FRAMING_DATA && came > t->chunk_left)
-        came = t->chunk_left;
-    return tarpit_pace(t->s, came, t->deadline_ms);
-}
-
 static void heed(struct transfer *t, enum io io)
 {
     switch (io) {
@@ -153,7 +151,6 @@ static void heed(struct transfer *t, enum io io)
 static void fill(struct transfer *t)
 {
     enum io io;
-    uint64_t before = t->s->outside.received_bytes;
     /* Most messages come at once: before that there is nothing that inside could refuse. */
     t->inside_watch.patient = !t->begun;
     do {
@@ -162,7 +159,7 @@ static void fill(struct transfer *t)
     if (io == IO_OK && is_too_slow(t))
         io = IO_LATE;
     if (io == IO_OK) /* this wait is ours: the client is not charged for it */
-        io = pace(t, t->s->outside.received_bytes - before);
+        io = tarpit_pace_message(t->s, unread_of(t).size, t->deadline_ms);
     heed(t, io);
 }
 
@@ -351,9 +348,9 @@ static bool read_chunk(struct transfer *t, uint64_t size)
     transfer_weigh(t, size);
     if (!t->refused)
         transfer_watch(t, true);
-    size_t here = buffer_unread(&t->s->outside.in).size; /* it came together with its BDAT */
-    if (here > 0 && size > 0)
-        heed(t, pace(t, here));
+    size_t here = unread_of(t).size; /* it came together with its BDAT */
+    if (here > 0)
+        heed(t, tarpit_pace_message(t->s, here, t->deadline_ms));
     if (!read_message(t)) {
         abort_transfer(t);
         return false;

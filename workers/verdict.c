@@ -8,6 +8,11 @@ bool verdict_refuses(const struct verdict *verdict)
     return verdict->action >= ACTION_DEFER;
 }
 
+static int64_t longer(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 static uint32_t lower_rate(uint32_t a, uint32_t b)
 {
     if (a == 0 || b == 0)
@@ -22,8 +27,8 @@ struct verdict verdict_combine(const struct verdict *a, const struct verdict *b)
     both.at_once = a->at_once || b->at_once;
     both.unsure = a->unsure || b->unsure;
     both.score = a->score + b->score;
-    both.delay_ms = a->delay_ms > b->delay_ms ? a->delay_ms : b->delay_ms;
-    both.owed = a->owed || b->owed;
+    both.delay_ms = longer(a->delay_ms, b->delay_ms);
+    both.owed_ms = longer(a->owed_ms, b->owed_ms);
     both.listens = a->listens || b->listens;
     both.rate_bytes = lower_rate(a->rate_bytes, b->rate_bytes);
     return both;

@@ -2,8 +2,8 @@
  *
  * verdict - what a check says, as a value, and how several become one.
  *
- * Actions are ordered by severity. `allow` is no severity: it ends policy for that client or recipient, but for the
- * checks that hold for everyone (struct check, `always`).
+ * Actions are ordered by severity. `allow` is no severity: it ends policy for that client or recipient, but for what
+ * binds the allowed, too.
  */
 #ifndef POSTERN_WORKERS_VERDICT_H
 #define POSTERN_WORKERS_VERDICT_H
@@ -12,19 +12,25 @@
 
 enum action { ACTION_NONE, ACTION_DELAY, ACTION_DEFER, ACTION_REJECT, ACTION_DROP };
 
+/* For whom it holds what a check says. */
+enum binds {
+    BINDS_UNLESS_ALLOWED, /* an allow ends it */
+    BINDS_ALLOWED_TOO,    /* an allow does not: the check looks itself who is allowed by what (check.h) */
+    BINDS_EVERYONE        /* nor does the mode of the policy */
+};
+
 struct verdict {
     enum action action;
     bool allow;
-    bool always;         /* by a check that holds for everyone; set by check.c */
-    bool outlasts_allow; /* by a check that an allow does not end (struct check, sees_allowed); set by check.c */
+    enum binds binds;    /* its check's; set by check.c */
     bool at_once;        /* its refusal does not wait for RCPT */
     bool unsure;         /* could not find out: settled in check.c, by configuration */
     struct reply reply;  /* of defer, reject, drop */
     const char *reason;  /* for the log: a constant, or text in the check's memory */
     int score;           /* points, added up over the session */
-    int64_t delay_ms;    /* before the answer */
-    bool owed;           /* .. by everybody, a client of good name too: it is for a limit */
-    bool listens;        /* .. which ends early when the client speaks (session.spoke_early) */
+    int64_t delay_ms;    /* before the answer, of strangers alone (session_is_trusted) */
+    int64_t owed_ms;     /* the same of everybody: it is for a limit; the longer one of both counts */
+    bool listens;        /* it ends early when the client speaks (session.spoke_early) */
     uint32_t rate_bytes; /* a second; 0 = not throttled */
 };
 

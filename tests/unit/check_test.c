@@ -66,7 +66,7 @@ static const struct check check_soft = {
 };
 static const struct check check_strict = {
     .name = "strict",
-    .always = true,
+    .binds = BINDS_EVERYONE,
     .judge = {[STAGE_RCPT] = judge_strict},
     .learn = learn_strict,
 };

@@ -44,7 +44,7 @@ static struct verdict judge_header(struct check_call *call)
 extern const struct check check_hops;
 const struct check check_hops = {
     .name = "hops",
-    .always = true,
+    .binds = BINDS_EVERYONE,
     .options = &block,
     .judge = {[STAGE_HEADER] = judge_header},
 };

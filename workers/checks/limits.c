@@ -357,7 +357,7 @@ static struct verdict tell(struct check_call *call, enum event event, uint64_t a
 extern const struct check check_limits;
 const struct check check_limits = {
     .name = "limits",
-    .sees_allowed = true,
+    .binds = BINDS_ALLOWED_TOO,
     .session_bytes = sizeof(struct session_memory),
     .transaction_bytes = sizeof(struct transaction_memory),
     .judge = {[STAGE_TLS] = judge_tls,

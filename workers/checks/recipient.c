@@ -113,7 +113,7 @@ static bool stops_relaying(const void *options)
 extern const struct check check_recipient;
 const struct check check_recipient = {
     .name = "recipient",
-    .always = true,
+    .binds = BINDS_EVERYONE,
     .options = &block,
     .stops_relaying = stops_relaying,
     .judge = {[STAGE_RCPT] = judge_rcpt},

@@ -54,17 +54,6 @@ static uint32_t whom(const struct limit_case *c)
 
 /* -- rates -- */
 
-static void count_troubles(struct scoreboard *board, const struct table_counts *counts)
-{
-    if ((counts->evictions | counts->damaged | counts->given_up) == 0)
-        return;
-    struct slot_facts *facts = slot_begin(board);
-    facts->tables.evictions += counts->evictions;
-    facts->tables.damaged += counts->damaged;
-    facts->tables.given_up += counts->given_up;
-    slot_end(board);
-}
-
 static struct rate_answer ask_one(const struct limit_case *c, size_t i, enum rate_way way, uint64_t amount,
                                   struct table_counts *counts)
 {
@@ -97,7 +86,7 @@ struct limit_answer limit_ask(const struct limit_case *c, enum rate_way way, uin
         }
         all.over = true;
     }
-    count_troubles(c->s->setup->board, &counts);
+    slot_add_counts(c->s->setup->board, &counts);
     return all;
 }
 

@@ -38,10 +38,9 @@ struct verdict limit_verdict(const struct limit *limit, const struct limit_answe
     struct verdict verdict = {.action = actions[limit->action], .reason = limit->reason};
     bool paces = limit->action == LIMIT_THROTTLE && limit->of == LIMIT_BYTES;
     if (limit->action == LIMIT_DELAY || paces)
-        verdict.delay_ms = delay_of(limit, answer);
+        verdict.owed_ms = delay_of(limit, answer);
     else if (limit->action == LIMIT_THROTTLE)
         verdict.rate_bytes = (uint32_t)limit->throttle;
-    verdict.owed = verdict.delay_ms > 0;
     return verdict;
 }
 
