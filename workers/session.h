@@ -68,6 +68,7 @@ struct transfer {
     uint64_t chunk_left;    /* octets of this chunk that were not taken yet */
     bool is_last;           /* with it the message ends */
     uint64_t drained_bytes; /* read since the refusal */
+    uint64_t told_bytes;    /* that came, of which checks were told before they were taken */
     bool begun;             /* the first run was seen */
     bool header_judged;
     bool refused; /* no octet goes inside any more; `answer` is said at the real end */

@@ -39,6 +39,15 @@ static bool ends_with_chunk(struct transfer *t)
     return true;
 }
 
+/* Of what came behind a command, in a chunk, checks have not heard yet; of all else they were told when it came. */
+static void tell_taken(struct transfer *t, uint64_t taken)
+{
+    uint64_t told = taken < t->told_bytes ? taken : t->told_bytes;
+    t->told_bytes -= told;
+    if (taken > told)
+        check_tell(t->s, EVENT_OCTETS, taken - told);
+}
+
 /* What is unread of the outside, and belongs to the message, goes inside if nothing speaks against it. What the
  * message's end leaves are commands. True at the end. The gathered last pieces stay for the dot. */
 static bool take_input(struct transfer *t)
@@ -54,7 +63,7 @@ static bool take_input(struct transfer *t)
     else
         ended = take_lines(t, &rest);
     size_t taken = input.size - rest.size;
-    check_tell(t->s, EVENT_OCTETS, taken);
+    tell_taken(t, taken);
     if (t->framing != FRAMING_DATA)
         t->chunk_left -= taken;
     ended = ended || ends_with_chunk(t);
@@ -123,6 +132,7 @@ static bool is_too_slow(const struct transfer *t)
 static void fill(struct transfer *t)
 {
     enum io io;
+    uint64_t before = t->s->outside.received_bytes;
     /* Most messages come at once: before that there is nothing that inside could refuse. */
     t->inside_watch.patient = !t->begun;
     do {
@@ -130,8 +140,10 @@ static void fill(struct transfer *t)
     } while (io == IO_LATE && !is_too_slow(t));
     if (io == IO_OK && is_too_slow(t))
         io = IO_LATE;
-    if (io == IO_OK) /* this wait is ours: the client is not charged for it */
+    if (io == IO_OK) { /* this wait is ours: the client is not charged for it */
+        t->told_bytes += t->s->outside.received_bytes - before;
         io = tarpit_pace(t->s, t->deadline_ms, true);
+    }
     switch (io) {
     case IO_OK:
         return;
