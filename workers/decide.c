@@ -173,9 +173,12 @@ static void throttle(struct session *s, uint32_t rate_bytes)
 
 static bool hold(struct session *s, const struct verdict *verdict)
 {
-    if (verdict->delay_ms <= 0 || (is_never_held(s, verdict) && !verdict->owed))
+    bool is_free = is_never_held(s, verdict);
+    int64_t delay = is_free && !verdict->owed ? 0 : verdict->delay_ms;
+    int64_t listen = is_free || verdict->action == ACTION_DROP ? 0 : verdict->listen_ms;
+    if (delay <= 0 && listen <= 0)
         return true;
-    return tarpit_hold(s, verdict->delay_ms, verdict->listens) != HELD_ENDED;
+    return tarpit_hold(s, delay > listen ? delay : listen, listen > 0) != HELD_ENDED;
 }
 
 bool decide_stage(struct session *s, enum stage stage, const struct path *recipient, struct reply *reply_out)

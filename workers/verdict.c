@@ -23,7 +23,7 @@ struct verdict verdict_combine(const struct verdict *a, const struct verdict *b)
     both.score = a->score + b->score;
     both.delay_ms = a->delay_ms > b->delay_ms ? a->delay_ms : b->delay_ms;
     both.owed = a->owed || b->owed;
-    both.listens = a->listens || b->listens;
+    both.listen_ms = a->listen_ms > b->listen_ms ? a->listen_ms : b->listen_ms;
     both.rate_bytes = lower_rate(a->rate_bytes, b->rate_bytes);
     return both;
 }

@@ -23,7 +23,7 @@ struct verdict {
     int score;           /* points, added up over the session */
     int64_t delay_ms;    /* before the answer */
     bool owed;           /* .. by everybody, a client of good name too: it is for a limit */
-    bool listens;        /* .. which ends early when the client speaks (session.spoke_early) */
+    int64_t listen_ms;   /* for a word of the client, which ends it (session.spoke_early); who is dropped needs none */
     uint32_t rate_bytes; /* a second; 0 = not throttled */
 };
 

@@ -46,7 +46,7 @@ static const struct block block = {
 static struct verdict judge_connect(struct check_call *call)
 {
     const struct pregreet_options *options = call->options;
-    return (struct verdict){.action = ACTION_DELAY, .delay_ms = options->wait_ms, .listens = true};
+    return (struct verdict){.action = ACTION_DELAY, .listen_ms = options->wait_ms};
 }
 
 /* Whatever the banner had to wait for. */
