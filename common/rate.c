@@ -22,22 +22,24 @@ bool rate_is_sane(const struct rate *rate)
 {
     return rate->count >= 1 && rate->count <= RATE_COUNT_MAX && rate->window_ms >= 1 &&
            rate->window_ms <= RATE_WINDOW_MAX_MS && rate->burst >= 1 && rate->burst <= RATE_COUNT_MAX &&
-           product(rate->burst, rate->window_ms) <= product(BURST_MAX_MS, rate->count);
+           product(rate->burst, rate->window_ms) <= product(BURST_MAX_MS, rate->count) && rate->excess_ms >= 0 &&
+           rate->excess_ms <= BURST_MAX_MS;
 }
 
 /* How long so many take; never nothing, or what comes in very small pieces would be free. Otherwise rounded down: ten
  * single ones must not cost more than a burst of ten. */
-static uint64_t time_of(const struct rate *rate, int64_t amount)
+static uint64_t time_of(const struct rate *rate, uint64_t amount, uint64_t most)
 {
-    uint64_t time = (uint64_t)(product(amount, rate->window_ms) * RATE_TICKS_PER_MS / (uint64_t)rate->count);
-    return time > 0 ? time : 1;
+    unsigned __int128 time = (unsigned __int128)amount * (uint64_t)rate->window_ms * RATE_TICKS_PER_MS;
+    time /= (uint64_t)rate->count;
+    return time > most ? most : time > 0 ? (uint64_t)time : 1;
 }
 
-/* Of more than twice the burst no more is charged. */
-static uint64_t cost_of(const struct rate *rate, uint64_t amount)
+/* How far ahead a stamp may lie. */
+static uint64_t most_ahead(const struct rate *rate, uint64_t burst)
 {
-    uint64_t most = 2 * (uint64_t)rate->burst;
-    return time_of(rate, amount < 1 ? 1 : (int64_t)(amount < most ? amount : most));
+    uint64_t excess = ticks(rate->excess_ms);
+    return burst + (excess > burst ? excess : burst);
 }
 
 /* 0: not at all. Of 2^40 ticks one half is ahead, the other one behind. */
@@ -68,8 +70,9 @@ static int64_t ms_rounded_up(uint64_t in_ticks)
 struct rate_answer rate_reckon(const struct rate *rate, uint64_t stamp, int64_t now_ms, enum rate_way way,
                                uint64_t amount)
 {
-    uint64_t burst = time_of(rate, rate->burst), most = 2 * burst, ahead = ahead_of(now_ms, stamp);
-    uint64_t cost = cost_of(rate, amount), room = cost < burst ? burst - cost : 0;
+    uint64_t burst = time_of(rate, (uint64_t)rate->burst, ticks(BURST_MAX_MS)), most = most_ahead(rate, burst);
+    uint64_t ahead = ahead_of(now_ms, stamp), cost = time_of(rate, amount > 0 ? amount : 1, most),
+             room = cost < burst ? burst - cost : 0;
     struct rate_answer answer = {.damaged = ahead > most + ticks(SLACK_MS)};
     if (answer.damaged)
         ahead = 0;

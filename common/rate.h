@@ -7,9 +7,9 @@
  * once and thirty a minute. The first half is pure arithmetic on stamps, the second keeps them in a table.
  *
  * A stamp is in ticks of 1/16 ms of clock_ms(), modulo 2^40 (two years), never 0. One that lies ahead by more than
- * twice the burst's time (and a second, since clocks are not read at the same moment) is damage, or of a limit that was
- * larger once: it is taken for none, and counted. A charge is in whole ticks, rounded down, one at least: right to one
- * part in window / count ticks.
+ * twice the burst's time (or the burst's and excess_ms, where that is more; and a second, since clocks are not read at
+ * the same moment) is damage, or of a limit that was larger once: it is taken for none, and counted. A charge is in
+ * whole ticks, rounded down, one at least: right to one part in window / count ticks.
  */
 #ifndef POSTERN_COMMON_RATE_H
 #define POSTERN_COMMON_RATE_H
@@ -24,6 +24,8 @@ struct rate {
     int64_t count;     /* 1.. so many */
     int64_t window_ms; /* 1.. in so long */
     int64_t burst;     /* 1.. as count; the time of it (burst * window / count) is at most 62 days */
+    int64_t excess_ms; /* 0.. so far beyond the burst's time a charge may reach, where it is more than that time again:
+                          where many wait for their turn at once it has to be as long as the longest of them waits */
 };
 
 bool rate_is_sane(const struct rate *rate); /* within the bounds above */
@@ -31,7 +33,7 @@ bool rate_is_sane(const struct rate *rate); /* within the bounds above */
 enum rate_way {
     RATE_LOOK,  /* would it be allowed? Nothing is charged */
     RATE_TAKE,  /* charged when it is allowed */
-    RATE_ADD,   /* charged in any case (it has happened), up to twice the burst's time ahead */
+    RATE_ADD,   /* charged in any case (it has happened), up to twice the burst's time ahead, or to excess_ms */
     RATE_RETURN /* what was charged is given back; always allowed */
 };
 

@@ -96,7 +96,8 @@ struct check {
     void (*ask[STAGES])(struct check_call *call);
     struct verdict (*judge[STAGES])(struct check_call *call);
     void (*learn)(struct check_call *call, const struct outcome *outcome);
-    /* An event. What the verdict says of delay and rate holds at once; a refusal waits for the next stage that judges.
+    /* An event. What the verdict says of delay holds at once, and of rate, that no more than a second of it is to be
+     * read at a time; a refusal waits for the next stage that judges.
      */
     struct verdict (*tell)(struct check_call *call, enum event event, uint64_t amount);
 };

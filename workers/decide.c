@@ -173,10 +173,14 @@ static void throttle(struct session *s, uint32_t rate_bytes)
 
 static bool hold(struct session *s, const struct verdict *verdict)
 {
-    int64_t ms = is_never_held(s, verdict) ? 0 : verdict->delay_ms;
+    bool is_spared = is_never_held(s, verdict);
+    int64_t listen = is_spared || verdict->action == ACTION_DROP ? 0 : verdict->listen_ms;
+    int64_t ms = is_spared ? 0 : verdict->delay_ms;
     if (verdict->owed_ms > ms)
         ms = verdict->owed_ms;
-    return ms <= 0 || tarpit_hold(s, ms, verdict->listens) != HELD_ENDED;
+    if (listen > ms)
+        ms = listen;
+    return ms <= 0 || tarpit_hold(s, ms, listen > 0) != HELD_ENDED;
 }
 
 bool decide_stage(struct session *s, enum stage stage, const struct path *recipient, struct reply *reply_out)

@@ -178,6 +178,7 @@ struct session {
     enum standing standing;          /* of the client's network */
     bool spoke_early;                /* before the banner */
     uint32_t rate_bytes;             /* a second, in each direction; 0: not throttled */
+    uint32_t portion_bytes;          /* of a message at a time, while a pace is shared with others; 0: any number */
     bool held;                       /* at least once, in the tarpit */
     bool in_tarpit;                  /* now */
     int64_t held_ms;                 /* altogether */

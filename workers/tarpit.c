@@ -14,7 +14,8 @@ enum {
     US_PER_S = 1000000,
     BURST_US = US_PER_S,    /* a second's octets at once */
     SHARED_WAIT_MS = 20000, /* inside waits for the message meanwhile, and has its time-outs */
-    SLOW_WINDOW_BYTES = 1024
+    SLOW_WINDOW_BYTES = 1024,
+    PORTION_MIN = 512 /* octets */
 };
 
 /* -- held -- */
@@ -193,7 +194,7 @@ static int64_t rate_out(const struct session *s)
 
 size_t tarpit_portion(const struct session *s)
 {
-    return (size_t)rate_in(s);
+    return (size_t)lower(rate_in(s), s->portion_bytes);
 }
 
 /* How long until what has passed so far is paid for, but for a second's worth. */
@@ -219,13 +220,14 @@ static int64_t owed_by_session(struct session *s)
     return in_ms > out_ms ? in_ms : out_ms;
 }
 
-/* What is limited together with others may ask for more, and say how fast it may go on. */
+/* What is limited together with others has to wait for its turn, and takes as little at a time as is paid for in a
+ * second: so each of many waits for a short time only. */
 static int64_t owed_to_others(struct session *s, uint64_t octets)
 {
     if (octets == 0)
         return 0;
     struct verdict verdict = check_tell(s, EVENT_OCTETS, octets);
-    s->rate_bytes = (uint32_t)lower(s->rate_bytes, verdict.rate_bytes);
+    s->portion_bytes = verdict.rate_bytes > 0 && verdict.rate_bytes < PORTION_MIN ? PORTION_MIN : verdict.rate_bytes;
     return verdict.owed_ms < SHARED_WAIT_MS ? verdict.owed_ms : SHARED_WAIT_MS;
 }
 

@@ -29,7 +29,7 @@ struct verdict verdict_combine(const struct verdict *a, const struct verdict *b)
     both.score = a->score + b->score;
     both.delay_ms = longer(a->delay_ms, b->delay_ms);
     both.owed_ms = longer(a->owed_ms, b->owed_ms);
-    both.listens = a->listens || b->listens;
+    both.listen_ms = longer(a->listen_ms, b->listen_ms);
     both.rate_bytes = lower_rate(a->rate_bytes, b->rate_bytes);
     return both;
 }

@@ -29,8 +29,9 @@ struct verdict {
     const char *reason;  /* for the log: a constant, or text in the check's memory */
     int score;           /* points, added up over the session */
     int64_t delay_ms;    /* before the answer, of strangers alone (session_is_trusted) */
-    int64_t owed_ms;     /* the same of everybody: it is for a limit; the longer one of both counts */
-    bool listens;        /* it ends early when the client speaks (session.spoke_early) */
+    int64_t owed_ms;     /* the same of everybody: it is for a limit */
+    int64_t listen_ms;   /* for a word of the client, which ends it (session.spoke_early), of strangers; who is dropped
+                            needs none. The longest one of the three counts */
     uint32_t rate_bytes; /* a second; 0 = not throttled */
 };
 

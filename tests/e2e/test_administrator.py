@@ -4,6 +4,7 @@ clients, stats; against a running posternd, over restarts."""
 import os
 import re
 import struct
+import threading
 import time
 
 import pytest
@@ -324,6 +325,38 @@ def test_limits_and_rates_where_there_are_none(gate):
     assert gate.ctl("limits").stdout == "no policy has limits\n"
     for arguments in ((), ("list",), ("192.0.2.7",), ("list", "192.0.2.7")):
         assert gate.ctl("rates", *arguments).stdout == "nobody hit a limit lately\n"
+
+
+PACE = """policy permissive {
+    limit pace { of = bytes  rate = 20K/1s  action = throttle }
+"""
+PACED_RATE = 20 * 1024
+PACED_OCTETS = 80 * 1024
+
+
+def test_a_pace_is_shared_by_the_sessions_of_a_client(gate):
+    """Two connections: together no more than the rate, but for a second's worth at once."""
+    gate.write(gate.path.read_text().replace("policy permissive {\n", PACE))
+    gate.ask("reload")
+    codes = []
+
+    def send():
+        with Client(gate.address, timeout=60) as client:
+            client.hello()
+            codes.append(client.message("user@example.org", b"Subject: x\r\n\r\n" +
+                                        (b"x" * 78 + b"\r\n") * (PACED_OCTETS // 80)).code)
+            client.quit()
+    began = time.monotonic()
+    senders = [threading.Thread(target=send) for _ in range(2)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+    assert codes == [250, 250]
+    owed = (2 * PACED_OCTETS - PACED_RATE) / PACED_RATE
+    assert time.monotonic() - began >= owed - 1, gate.story()
+    assert gate.log().count("event=limited limit=permissive.pace key=127.0.0.1 ") == 1
+    net.wait_until(lambda: gate.log().count(" throttled_ms=") == 2, 10, "not both of them waited", gate.story)
 
 
 LIMITS = """policy permissive {

@@ -317,10 +317,35 @@ static void many_in_a_tick_are_charged_by_their_time(void **state)
     assert_in_range(answer.wait_ms, 61, 60 + 1000 / RATE_TICKS_PER_MS + 1);
 }
 
+/* Many who wait for their turn at once stand one behind the other, and not all behind the second one. */
+static void excess_keeps_a_queue_in_order(void **state)
+{
+    (void)state;
+    struct rate rate = {.count = 1, .window_ms = SECOND, .burst = 1, .excess_ms = MINUTE};
+    assert_true(rate_is_sane(&rate));
+    for (int i = 0; i <= 60; i++) {
+        assert_int_equal(ask(&rate, START, RATE_ADD, 1), i == 0);
+        assert_int_equal(answer.wait_ms, i * SECOND);
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_false(ask(&rate, START, RATE_ADD, 1000));
+        assert_int_equal(answer.wait_ms, 61 * SECOND); /* it goes no farther */
+    }
+    assert_false(answer.damaged);
+    rate.excess_ms = SECOND / 2; /* less than the burst's time again, which it is in any case */
+    assert_false(ask(&rate, START + 60 * SECOND, RATE_ADD, 1));
+    assert_int_equal(answer.wait_ms, SECOND);
+    assert_false(ask(&rate, START + 60 * SECOND, RATE_ADD, 1));
+    assert_int_equal(answer.wait_ms, 2 * SECOND);
+    rate.excess_ms = -1;
+    assert_false(rate_is_sane(&rate));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_burst_at_once_then_the_rate, fresh),
+        cmocka_unit_test_setup(excess_keeps_a_queue_in_order, fresh),
         cmocka_unit_test_setup(in_the_long_run_the_rate_is_right, fresh),
         cmocka_unit_test_setup(a_burst_of_single_ones_always_fits, fresh),
         cmocka_unit_test_setup(what_is_refused_costs_nothing, fresh),

@@ -23,7 +23,8 @@ struct pregreet_options {
 /* clang-format off */
 static const struct option rows[] = {
     {"mode", OPTION_CHOICE, offsetof(struct pregreet_options, common.mode), "off", MODE_CHOICES,
-     "Whether the banner waits, and who speaks before it is dealt with, or only named in the log."},
+     "enforce: the banner waits, and who speaks before it is dealt with. watch: the log says that it would wait; nobody "
+     "waits, so nobody is found."},
     {"wait", OPTION_TIME, offsetof(struct pregreet_options, wait_ms), "6s", "100ms..1m",
      "How long the banner waits; it ends with the first word of the client. Who has a good reputation, was allowed or "
      "has logged in is not made to wait. With TLS from the first octet it comes after the handshake."},
@@ -45,7 +46,7 @@ static const struct block block = {
 static struct verdict judge_connect(struct check_call *call)
 {
     const struct pregreet_options *options = call->options;
-    return (struct verdict){.action = ACTION_DELAY, .delay_ms = options->wait_ms, .listens = true};
+    return (struct verdict){.action = ACTION_DELAY, .listen_ms = options->wait_ms};
 }
 
 /* Whatever the banner had to wait for. */

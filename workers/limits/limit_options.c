@@ -197,6 +197,8 @@ struct rate limit_rate(const struct limit *limit, size_t i)
     struct rate rate = limit->rates.items[i];
     if (limit->burst > 0)
         rate.burst = limit->burst;
+    if (!refuses(limit)) /* whoever waits has his turn behind those who wait already */
+        rate.excess_ms = limit->max_delay_ms;
     return rate;
 }
 

@@ -29,6 +29,16 @@ static int64_t delay_of(const struct limit *limit, const struct limit_answer *an
     return is_known ? answer->wait_ms : limit->max_delay_ms;
 }
 
+static uint32_t pace_of(const struct limit *limit, const struct limit_answer *answer)
+{
+    if (answer->rate < 0)
+        return 0;
+    const struct rate *rate = &limit->rates.items[answer->rate];
+    int64_t a_second =
+        rate->count / rate->window_ms * MS_PER_S + rate->count % rate->window_ms * MS_PER_S / rate->window_ms;
+    return a_second < 1 ? 1 : a_second < UINT32_MAX ? (uint32_t)a_second : UINT32_MAX;
+}
+
 struct verdict limit_verdict(const struct limit *limit, const struct limit_answer *answer)
 {
     static const enum action actions[] = {
@@ -41,6 +51,8 @@ struct verdict limit_verdict(const struct limit *limit, const struct limit_answe
         verdict.owed_ms = delay_of(limit, answer);
     else if (limit->action == LIMIT_THROTTLE)
         verdict.rate_bytes = (uint32_t)limit->throttle;
+    if (paces)
+        verdict.rate_bytes = pace_of(limit, answer);
     return verdict;
 }
 
