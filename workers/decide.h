@@ -8,9 +8,9 @@
  *
  * A refusal that is found before RCPT waits, but for a drop and for what holds for everyone: no recipient could change
  * either; and but for that of one too many at the same time, who would be there all the while. Up to there the client
- * hears that all is well, and inside hears nothing. Found at CONNECT or HELO it holds for the session, found at MAIL for
- * the transaction; of several the severest is said. An allow, AUTH, and a bypass end it. Before TLS and at AUTH nothing
- * waits, and the score refuses nobody, since AUTH could end that.
+ * hears that all is well, and inside hears nothing. Found at CONNECT or HELO it holds for the session, found at MAIL
+ * for the transaction; of several the severest is said. An allow, AUTH, and a bypass end it. Before TLS and at AUTH
+ * nothing waits, and the score refuses nobody, since AUTH could end that.
  */
 #ifndef POSTERN_WORKERS_DECIDE_H
 #define POSTERN_WORKERS_DECIDE_H
