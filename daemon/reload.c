@@ -56,8 +56,8 @@ bool reload_is_running(const struct reload *reload)
     return reload->running.any;
 }
 
-/* More than any configuration was seen to take. Asked for before, at once and in vain rather than in the middle, where a
- * parser cannot go on; given back for who needs it. The child may have found room where the master has none. */
+/* More than any configuration was seen to take. Asked for before, at once and in vain rather than in the middle, where
+ * a parser cannot go on; given back for who needs it. The child may have found room where the master has none. */
 static bool has_room(char *why, size_t why_size)
 {
     void *room = mmap(NULL, ROOM_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

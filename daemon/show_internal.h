@@ -32,6 +32,7 @@ show_function show_blocked, show_allowed, show_limits, show_rates, show_clients,
 const struct crew *show_crew_of(const struct show *show, const struct roster_entry *entry);
 /* What was done since the start, by those who have ended and by those who live: rumour. */
 struct house_totals show_totals(const struct show *show);
+struct buffer *show_begin_totals(struct show *show, const struct house_totals *totals); /* their record, not ended */
 /* Who is in a session at this slot. Read once: what comes out is what is shown. */
 bool show_read_session(const struct show *show, int slot, struct slot_facts *out);
 /* How long ago; what is no time yet, or none any more, is 0. */

@@ -16,15 +16,21 @@ struct house_totals show_totals(const struct show *show)
     return totals;
 }
 
+struct buffer *show_begin_totals(struct show *show, const struct house_totals *totals)
+{
+    struct buffer *to = show_record(show, "totals");
+    show_count(to, "sessions", totals->sessions);
+    show_count(to, "messages", totals->messages);
+    show_count(to, "refused_messages", totals->refused_messages);
+    show_count(to, "unheard", totals->unheard);
+    show_count(to, "bytes_in", totals->bytes_in);
+    return to;
+}
+
 static void say_totals(struct show *show)
 {
     struct house_totals totals = show_totals(show);
-    struct buffer *to = show_record(show, "totals");
-    show_count(to, "sessions", totals.sessions);
-    show_count(to, "messages", totals.messages);
-    show_count(to, "refused_messages", totals.refused_messages);
-    show_count(to, "unheard", totals.unheard);
-    show_count(to, "bytes_in", totals.bytes_in);
+    struct buffer *to = show_begin_totals(show, &totals);
     show_count(to, "limited", totals.limited);
     show_count(to, "held_sessions", totals.held_sessions);
     show_count(to, "held_ms", totals.held_ms);

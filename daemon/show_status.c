@@ -124,13 +124,7 @@ static void say_draining(struct show *show, const struct generation *generation)
 static void say_totals(struct show *show)
 {
     struct house_totals totals = show_totals(show);
-    struct buffer *to = show_record(show, "totals");
-    show_count(to, "sessions", totals.sessions);
-    show_count(to, "messages", totals.messages);
-    show_count(to, "refused_messages", totals.refused_messages);
-    show_count(to, "unheard", totals.unheard);
-    show_count(to, "bytes_in", totals.bytes_in);
-    control_end(to);
+    control_end(show_begin_totals(show, &totals));
 }
 
 /* Nobody who looks whether all is well shall miss it. */

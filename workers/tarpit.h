@@ -4,8 +4,9 @@
  *
  * Whoever is held costs next to nothing, is seen on the scoreboard (TAG_HELD), notices the client's hang-up at once,
  * and makes room when others need it more (pressure.h): who was held longest first. Who has a good name, was allowed
- * or has logged in is not held at all; throttled, by what an administrator has set, is everybody but the allowed. How
- * many may be held is the listener's tarpit_share; under stress it falls to nothing, and delays shrink with it.
+ * or has logged in is held for what it owes a limit, and for nothing else; throttled, by what an administrator has set,
+ * is everybody but the allowed. How many may be held is the listener's tarpit_share; under stress it falls to nothing,
+ * and delays shrink with it.
  */
 #ifndef POSTERN_WORKERS_TARPIT_H
 #define POSTERN_WORKERS_TARPIT_H

@@ -227,6 +227,8 @@ def test_a_new_certificate_is_shown_without_a_signal(inside, gate, certificate):
     make_certificate(certificate, "second.example.org")
     net.wait_until(lambda: shown_certificate(program) != old, 40, "the old certificate is shown", program.story)
     deliver(program)
+    # The new workers serve before the master says that they do.
+    net.wait_until(lambda: renewals(program) > 0, 10, "nobody says that it was renewed", program.story)
     assert renewals(program) == 1
 
 

@@ -11,7 +11,15 @@
 
 /* Where a region is large, its beginning, which is what is looked at most, and a window somewhere: every round; all of
  * it now and then. */
-enum { PLACES_MAX = 64, PAGE = 4096, WINDOW = 4 * PAGE, WHOLE_ONE_IN = 16, WHOLE_MAX = 4 << 20, SLOTS_LOOKED_AT = 32, LINE_MAX_OCTETS = 512 };
+enum {
+    PLACES_MAX = 64,
+    PAGE = 4096,
+    WINDOW = 4 * PAGE,
+    WHOLE_ONE_IN = 16,
+    WHOLE_MAX = 4 << 20,
+    SLOTS_LOOKED_AT = 32,
+    LINE_MAX_OCTETS = 512
+};
 
 struct place {
     unsigned char *at;

@@ -123,8 +123,11 @@ JUDGE(judge_message, STAGE_MESSAGE)
 /* clang-format on */
 static const struct check check_scripted = {
     .name = "scripted", .options = &block, .session_bytes = sizeof(struct words), .judge = JUDGES};
-static const struct check check_scripted_law = {
-    .name = "scripted_law", .binds = BINDS_EVERYONE, .options = &law, .session_bytes = sizeof(struct words), .judge = JUDGES};
+static const struct check check_scripted_law = {.name = "scripted_law",
+                                                .binds = BINDS_EVERYONE,
+                                                .options = &law,
+                                                .session_bytes = sizeof(struct words),
+                                                .judge = JUDGES};
 
 const struct check *const check_table[] = {
     &check_pregreet, &check_recipient, &check_listed,       &check_limits, &check_crowd,
