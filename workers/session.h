@@ -180,6 +180,7 @@ struct session {
     bool spoke_early;                /* before the banner */
     uint32_t rate_bytes;             /* a second, in each direction; 0: not throttled */
     uint32_t portion_bytes;          /* of a message at a time, while a pace is shared with others; 0: any number */
+    int64_t turn_ms;                 /* when it may go on, by a pace that is shared */
     bool held;                       /* at least once, in the tarpit */
     bool in_tarpit;                  /* now */
     int64_t held_ms;                 /* altogether */

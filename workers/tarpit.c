@@ -201,13 +201,21 @@ static int64_t charge(struct pace *pace, uint64_t passed, int64_t rate, int64_t 
 
 /* What is limited together with others has to wait for its turn, and takes as little at a time as is paid for in a
  * second: so each of many waits for a short time only. */
-static int64_t tell_octets(struct session *s, uint64_t octets)
+void tarpit_tell(struct session *s, uint64_t octets)
 {
     if (octets == 0)
-        return 0;
+        return;
     struct verdict verdict = check_tell(s, EVENT_OCTETS, octets);
     s->portion_bytes = verdict.rate_bytes > 0 && verdict.rate_bytes < PORTION_MIN ? PORTION_MIN : verdict.rate_bytes;
-    return verdict.delay_ms < SHARED_WAIT_MS ? verdict.delay_ms : SHARED_WAIT_MS;
+    s->turn_ms = verdict.delay_ms > 0
+                     ? clock_deadline(verdict.delay_ms < SHARED_WAIT_MS ? verdict.delay_ms : SHARED_WAIT_MS)
+                     : 0;
+}
+
+static int64_t wait_for_turn(const struct session *s)
+{
+    int64_t now = clock_ms();
+    return s->turn_ms > now ? s->turn_ms - now : 0;
 }
 
 static int64_t longer(int64_t a, int64_t b)
@@ -237,8 +245,9 @@ static enum io wait_for_command(struct session *s, int64_t ms)
 enum io tarpit_pace(struct session *s, int64_t deadline_ms, bool of_message)
 {
     int64_t in = rate_in(s), out = rate_out(s);
-    uint64_t octets = s->outside.received_bytes - s->pace_in.seen;
-    int64_t wait_ms = of_message ? tell_octets(s, octets) : 0;
+    if (of_message)
+        tarpit_tell(s, s->outside.received_bytes - s->pace_in.seen);
+    int64_t wait_ms = wait_for_turn(s);
     if (in + out + wait_ms == 0) {
         s->pace_in.seen = s->outside.received_bytes;
         s->pace_out.seen = s->outside.sent_bytes;

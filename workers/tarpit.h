@@ -26,6 +26,8 @@ void tarpit_reply(struct session *s, const struct reply *reply);
 
 /* How many octets of the client's are to be read at a time: what it may send in a second; 0: as many as there are. */
 size_t tarpit_portion(const struct session *s);
+/* So many octets of a message came: the limits that are shared with others say when the session may go on. */
+void tarpit_tell(struct session *s, uint64_t octets);
 /* After octets came or left: waits for as long as the session's rate, and the limits that it shares with others, ask
  * for. Not beyond the deadline: IO_LATE then. What ended the wait else is said as a read would; false of `of_message`:
  * the session has ended with it. */

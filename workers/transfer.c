@@ -39,13 +39,14 @@ static bool ends_with_chunk(struct transfer *t)
     return true;
 }
 
-/* Of what came behind a command, in a chunk, checks have not heard yet; of all else they were told when it came. */
+/* Of what came behind a command, in a chunk, checks have not heard yet, and what it owes is waited for before whatever
+ * comes next; of all else they were told when it came. */
 static void tell_taken(struct transfer *t, uint64_t taken)
 {
     uint64_t told = taken < t->told_bytes ? taken : t->told_bytes;
     t->told_bytes -= told;
     if (taken > told)
-        check_tell(t->s, EVENT_OCTETS, taken - told);
+        tarpit_tell(t->s, taken - told);
 }
 
 /* What is unread of the outside, and belongs to the message, goes inside if nothing speaks against it. What the
