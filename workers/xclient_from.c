@@ -61,7 +61,7 @@ static void become(struct session *s, const struct attributes *said)
     session_start_over(s);
     s->waiting[WAITS_SINCE_GREETING] = (struct waiting){0};
     s->watched = ACTION_NONE;
-    s->rate_bytes = 0;
+    s->rate_bytes = s->portion_bytes = 0;
     s->client_name = *attributes_get(said, ATTRIBUTE_NAME);
     s->client_reverse_name = *attributes_get(said, ATTRIBUTE_REVERSE_NAME);
     s->client_untold = false;

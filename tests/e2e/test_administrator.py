@@ -388,6 +388,13 @@ def test_a_limit_that_was_hit_is_seen_and_taken_back(gate):
     assert re.match(r"LIMIT +OF +PER +RATE +ACTION +MODE +HITS\npermissive\.rate +messages +client +2/1h ", done.stdout)
     net.wait_until(lambda: gate.records("totals", "stats")[0]["limited"] == 2, 10, "none limited", gate.story)
     assert next(r for r in gate.records("table", "stats") if r["table"] == "rates")["used"] == 1
+    gate.ask("reload")  # the tables stay
+    with Client(gate.address) as client:
+        client.hello()
+        client.ask("MAIL FROM:<sender@example.com>", 250)
+        client.ask("RCPT TO:<user@example.org>", 451)
+        client.quit()
+    assert gate.records("rate", "rates", "127.0.0.1")[0]["times"] == 3
     assert gate.ask("rates", "forget", "127.0.0.1")["records"][0]["charged"] == 1
     assert a_message(gate).code == 250 and gate.records("rate", "rates") == []
 
