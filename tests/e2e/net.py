@@ -126,9 +126,10 @@ def descriptors(pid):
 
 
 def numbered_descriptors(pid):
-    """number -> what it points at; one that is closed meanwhile is none."""
+    """number -> what it points at; one that is closed meanwhile is none, and a process that is gone has none."""
     found = {}
-    for name in os.listdir(f"/proc/{pid}/fd"):
+    names = os.listdir(f"/proc/{pid}/fd") if os.path.isdir(f"/proc/{pid}/fd") else []
+    for name in names:
         try:
             found[int(name)] = os.readlink(f"/proc/{pid}/fd/{name}")
         except OSError:
