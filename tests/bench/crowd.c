@@ -254,6 +254,11 @@ int main(int argc, char **argv)
     if (c.members == NULL || c.epoll < 0 || epoll_ctl(c.epoll, EPOLL_CTL_ADD, STDIN_FILENO, &own) != 0)
         fail("begin");
     stand_there(&c);
+    for (int i = 0; i < c.count; i++)
+        secure_end(&c.members[i].secure);
+    SSL_SESSION_free(c.place.ticket);
+    SSL_CTX_free(c.context);
+    free(c.members);
     printf("{\"connected\": %d, \"heard\": %d, \"ended\": %d}\n", c.connected, c.heard, c.ended);
     return 0;
 }

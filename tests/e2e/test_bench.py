@@ -125,8 +125,11 @@ def test_a_crowd_stands_there_until_it_is_sent_away(inside, postern, certificate
     net.wait_until(lambda: gate.log().count("event=session ") == 20, SECONDS, "sessions do not end", gate.story)
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or postern_program.SANITIZED, reason="the plain build, as root")
 def test_sessions_are_held_and_measured(tmp_path):
+    """What a sanitized build would measure means nothing: there it is the help that has to work."""
+    if postern_program.SANITIZED:
+        assert subprocess.run([postern_program.ROOT + "/tests/bench/hold", "--help"], timeout=SECONDS).returncode == 0
+        return
     values = tmp_path / "hold.json"
     done = subprocess.run([postern_program.ROOT + "/tests/bench/hold", "--quick", "--count", "60", "--json", str(values)],
                           capture_output=True, text=True, timeout=2 * SECONDS)

@@ -149,7 +149,7 @@ def short_cells():
     return [*_call_cells(SHORT_CALLS, calls.each_once, "one in four", 4), *_master_cells(SHORT_RELOAD),
             *_tls_cells(SHORT_TLS, "one in four", 4), *_fork_cells(("EAGAIN",)),
             *(cell for cell in _limit_cells() if "workers' descriptors, 0" not in cell.name),
-            *_log_cells(("stopped", "away")), *_signal_cells(SHORT_STEPS, ("KILL",)), *_hostile_cells(20000), *_kill_cells(8)]
+            *_log_cells(("stopped", "away")), *_signal_cells(SHORT_STEPS, ("KILL",)), *_hostile_cells(5000), *_kill_cells(6)]
 
 
 # -- running them

@@ -38,7 +38,10 @@ class Limited:
 
     @staticmethod
     def _prlimit(pid, *words):
-        uid, gid = (int(net.status_field(pid, name).split()[1]) for name in ("Uid", "Gid"))
+        try:
+            uid, gid = (int(net.status_field(pid, name).split()[1]) for name in ("Uid", "Gid"))
+        except FileNotFoundError:
+            return ""  # it has left: that is what a limit may lead to
         done = subprocess.run(["prlimit", f"--pid={pid}", *words], capture_output=True, text=True, user=uid, group=gid,
                               extra_groups=[], check=False)
         if done.returncode and net.is_alive(pid):
