@@ -49,7 +49,9 @@ SENDERS, ADDRESSES, HELD = 16, 8, 15  # sessions of the load, from so many addre
 REPLY_SECONDS = 30
 REST_SECONDS = 30
 KILL_EVERY_SECONDS = 0.12
-MASTER_GROWTH_KIB, WORKER_GROWTH_KIB, SHARED_GROWTH_KIB = 128, 64, 64
+MASTER_GROWTH_KIB, WORKER_GROWTH_KIB = 128, 64
+# Regions are of fixed size and have memory where they were written: the hits (100 KiB) and both tables (16) fill once.
+SHARED_GROWTH_KIB = 160
 
 
 class Gate(rig.Gate):
