@@ -360,6 +360,15 @@ static void compare(const struct slice_log *a, const struct slice_log *b, const 
         (int)a->size, a->text, (int)b->size, b->text);
 }
 
+/* Whether inside hears QUIT in the end depends on when the client was seen to be gone. */
+static void drop_goodbye(struct slice_log *log)
+{
+    static const char goodbye[] = "QUIT\r\n";
+    size_t size = sizeof(goodbye) - 1;
+    if (log->size >= size && memcmp(log->text + log->size - size, goodbye, size) == 0)
+        log->size -= size;
+}
+
 void rig_play_both(const struct script *script)
 {
     static struct slice_log outside, inside;
@@ -375,5 +384,7 @@ void rig_play_both(const struct script *script)
         return;
     rig_play(script, 1 + script->size / 400);
     compare(&outside, &witness.outside_said, "the outside");
+    drop_goodbye(&inside);
+    drop_goodbye(&witness.inside_heard);
     compare(&inside, &witness.inside_heard, "inside");
 }
