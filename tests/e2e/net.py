@@ -43,13 +43,13 @@ def wait_until(question, seconds, complaint, story=None):
 
 
 def is_listening(address):
-    """At this very address, where it is IPv4: somebody else may have the same port at another one."""
-    if ":" in address[0]:
-        return address[1] in listening_ports()
-    own = "".join(f"{int(part):02X}" for part in reversed(address[0].split(".")))
-    with open("/proc/net/tcp") as f:
+    """At this very address, or at its family's wildcard: somebody else may have the same port at another one."""
+    family, table = (socket.AF_INET6, "/proc/net/tcp6") if ":" in address[0] else (socket.AF_INET, "/proc/net/tcp")
+    octets = socket.inet_pton(family, address[0])
+    own = "".join(octets[at:at + 4][::-1].hex().upper() for at in range(0, len(octets), 4))
+    with open(table) as f:
         listening = [line.split()[1] for line in f.readlines()[1:] if line.split()[3] == LISTEN]
-    return any(f"{host}:{address[1]:04X}" in listening for host in (own, "00000000"))
+    return any(f"{host}:{address[1]:04X}" in listening for host in (own, "0" * len(own)))
 
 
 def listening_ports():
