@@ -67,7 +67,7 @@ struct slot_facts {
     uint32_t held;             /* 1: it is in the tarpit */
     uint32_t standing;         /* enum standing of the client's network */
     int32_t score;
-    uint32_t session_errors; /* malformed and misplaced commands, and refusals */
+    uint32_t session_errors; /* malformed and misplaced commands, and logins that were refused */
     uint64_t serial;         /* of the session within the worker; grows */
     int64_t worker_since_ms;
     int64_t session_since_ms;

@@ -58,6 +58,7 @@ void house_add_totals(struct house_totals *totals, const struct slot_facts *fact
     totals->limited += facts->limited;
     totals->evictions += facts->tables.evictions;
     totals->damaged += facts->tables.damaged;
+    totals->given_up += facts->tables.given_up;
 }
 
 void house_drain_wake(struct house *house)

@@ -16,7 +16,7 @@
 struct house_totals {
     uint64_t sessions, messages, refused_messages, bytes_in, unheard;
     uint64_t held_sessions, held_ms, let_go, limited; /* slot_facts says what they are */
-    uint64_t evictions, damaged;                      /* of the tables */
+    uint64_t evictions, damaged, given_up;            /* of the tables */
 };
 
 struct house {

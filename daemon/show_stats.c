@@ -37,6 +37,7 @@ static void say_totals(struct show *show)
     show_count(to, "let_go", totals.let_go);
     show_count(to, "evictions", totals.evictions);
     show_count(to, "damaged", totals.damaged);
+    show_count(to, "given_up", totals.given_up);
     control_end(to);
 }
 

@@ -256,9 +256,19 @@ struct reply session_count_idle(struct session *s, const struct reply *reply)
     return REPLY_TOO_MANY_COMMANDS;
 }
 
+static void add_error(struct session *s)
+{
+    s->errors++;
+    if (s->setup->board == NULL)
+        return;
+    slot_begin(s->setup->board)->session_errors = (uint32_t)s->errors;
+    slot_end(s->setup->board);
+}
+
 static struct reply count_error(struct session *s, const struct reply *reply)
 {
-    if (++s->errors < stress_max_errors(s))
+    add_error(s);
+    if (s->errors < stress_max_errors(s))
         return *reply;
     session_end(s, "too many errors");
     s->deeds.wore_out = s->errors >= s->options->max_errors;
@@ -275,7 +285,7 @@ struct reply session_blame_refused(struct session *s, const struct reply *reply)
 {
     if (s->errors + 1 >= s->options->max_errors)
         return count_error(s, reply);
-    s->errors++;
+    add_error(s);
     if (s->errors >= stress_max_errors(s))
         session_end(s, "too many errors");
     return *reply;

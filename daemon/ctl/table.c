@@ -42,7 +42,8 @@ static const struct layout LAYOUTS[] = {
         {"refused_messages", "messages refused", AS_IT_IS}, {"unheard", "answers unheard", AS_IT_IS},
         {"bytes_in", "received", BYTES}, {"limited", "over a limit", AS_IT_IS}, {"held_sessions", "sessions held", AS_IT_IS},
         {"held_ms", "  for together", AGE}, {"let_go", "  let go for room", AS_IT_IS},
-        {"evictions", "entries evicted", AS_IT_IS}, {"damaged", "entries damaged", AS_IT_IS}}},
+        {"evictions", "entries evicted", AS_IT_IS}, {"damaged", "entries damaged", AS_IT_IS},
+        {"given_up", "changes given up", AS_IT_IS}}},
     {"now", true, {
         {"workers", "workers", AS_IT_IS}, {"idle", "  idle", AS_IT_IS}, {"busy", "  busy", AS_IT_IS},
         {"held", "  of them held", AS_IT_IS}, {"blocked", "networks blocked", AS_IT_IS},

@@ -15,7 +15,7 @@ from smtp_client import Client
 from test_posternctl import Gate, a_message, gates, place, run, server  # noqa: F401, pylint: disable=unused-import
 
 TOTALS = {"sessions", "messages", "refused_messages", "unheard", "bytes_in", "limited", "held_sessions", "held_ms",
-          "let_go", "evictions", "damaged"}
+          "let_go", "evictions", "damaged", "given_up"}
 REGIONS = {"tags", "slots", "heard", "health", "keys", "orders", "listed", "seats", "rates", "reputations", "hits"}
 
 
@@ -288,9 +288,10 @@ def test_clients_by_their_sessions(gate):
             assert set(record) == {"kind", "client", "sessions", "held", "score", "errors", "messages", "standing",
                                    "oldest_ms"}
             assert record["standing"] in ("unknown", "good", "bad") and record["held"] == 0
+        assert (first["errors"], second["errors"]) == (0, 1)
         done = gate.ctl("clients", "--worst")
         assert done.returncode == 0 and re.match(r"CLIENT +SESSIONS +HELD +SCORE +ERRORS", done.stdout), done
-        assert {r["client"] for r in gate.records("client", "clients", "--worst")} == {"127.0.0.1", "127.0.0.9"}
+        assert [r["client"] for r in gate.records("client", "clients", "--worst")] == ["127.0.0.9", "127.0.0.1"]
         for client in (one, two, three):
             client.quit()
 
