@@ -3,6 +3,8 @@
  * net: endpoints as they are written, and a connection over each kind.
  */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -54,6 +56,26 @@ static void endpoints_parse_and_print(void **state)
     }
 }
 
+static int window_clamp(int fd)
+{
+    int bytes = 0;
+    socklen_t size = sizeof(bytes);
+    return getsockopt(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &bytes, &size) == 0 ? bytes : -1;
+}
+
+/* The kernel has a least window of its own. What is no TCP is left as it is, and errno with it. */
+static void becomes_narrow(int fd, bool is_tcp)
+{
+    int before = window_clamp(fd);
+    errno = 0;
+    net_narrow(fd, 1024);
+    assert_int_equal(errno, 0);
+    if (is_tcp) {
+        assert_in_range(window_clamp(fd), 1024, 4096);
+        assert_true(before > window_clamp(fd));
+    }
+}
+
 static void connect_and_accept(const char *at)
 {
     struct wait wait = {0};
@@ -75,6 +97,7 @@ static void connect_and_accept(const char *at)
     assert_int_equal(peer.kind, e.kind);
     if (e.kind == ENDPOINT_IP)
         assert_true(endpoint_equal(&local, &e));
+    becomes_narrow(accepted, e.kind == ENDPOINT_IP);
     close(accepted);
     close(fd);
     close(listener);
