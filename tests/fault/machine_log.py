@@ -11,6 +11,7 @@ import time
 from machine_rig import Gate, House, Violation, demand, net
 from outside import is_yes
 
+HOUSE = 4  # sessions of its beginning
 USUAL = 10  # sessions, to see how long they take where all is well
 SESSIONS = 40  # more lines than a socket holds
 LINES = 2  # of each: event=message, event=session
@@ -109,6 +110,7 @@ def syslog(name):
 def _syslog(house, harm, heal):
     daemon = house.gate.syslog
     well = [_timed_session(house) for _ in range(USUAL)]
+    _await_read(house)
     harm(daemon)
     took = [_timed_session(house) for _ in range(SESSIONS)]
     waited = sum(took) - sum(well) / USUAL * SESSIONS
@@ -116,6 +118,16 @@ def _syslog(house, harm, heal):
     if heal:
         heal(daemon)
         _demand_counted(house)
+
+
+def _await_read(house):
+    """What the kernel took for a daemon that dies before it reads is lost, and no sender can know of it."""
+    due = LINES * (HOUSE + USUAL)
+    net.wait_until(lambda: _lines(house) >= due, 5, f"not all of {due} lines came")
+
+
+def _lines(house):
+    return len(re.findall(r"event=(?:message|session) ", house.gate.log()))
 
 
 def _timed_session(house):
@@ -128,21 +140,16 @@ def _timed_session(house):
 
 def _demand_counted(house):
     """Each line of each session came, or is among those that were reported as dropped."""
-    made = SESSIONS
-
-    def lines(event):
-        return len(re.findall(rf"event={event} ", house.gate.log()))
-
-    before = 4 + USUAL  # sessions of the house's beginning
+    made = HOUSE + USUAL + SESSIONS
     for _ in range(20):
         time.sleep(0.1)
         _timed_session(house)
         made += 1
         dropped = sum(map(int, re.findall(r"event=log-drops lines=(\d+)", house.gate.log())))
         try:
-            net.wait_until(lambda: lines("message") + lines("session") + dropped >= LINES * (made + before), 0.5, "")
+            net.wait_until(lambda: _lines(house) + dropped >= LINES * made, 0.5, "")
             return
         except AssertionError:
             continue
-    raise Violation(f"{LINES * (made + before)} lines were due, {lines('message') + lines('session')} came, {dropped} "
-                    f"were counted as dropped\n{house.gate.story()}")
+    raise Violation(f"{LINES * made} lines were due, {_lines(house)} came, {dropped} were "
+                    f"counted as dropped\n{house.gate.story()}")
