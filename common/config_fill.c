@@ -19,7 +19,7 @@ struct fill {
     struct pending *pending;
 };
 
-/* text_list, endpoint_list, network_list and score_steps are all this. */
+/* text_list, endpoint_list, network_list, rate_list and score_steps are all this. */
 struct any_list {
     const void *items;
     size_t count;

@@ -15,13 +15,13 @@
 #include "workers/transaction.h"
 #include "workers/xforward.h"
 
+enum { DAWDLED_MAX_MS = 30000 };
+
 const struct reply REPLY_NOT_PROVIDED = REPLY(502, "5.5.1", "Command not provided here");
 const struct reply REPLY_NESTED = REPLY(503, "5.5.1", "A transaction is under way; RSET ends it");
 const struct reply REPLY_NO_RECIPIENTS = REPLY(554, "5.5.1", "No valid recipients");
 static const struct reply REPLY_EARLY = REPLY(554, "5.5.0", "Wait for the reply before you send more");
 static const struct reply REPLY_TOO_MANY_COMMANDS = REPLY(421, "4.7.0", "Too many commands without a message");
-enum { DAWDLED_MAX_MS = 30000 };
-
 static const struct reply REPLY_TOO_MANY_ERRORS = REPLY(421, "4.7.0", "Too many errors, closing the connection");
 
 /* -- the client -- */

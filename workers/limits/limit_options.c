@@ -76,7 +76,7 @@ static bool check_rates(struct config *config, const struct limit *limit)
            config_refuse(config, limit, "burst", "so many take more than 62d at this rate; allowed: less");
 }
 
-static bool refuses(const struct limit *limit)
+bool limit_refuses(const struct limit *limit)
 {
     return limit->action >= LIMIT_DEFER;
 }
@@ -99,7 +99,7 @@ static bool check_reply(struct config *config, const struct limit *limit)
 {
     if (limit->reply == NULL)
         return true;
-    if (!refuses(limit))
+    if (!limit_refuses(limit))
         return config_refuse(config, limit, "reply", "goes with action = defer, reject or drop");
     size_t size = strlen(limit->reply);
     return (size >= 1 && size <= LIMIT_REPLY_MAX) ||
@@ -197,7 +197,7 @@ struct rate limit_rate(const struct limit *limit, size_t i)
     struct rate rate = limit->rates.items[i];
     if (limit->burst > 0)
         rate.burst = limit->burst;
-    if (!refuses(limit)) /* whoever waits has his turn behind those who wait already */
+    if (!limit_refuses(limit)) /* whoever waits has his turn behind those who wait already */
         rate.excess_ms = limit->max_delay_ms;
     return rate;
 }

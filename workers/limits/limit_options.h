@@ -68,6 +68,7 @@ struct limit {
 
 extern const struct block limit_block; /* titled */
 
+bool limit_refuses(const struct limit *limit);               /* its action: defer, reject or drop */
 struct rate limit_rate(const struct limit *limit, size_t i); /* with the limit's burst */
 /* Which bits of an address make the key. */
 unsigned limit_prefix(const struct limit *limit, const struct ipaddr *address);

@@ -17,11 +17,6 @@ static const struct reply REPLY_NOT_NOW = REPLY(454, "4.7.0", ""); /* to STARTTL
 /* A key that goes on hitting its limit is told of again when it was quiet for so long. */
 enum { QUIET_S = 600, MS_PER_S = 1000 };
 
-bool limit_refuses(const struct limit *limit)
-{
-    return limit->action >= LIMIT_DEFER;
-}
-
 /* How long it would take, or, where nobody knows, as long as is allowed. */
 static int64_t delay_of(const struct limit *limit, const struct limit_answer *answer)
 {

@@ -10,7 +10,6 @@
 
 enum { LIMIT_TEXT_MAX = LIMIT_REPLY_MAX + LIMIT_REASON_MAX + 48 };
 
-bool limit_refuses(const struct limit *limit); /* its action: defer, reject or drop */
 /* Without its reply: of several verdicts one is said. */
 struct verdict limit_verdict(const struct limit *limit, const struct limit_answer *answer);
 /* "Too many connections (limit rate), try again in 24 s" */
