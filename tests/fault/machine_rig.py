@@ -235,6 +235,7 @@ class House:
         if not lenient:
             self._wait_logged()
         self._take_log()
+        self._wait_doubts_said()
         events = self.witness.events()
         faults = [f for f in judge(events, LIMITS, must_pass, lenient) if not _is_doubt_said(f)]
         faults += _unsaid_doubts(events)
@@ -252,6 +253,16 @@ class House:
         ports = [e.words for e in self.witness.events() if e.side == OUTSIDE and e.kind == "opened"]
         try:
             net.wait_until(lambda: all(f" port={port} " in self.gate.log() for port in ports), 1, "")
+        except AssertionError:
+            pass
+
+    def _wait_doubts_said(self):
+        """Who speaks of a worker that died is the master, once it has heard of it. What it never says is judged."""
+        def are_said():
+            self._take_log()
+            return not any(_unsaid_doubts(self.witness.events()))
+        try:
+            net.wait_until(are_said, SETTLE_SECONDS, "")
         except AssertionError:
             pass
 
