@@ -6,6 +6,7 @@ import socket
 import time
 
 LISTEN = "0A"  # of the column "st" in /proc/net/tcp
+IDLE_CALL = {"x86_64": "232", "aarch64": "22"}.get(os.uname().machine)  # epoll_wait, epoll_pwait
 # Below the kernel's own; runs side by side each have a part of them.
 _LANE, _WIDTH = int(os.environ.get("POSTERN_LANE", 0)), 3700
 PORTS = (10000 + _LANE * _WIDTH, 9999 + (_LANE + 1) * _WIDTH)
@@ -118,6 +119,15 @@ def wait_settled(pids, story=None):
     for pid in pids:
         wait_until(lambda: settled(pid), 20, f"{pid} keeps root's rights", story)
     return [pid for pid in pids if is_alive(pid)]
+
+
+def is_at_rest(pid):
+    """In epoll_wait, as a worker that serves nobody is."""
+    try:
+        with open(f"/proc/{pid}/syscall") as f:
+            return f.read().split()[0] == IDLE_CALL
+    except (OSError, IndexError):
+        return False
 
 
 def descriptors(pid):

@@ -377,6 +377,7 @@ def test_everyone_in_a_crowd_gets_an_answer(inside, postern):
     """Many more than can be served: each hears 220 or 421 4.3.2, and nobody is left in the queue."""
     gate = postern(inside().address, "listener.max_workers=5", "listener.min_spare=1", "listener.max_spare=3")
     for _ in range(3):
+        net.wait_until(lambda: all(map(net.is_at_rest, gate.workers())), 20, "workers do not come to rest", gate.story)
         clients = [Client(gate.address) for _ in range(100)]
         codes = collections.Counter(client.reply().code for client in clients)
         assert set(codes) == {220, 421} and codes[220] <= 5, codes

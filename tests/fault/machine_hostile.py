@@ -213,7 +213,7 @@ def after(house):
         net.wait_until(lambda: net.is_listening(house.gate.address), SETTLE_SECONDS, "the listener stays closed",
                        house.gate.story)
         # Who came to accept while the listener was made to block waits there: for a client, or for his watchdog.
-        net.wait_until(lambda: knock(house.gate.address) or all(map(rig.is_at_rest, house.gate.workers())),
+        net.wait_until(lambda: knock(house.gate.address) or all(map(net.is_at_rest, house.gate.workers())),
                        SETTLE_SECONDS, "workers do not come to rest", house.gate.story)
     except AssertionError as fault:
         raise Violation(f"{_doing(house.gate.workers())}\n{fault}") from None

@@ -203,7 +203,7 @@ def kill_some(gate, seconds):
 def idle_workers(gate):
     def find():
         workers = gate.workers()
-        return workers if len(workers) >= 4 and all(map(rig.is_at_rest, workers)) else None
+        return workers if len(workers) >= 4 and all(map(net.is_at_rest, workers)) else None
     return net.wait_until(find, REST_SECONDS, "workers do not come to rest", gate.story)
 
 

@@ -5,7 +5,7 @@ import re
 import signal
 import time
 
-from machine_rig import SETTLE_SECONDS, Violation, demand, is_at_rest, net
+from machine_rig import SETTLE_SECONDS, Violation, demand, net
 from outside import is_code
 from strace import Injection
 
@@ -119,7 +119,7 @@ def _birth_once(house, calls, error, k):
 
         def born():
             """One is hit, or came through without having made so many of these calls."""
-            return injection.hits() or any(map(is_at_rest, set(house.gate.workers()) - {one, *victims}))
+            return injection.hits() or any(map(net.is_at_rest, set(house.gate.workers()) - {one, *victims}))
         net.wait_until(born, SETTLE_SECONDS, "no worker is made", house.gate.story)
         hits = injection.hits()
     _wait_well(house, f"{calls} {k}")

@@ -28,7 +28,6 @@ LONG = (b"x" * 70,) * 2000  # more than any buffer holds
 BRISK_SECONDS = 5  # for what waits for nothing; a machine under load may be slow
 LIMITS = Limits()
 ENDED = ("worker-crashed", "worker-cut")
-IDLE_CALL = {"x86_64": "232", "aarch64": "22"}.get(os.uname().machine)  # epoll_wait, epoll_pwait
 
 
 CONFIGURATION = """
@@ -219,7 +218,7 @@ class House:
         """Those there are, when all are at rest."""
         def find():
             workers = self.gate.workers()
-            return workers if workers and all(map(is_at_rest, workers)) else None
+            return workers if workers and all(map(net.is_at_rest, workers)) else None
         return net.wait_until(find, SETTLE_SECONDS, "workers do not come to rest", self.gate.story)
 
     def worker_of(self, outside):
@@ -318,15 +317,6 @@ def _unsaid_doubts(events):
 def _kinds(pid):
     """What its descriptors point at, whichever pipe or socket that is."""
     return sorted(re.sub(r":\[\d+\]", "", target) for target in net.descriptors(pid))
-
-
-def is_at_rest(pid):
-    """In epoll_wait, as who serves nobody is."""
-    try:
-        with open(f"/proc/{pid}/syscall") as f:
-            return f.read().split()[0] == IDLE_CALL
-    except (OSError, IndexError):
-        return False
 
 
 def _spelled(address):
