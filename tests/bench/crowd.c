@@ -4,8 +4,9 @@
  * them.
  *
  * One process, from many addresses of the loopback network, at a steady rate. It says `connected N` when all are (after
- * their handshakes), then stays until its standard input ends, and closes with one line of JSON: how many connections,
- * how many of them heard something, and how many were ended by the other side. It shares no code with Postern.
+ * their handshakes) and `heard N` when each has heard something, then stays until its standard input ends, and closes
+ * with one line of JSON: how many connections, how many of them heard something, and how many were ended by the other
+ * side. It shares no code with Postern.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -132,14 +133,19 @@ static void begin(struct crowd *c)
     c->begun++;
 }
 
+static void say_when_all(const struct crowd *c, const char *what, int count)
+{
+    if (count != c->count)
+        return;
+    printf("%s %d\n", what, count);
+    fflush(stdout);
+}
+
 static void settle(struct crowd *c, struct member *m)
 {
     c->connected++;
     watch(c, EPOLL_CTL_MOD, m, false);
-    if (c->connected == c->count) {
-        printf("connected %d\n", c->connected);
-        fflush(stdout);
-    }
+    say_when_all(c, "connected", c->connected);
 }
 
 /* What is left afterwards is the socket alone: memory of this side is nobody's question. */
@@ -181,9 +187,12 @@ static void listen_to(struct crowd *c, struct member *m)
     ssize_t got = recv(m->fd, octets, sizeof octets, 0);
     if (got < 0 && errno == EAGAIN)
         return;
+    if (got > 0 && m->heard)
+        return;
     if (got > 0) {
-        c->heard += !m->heard;
         m->heard = true;
+        c->heard++;
+        say_when_all(c, "heard", c->heard);
         return;
     }
     c->ended++;

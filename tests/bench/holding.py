@@ -27,6 +27,7 @@ probe_interval = 0s
 user = nobody
 group = nogroup
 control_socket = {directory}/run/control
+{more}
 listener mx {{
     address = "{address}"
     backend = inside
@@ -134,15 +135,15 @@ class Group:
 class Gate:
     """posternd with one listener, where whoever is not one of the senders is held."""
 
-    def __init__(self, directory, count, inside, certificate=None, silent=False):
+    def __init__(self, directory, count, inside, certificate=None, silent=False, spare=None, more=""):
         self.address, self.control = own_address(), directory + "/run/control"
-        self.spare = min(SPARE_MAX, count // 6)  # with the senders they are to leave room
+        self.spare = spare or min(SPARE_MAX, count // 6)  # with the senders they are to leave room
         path = directory + "/postern.conf"
         with open(path, "w") as f:
             f.write(CONFIGURATION.format(
                 directory=directory, address=spelled(self.address), inside=spelled(inside), spare=self.spare,
                 max_spare=2 * self.spare, workers=2 * count,
-                listener=TLS.format(certificate) if certificate else "", policy="" if silent else HOLDS))
+                listener=TLS.format(certificate) if certificate else "", policy="" if silent else HOLDS, more=more))
         self.group = Group()
         self.program = Program(directory, *self.group.enter(), BUILD + "/posternd", "-f", "-c", path,
                                ready=lambda: net.is_listening(self.address) and os.path.exists(self.control))
@@ -196,7 +197,7 @@ class Crowd:
     def leave(self):
         """They were held all the while."""
         self.process.stdin.close()
-        said = json.loads(self.process.stdout.read())
+        said = json.loads(self.process.stdout.read().splitlines()[-1])
         self.process.wait()
         if said["ended"]:
             raise Failed(f"of {self.count} that should be held {said['ended']} were let go")
