@@ -410,6 +410,7 @@ void dialog_step(struct session *s)
     enum io io = next_line(s, deadline, &line);
     if (io == IO_OK)
         io = judge_length(&line);
+    s->deeds.sat_idle = io == IO_LATE || io == IO_ROOM;
     if (io == IO_LATE) {
         session_end(s, session_why_late(deadline));
         session_reply(s, &REPLY_TIMEOUT);

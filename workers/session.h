@@ -196,6 +196,8 @@ struct session {
         int accepted_recipients, refused_recipients;
         int errors_before; /* errors that were somebody else's: the gate's, or of whom it named before */
         bool left_message; /* hung up in the middle of one */
+        bool left_held;    /* hung up while it was held */
+        bool sat_idle;     /* had the word, and said nothing for too long */
         bool wore_out;     /* too many errors, or commands that led nowhere */
         bool spoke_early;  /* where it had to wait for a reply (L6) */
     } deeds;               /* of the client: what its network will be remembered for (standing.h) */

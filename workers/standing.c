@@ -34,19 +34,26 @@ void standing_look(struct session *s)
 /* -- learning -- */
 
 /* What each deed weighs, in sixteenths of a point, and the most that a session can add by it. Two messages make a good
- * name; a session of a thousand makes it no better than one of four. No kind of bad deed makes a bad name (four points)
- * in one session by itself: a dead list of recipients, a broken program or a lost line is not what junk looks like,
- * which comes again or goes wrong in several ways. */
+ * name, or the first one of who waited for it patiently: what sends junk has no time, what sends mail comes again, and
+ * shall not be held again. A session of a thousand makes it no better than one of four. No kind of bad deed makes a bad
+ * name (four points) in one session by itself: a dead list of recipients, a broken program or a lost line is not what
+ * junk looks like, which comes again or goes wrong in several ways. */
 struct weight {
     uint32_t each, most;
 };
 static const struct weight DELIVERED = {REPUTATION_ONE, 4 * REPUTATION_ONE};
+static const struct weight WAITED = {REPUTATION_ONE, REPUTATION_ONE};
 static const struct weight REFUSED_MESSAGE = {REPUTATION_ONE, 3 * REPUTATION_ONE};
 static const struct weight REFUSED_RECIPIENT = {REPUTATION_ONE / 4, 3 * REPUTATION_ONE};
 static const struct weight ERROR = {REPUTATION_ONE / 2, 2 * REPUTATION_ONE};
 static const struct weight EARLY_TALK = {2 * REPUTATION_ONE, 2 * REPUTATION_ONE};
 static const struct weight LEFT_MESSAGE = {REPUTATION_ONE, REPUTATION_ONE};
+static const struct weight LEFT_HELD = {2 * REPUTATION_ONE, 2 * REPUTATION_ONE};
 static const struct weight WORN_OUT = {2 * REPUTATION_ONE, 2 * REPUTATION_ONE};
+
+static const struct weight SAT_IDLE = {REPUTATION_ONE, REPUTATION_ONE};
+
+enum { PATIENT_MS = 2000 }; /* held for so long in a session */
 
 static uint32_t weigh(const struct weight *weight, int count)
 {
@@ -62,11 +69,12 @@ static struct reputation sum_up(const struct session *s)
     /* A list with dead addresses is a good client's, too: those that were accepted speak for it. */
     int recipients = deeds->refused_recipients - deeds->accepted_recipients;
     return (struct reputation){
-        .good = weigh(&DELIVERED, deeds->delivered),
+        .good = weigh(&DELIVERED, deeds->delivered) + weigh(&WAITED, deeds->delivered > 0 && s->held_ms >= PATIENT_MS),
         .bad = weigh(&REFUSED_MESSAGE, deeds->refused_messages) + weigh(&REFUSED_RECIPIENT, recipients) +
                weigh(&ERROR, s->errors - deeds->errors_before) +
                weigh(&EARLY_TALK, s->spoke_early || deeds->spoke_early) + weigh(&LEFT_MESSAGE, deeds->left_message) +
-               weigh(&WORN_OUT, deeds->wore_out),
+               weigh(&LEFT_HELD, deeds->left_held) + weigh(&WORN_OUT, deeds->wore_out) +
+               weigh(&SAT_IDLE, deeds->sat_idle && deeds->delivered == 0),
     };
 }
 

@@ -59,11 +59,24 @@ int stress_missing(const struct session_setup *setup)
     return missing > 0 && count.alive >= setup->pool_size ? missing : 0;
 }
 
+static int64_t share_of(const struct session *s, const struct tag_count *count)
+{
+    return s->options->tarpit_share * leeway(s, count) * s->setup->pool_size / (100 * 100);
+}
+
 int stress_over_share(const struct session *s)
 {
     struct tag_count count = count_house(s->setup);
-    int64_t share = s->options->tarpit_share * leeway(s, &count) * s->setup->pool_size / (100 * 100);
+    int64_t share = share_of(s, &count);
     return count.held > share ? count.held - (int)share : 0;
+}
+
+bool stress_may_hold(const struct session *s, int percent)
+{
+    if (s->setup->board == NULL || s->setup->pool_size == 0)
+        return true;
+    struct tag_count count = count_house(s->setup);
+    return count.held < share_of(s, &count) * percent / 100;
 }
 
 int64_t stress_look_at(const struct session *s, int64_t deadline_ms)

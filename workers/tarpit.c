@@ -94,10 +94,12 @@ static enum io doze(struct session *s, int64_t ms, bool until_input)
 /* What ended a wait before its time. */
 static void leave_by(struct session *s, enum io io)
 {
-    if (io == IO_ROOM)
+    if (io == IO_ROOM) {
         pressure_make_room(s);
-    else
-        session_end(s, "client hung up");
+        return;
+    }
+    s->deeds.left_held = true;
+    session_end(s, "client hung up");
 }
 
 enum held tarpit_hold(struct session *s, int64_t ms, bool until_input)

@@ -77,6 +77,21 @@ static void mail_makes_a_good_name(void **state)
     assert_int_equal(s.standing, STANDING_UNKNOWN);
 }
 
+static void who_waited_for_it_has_one_with_the_first(void **state)
+{
+    (void)state;
+    s.held_ms = 2000;
+    expect(0, 0);
+    s.deeds.delivered = 1;
+    expect(2 * ONE, 0);
+    standing_look(&s);
+    assert_int_equal(s.standing, STANDING_GOOD);
+    s.client = endpoint(8);
+    s.held_ms = 1999;
+    standing_learn(&s);
+    assert_int_equal(known(8).good, ONE);
+}
+
 static void a_session_counts_for_four_at_most(void **state)
 {
     (void)state;
@@ -97,6 +112,12 @@ static void each_deed_has_its_weight(void **state)
     s.errors = 0;
     s.deeds = (struct deeds){.left_message = true, .wore_out = true, .spoke_early = true};
     expect(0, 9 * ONE);
+    s.deeds = (struct deeds){.left_held = true};
+    expect(0, 11 * ONE);
+    s.deeds = (struct deeds){.sat_idle = true};
+    expect(0, 12 * ONE);
+    s.deeds = (struct deeds){.sat_idle = true, .delivered = 1};
+    expect(ONE, 12 * ONE);
     standing_look(&s);
     assert_int_equal(s.standing, STANDING_BAD);
 }
@@ -104,9 +125,9 @@ static void each_deed_has_its_weight(void **state)
 static void no_kind_alone_makes_a_bad_name_at_once(void **state)
 {
     (void)state;
-    const struct deeds kinds[] = {{.refused_messages = 1000}, {.refused_recipients = 100000},
-                                  {.errors_before = -1000},   {.left_message = true},
-                                  {.wore_out = true},         {.spoke_early = true}};
+    const struct deeds kinds[] = {
+        {.refused_messages = 1000}, {.refused_recipients = 100000}, {.errors_before = -1000}, {.left_message = true},
+        {.wore_out = true},         {.spoke_early = true},          {.left_held = true},      {.sat_idle = true}};
     for (uint8_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         s.client = endpoint(i);
         s.deeds = kinds[i];
@@ -157,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IT(mail_makes_a_good_name),
+        IT(who_waited_for_it_has_one_with_the_first),
         IT(a_session_counts_for_four_at_most),
         IT(each_deed_has_its_weight),
         IT(no_kind_alone_makes_a_bad_name_at_once),
