@@ -41,6 +41,10 @@ const struct control_row control_verbs[CONTROL_VERBS] = {
                           "the clients with sessions under way, those with most of them first, or the worst"},
     [CONTROL_STATS]    = {"stats",    CONTROL_BY_CHILD,  0, 0, "",
                           "totals since the start, and what the scoreboard holds and costs"},
+    [CONTROL_HISTORY]  = {"history",  CONTROL_BY_CHILD,  0, 1, "[MINUTES]",
+                          "what each of the last minutes was like, a day at most (60), the oldest first"},
+    [CONTROL_METRICS]  = {"metrics",  CONTROL_BY_CHILD,  0, 0, "",
+                          "what can be counted or measured, as Prometheus reads it"},
     [CONTROL_VERSION]  = {"version",  CONTROL_BY_MASTER, 0, 0, "",
                           "posternd's version"},
 };

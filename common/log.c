@@ -50,6 +50,7 @@ static struct {
     bool stalled;      /* the last line waited in vain: the next ones do not wait, until one gets through */
     int64_t reopen_ms; /* while stalled: when the socket is opened anew */
     uint64_t dropped;  /* lines, since the last report */
+    uint64_t lost;     /* lines, since the process began */
     time_t stamp_of;   /* the second that `stamp` says */
     char stamp[STAMP_MAX];
     void (*sink)(enum level level, const char *line);
@@ -77,7 +78,7 @@ static void begin_anew_after_fork(void)
     state.owner = self;
     state.fd = -1;
     state.stalled = false;
-    state.dropped = 0;
+    state.dropped = state.lost = 0;
 }
 
 /* What was dropped belongs to the destination before. */
@@ -358,6 +359,12 @@ static void report_drops(void)
         state.dropped = 0;
 }
 
+uint64_t log_dropped(void)
+{
+    begin_anew_after_fork();
+    return state.lost;
+}
+
 void log_report_drops(void)
 {
     if (state.dropped > 0)
@@ -371,9 +378,10 @@ static void write_or_drop(enum level level, struct slice line)
 {
     int error = errno;
     begin_anew_after_fork();
-    if (!write_line(level, line))
+    if (!write_line(level, line)) {
         state.dropped++;
-    else if (state.dropped > 0)
+        state.lost++;
+    } else if (state.dropped > 0)
         report_drops();
     errno = error;
 }

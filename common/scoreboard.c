@@ -34,7 +34,9 @@ static const enum access ACCESS[ROLES][REGIONS] = {
                      [REGION_SEATS] = WRITE,
                      [REGION_RATES] = WRITE,
                      [REGION_REPUTATIONS] = WRITE,
-                     [REGION_HITS] = WRITE},
+                     [REGION_HITS] = WRITE,
+                     [REGION_TOTALS] = WRITE,
+                     [REGION_HISTORY] = NONE},
     [ROLE_WORKER] = {[REGION_TAGS] = WRITE,
                      [REGION_SLOTS] = OWN_PAGE,
                      [REGION_HEARD] = WRITE,
@@ -45,9 +47,11 @@ static const enum access ACCESS[ROLES][REGIONS] = {
                      [REGION_SEATS] = WRITE,
                      [REGION_RATES] = WRITE,
                      [REGION_REPUTATIONS] = WRITE,
-                     [REGION_HITS] = WRITE},
-    [ROLE_HOUSEKEEPER] = {[REGION_TAGS] = NONE,
-                          [REGION_SLOTS] = NONE,
+                     [REGION_HITS] = WRITE,
+                     [REGION_TOTALS] = NONE,
+                     [REGION_HISTORY] = NONE},
+    [ROLE_HOUSEKEEPER] = {[REGION_TAGS] = READ,
+                          [REGION_SLOTS] = READ,
                           [REGION_HEARD] = WRITE,
                           [REGION_HEALTH] = WRITE,
                           [REGION_KEYS] = WRITE,
@@ -56,7 +60,9 @@ static const enum access ACCESS[ROLES][REGIONS] = {
                           [REGION_SEATS] = NONE,
                           [REGION_RATES] = WRITE,
                           [REGION_REPUTATIONS] = WRITE,
-                          [REGION_HITS] = NONE},
+                          [REGION_HITS] = NONE,
+                          [REGION_TOTALS] = READ,
+                          [REGION_HISTORY] = WRITE},
     [ROLE_READER] = {[REGION_TAGS] = READ,
                      [REGION_SLOTS] = READ,
                      [REGION_HEARD] = READ,
@@ -67,16 +73,19 @@ static const enum access ACCESS[ROLES][REGIONS] = {
                      [REGION_SEATS] = READ,
                      [REGION_RATES] = READ,
                      [REGION_REPUTATIONS] = READ,
-                     [REGION_HITS] = READ},
+                     [REGION_HITS] = READ,
+                     [REGION_TOTALS] = READ,
+                     [REGION_HISTORY] = READ},
 };
 
 static const char *const NAMES[REGIONS] = {
-    [REGION_TAGS] = "postern-tags",     [REGION_SLOTS] = "postern-slots",
-    [REGION_HEARD] = "postern-heard",   [REGION_HEALTH] = "postern-health",
-    [REGION_KEYS] = "postern-keys",     [REGION_ORDERS] = "postern-orders",
-    [REGION_LISTED] = "postern-listed", [REGION_SEATS] = "postern-seats",
-    [REGION_RATES] = "postern-rates",   [REGION_REPUTATIONS] = "postern-reputations",
-    [REGION_HITS] = "postern-hits",
+    [REGION_TAGS] = "postern-tags",       [REGION_SLOTS] = "postern-slots",
+    [REGION_HEARD] = "postern-heard",     [REGION_HEALTH] = "postern-health",
+    [REGION_KEYS] = "postern-keys",       [REGION_ORDERS] = "postern-orders",
+    [REGION_LISTED] = "postern-listed",   [REGION_SEATS] = "postern-seats",
+    [REGION_RATES] = "postern-rates",     [REGION_REPUTATIONS] = "postern-reputations",
+    [REGION_HITS] = "postern-hits",       [REGION_TOTALS] = "postern-totals",
+    [REGION_HISTORY] = "postern-history",
 };
 
 static size_t bytes_of(const struct scoreboard *board, enum scoreboard_region region)
@@ -105,6 +114,10 @@ static size_t bytes_of(const struct scoreboard *board, enum scoreboard_region re
         return table_bytes((uint64_t)board->size.reputations);
     case REGION_HITS:
         return sizeof(struct hits);
+    case REGION_TOTALS:
+        return sizeof(struct totals_ended);
+    case REGION_HISTORY:
+        return sizeof(struct history);
     case REGIONS:
         break;
     }
@@ -124,7 +137,8 @@ static void **view_of(struct scoreboard *board, enum scoreboard_region region)
         [REGION_KEYS] = (void **)&board->keys,         [REGION_ORDERS] = (void **)&board->orders,
         [REGION_LISTED] = (void **)&board->listed,     [REGION_SEATS] = (void **)&board->seats,
         [REGION_RATES] = (void **)&board->rates.words, [REGION_REPUTATIONS] = (void **)&board->reputations.words,
-        [REGION_HITS] = (void **)&board->hits,
+        [REGION_HITS] = (void **)&board->hits,         [REGION_TOTALS] = (void **)&board->ended,
+        [REGION_HISTORY] = (void **)&board->history,
     };
     return views[region];
 }

@@ -15,6 +15,8 @@
  *   rates   the time stamps of all rate limits (rate.h)
  *   reputations  what is remembered of networks (reputation.h)
  *   hits    who hit a limit lately (hits.h)
+ *   totals  what workers that have ended said that they did, written by the master alone (totals.h)
+ *   history what each minute of the last day was like, written by the housekeeper alone (history.h)
  *
  * Who may do what with each region is one table in scoreboard.c; the descriptors that a process is left with allow no
  * more. What workers may write is rumour (L7): a worker can write anything there at any time. Readers copy a word once,
@@ -31,6 +33,7 @@
 #include <stdatomic.h>
 
 #include "common/health.h"
+#include "common/history.h"
 #include "common/hits.h"
 #include "common/ipaddr.h"
 #include "common/listed.h"
@@ -42,6 +45,7 @@
 #include "common/slice.h"
 #include "common/table.h"
 #include "common/ticket_keys.h"
+#include "common/totals.h"
 
 enum {
     SCOREBOARD_SLOTS_MAX = 65536,
@@ -80,6 +84,8 @@ struct slot_facts {
     uint64_t held_sessions, held_ms; /* in the tarpit */
     uint64_t let_go;                 /* sessions that made room for others */
     uint64_t limited;                /* verdicts of limits but those that were only watched */
+    uint64_t turned_away;            /* clients for whom there was no room; no sessions */
+    uint64_t log_dropped;            /* lines of the log, as known when its last session ended */
     struct table_counts tables;
 };
 
@@ -108,7 +114,9 @@ enum scoreboard_region {
     REGION_KEYS,
     REGION_ORDERS,
     REGION_LISTED,
+    REGION_TOTALS,
     REGION_HITS,
+    REGION_HISTORY,
     REGION_REPUTATIONS,
     REGION_SEATS,
     REGION_RATES,
@@ -139,6 +147,8 @@ struct scoreboard {
     struct ticket_keys *keys; /* not even the master's after creation */
     struct orders *orders;
     struct listed *listed;
+    struct totals_ended *ended;
+    struct history *history;
     _Atomic uint32_t *seats;         /* SCOREBOARD_SEATS_MAX columns of slot_count words */
     struct table rates, reputations; /* words NULL: not in this role */
     struct hits *hits;

@@ -36,6 +36,7 @@ struct control_view {
     const char *last_refusal; /* of the last reload that was refused; NULL: the last one was good */
     pid_t housekeeper;        /* 0: none */
     int housekeeper_restarts;
+    uint64_t log_dropped; /* lines, by the master */
     const struct planner *planner;
     struct listing *listing;
     struct bypass *bypass;

@@ -213,6 +213,7 @@ static bool spawn_one(struct generation *generation, int index, struct house *ho
         return false;
     }
     roster_add(&house->roster, slot, &entry);
+    house->forked++;
     return true;
 }
 

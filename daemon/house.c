@@ -45,20 +45,13 @@ void house_close(struct house *house)
     scoreboard_destroy(&house->board);
 }
 
-void house_add_totals(struct house_totals *totals, const struct slot_facts *facts)
+void house_clear_slot(struct house *house, int slot, const struct slot_facts *facts, bool crashed)
 {
-    totals->sessions += facts->sessions;
-    totals->messages += facts->messages;
-    totals->refused_messages += facts->refused_messages;
-    totals->bytes_in += facts->bytes_in;
-    totals->unheard += facts->unheard;
-    totals->held_sessions += facts->held_sessions;
-    totals->held_ms += facts->held_ms;
-    totals->let_go += facts->let_go;
-    totals->limited += facts->limited;
-    totals->evictions += facts->tables.evictions;
-    totals->damaged += facts->tables.damaged;
-    totals->given_up += facts->tables.given_up;
+    totals_begin_change(house->board.ended);
+    totals_add(&house->ended, facts);
+    house->ended.crashed += crashed;
+    scoreboard_clear_slot(&house->board, slot);
+    totals_end_change(house->board.ended, &house->ended);
 }
 
 void house_drain_wake(struct house *house)

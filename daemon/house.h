@@ -12,13 +12,6 @@
 #include "daemon/privilege.h"
 #include "daemon/roster.h"
 
-/* What workers that have ended said of themselves: rumour, for display. */
-struct house_totals {
-    uint64_t sessions, messages, refused_messages, bytes_in, unheard;
-    uint64_t held_sessions, held_ms, let_go, limited; /* slot_facts says what they are */
-    uint64_t evictions, damaged, given_up;            /* of the tables */
-};
-
 struct house {
     struct scoreboard board;
     struct roster roster;
@@ -27,13 +20,15 @@ struct house {
     int wake_read, wake_write;
     struct identity identity;
     worker_function *worker;
-    struct house_totals ended;
+    struct totals ended; /* the scoreboard has a copy, for those who add up */
+    uint64_t forked;     /* workers */
 };
 
 /* Everything but identity and worker. False with errno, and nothing is open. */
 bool house_open(struct house *house, const struct scoreboard_size *size);
 void house_close(struct house *house);
-void house_add_totals(struct house_totals *totals, const struct slot_facts *facts);
+/* A worker ended here, who said this last: counted with those who have ended, and its slot cleared, in one. */
+void house_clear_slot(struct house *house, int slot, const struct slot_facts *facts, bool crashed);
 void house_drain_wake(struct house *house); /* forgets who called; bounded, never waits */
 
 #endif

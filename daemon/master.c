@@ -86,6 +86,7 @@ static void show_view(void *context, struct control_view *out)
         .last_refusal = m->reload.why[0] != '\0' ? m->reload.why : NULL,
         .housekeeper = m->household.pid,
         .housekeeper_restarts = m->household.restarts,
+        .log_dropped = log_dropped(),
         .planner = m->setup->planner,
         .listing = &m->listing,
         .bypass = &m->bypass,

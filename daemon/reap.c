@@ -153,11 +153,10 @@ bool reap_worker(struct house *house, const struct succession *succession, pid_t
     struct ending ending = judge(status, &entry, generation->dismissed);
     struct slot_facts facts;
     slot_read(&house->board, slot, &facts); /* unreadable: all zero */
-    house_add_totals(&house->ended, &facts);
     log_ending(&ending, &entry, crew->plan->name, slot, status, &facts);
     if (ending.event == CRASHED.event)
         blame_client(house, generation->plan, slot, status, &facts, now_ms);
-    scoreboard_clear_slot(&house->board, slot);
+    house_clear_slot(house, slot, &facts, ending.event == CRASHED.event);
     orders_set_slots_end(house->board.orders, house->roster.end);
     crew->is_to_look |= ending.loss != POOL_LOSS_NONE;
     if (!generation->dismissed)

@@ -26,13 +26,20 @@ void show_flush(struct show *show);
 /* Each ends with true, or with false after the error. */
 typedef bool show_function(struct show *show);
 show_function show_status, show_sessions, show_workers, show_servers, show_check, show_kill;
-show_function show_blocked, show_allowed, show_limits, show_rates, show_clients, show_stats;
+show_function show_blocked, show_allowed, show_limits, show_rates, show_clients, show_stats, show_history, show_metrics;
 
 /* What the master knows of who is at this slot; NULL: nobody, or of a generation that is gone. */
 const struct crew *show_crew_of(const struct show *show, const struct roster_entry *entry);
 /* What was done since the start, by those who have ended and by those who live: rumour. */
-struct house_totals show_totals(const struct show *show);
-struct buffer *show_begin_totals(struct show *show, const struct house_totals *totals); /* their record, not ended */
+struct totals show_totals(const struct show *show);
+struct buffer *show_begin_totals(struct show *show, const struct totals *totals); /* their record, not ended */
+int show_count_listed(const struct show *show, enum listed_as as);
+/* The workers of one crew, or of all with -1; held ones are busy, too. */
+struct show_tally {
+    int alive, idle, busy, starting, held;
+};
+struct show_tally show_tally_of(const struct show *show, uint32_t generation, int crew);
+int64_t show_wall_of(const struct show *show, int64_t clock); /* what people call a time: seconds since 1970 */
 /* Who is in a session at this slot. Read once: what comes out is what is shown. */
 bool show_read_session(const struct show *show, int slot, struct slot_facts *out);
 /* How long ago; what is no time yet, or none any more, is 0. */

@@ -5,18 +5,34 @@
 
 #include "daemon/show_internal.h"
 
-struct house_totals show_totals(const struct show *show)
+enum { ADD_AGAIN_MS = 20 };
+
+static void add_living(const struct house *house, struct totals *sum)
 {
-    const struct house *house = show->view.house;
-    struct house_totals totals = house->ended;
     struct slot_facts facts;
-    for (int slot = 0; slot < house->roster.size; slot++)
+    for (int slot = 0; slot < house->roster.end; slot++)
         if (house->roster.entries[slot].pid != 0 && slot_read(&house->board, slot, &facts))
-            house_add_totals(&totals, &facts);
-    return totals;
+            totals_add(sum, &facts);
 }
 
-struct buffer *show_begin_totals(struct show *show, const struct house_totals *totals)
+/* Who ended since this child was forked is in the region by now: what was counted once never shrinks, but where workers
+ * end faster than anybody can add up. */
+struct totals show_totals(const struct show *show)
+{
+    const struct house *house = show->view.house;
+    struct totals sum;
+    uint32_t sequence;
+    for (int i = 0; i < TOTALS_TRIES; i++) {
+        bool whole = totals_read(house->board.ended, &sum, &sequence);
+        add_living(house, &sum);
+        if (whole && totals_holds(house->board.ended, sequence))
+            break;
+        clock_poll(NULL, 0, clock_deadline(ADD_AGAIN_MS));
+    }
+    return sum;
+}
+
+struct buffer *show_begin_totals(struct show *show, const struct totals *totals)
 {
     struct buffer *to = show_record(show, "totals");
     show_count(to, "sessions", totals->sessions);
@@ -29,19 +45,22 @@ struct buffer *show_begin_totals(struct show *show, const struct house_totals *t
 
 static void say_totals(struct show *show)
 {
-    struct house_totals totals = show_totals(show);
+    struct totals totals = show_totals(show);
     struct buffer *to = show_begin_totals(show, &totals);
     show_count(to, "limited", totals.limited);
     show_count(to, "held_sessions", totals.held_sessions);
     show_count(to, "held_ms", totals.held_ms);
     show_count(to, "let_go", totals.let_go);
+    show_count(to, "turned_away", totals.turned_away);
     show_count(to, "evictions", totals.evictions);
     show_count(to, "damaged", totals.damaged);
     show_count(to, "given_up", totals.given_up);
+    show_count(to, "forked", show->view.house->forked);
+    show_count(to, "crashed", totals.crashed);
     control_end(to);
 }
 
-static int count_listed(const struct show *show, enum listed_as as)
+int show_count_listed(const struct show *show, enum listed_as as)
 {
     int found = 0;
     struct listed_entry entry;
@@ -60,8 +79,8 @@ static void say_now(struct show *show)
     control_number(to, "idle", tags.idle);
     control_number(to, "busy", tags.alive - tags.idle - tags.starting);
     control_number(to, "held", tags.held);
-    control_number(to, "blocked", count_listed(show, LISTED_BLOCKED));
-    control_number(to, "allowed", count_listed(show, LISTED_ALLOWED));
+    control_number(to, "blocked", show_count_listed(show, LISTED_BLOCKED));
+    control_number(to, "allowed", show_count_listed(show, LISTED_ALLOWED));
     control_flag(to, "bypass", show->view.bypass->on);
     control_end(to);
 }

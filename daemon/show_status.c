@@ -10,8 +10,7 @@
 
 enum { MS_PER_S = 1000, S_PER_DAY = 86400, LIST_MAX = 1024 };
 
-/* What people call a time: seconds since 1970. */
-static int64_t wall_of(const struct show *show, int64_t clock)
+int64_t show_wall_of(const struct show *show, int64_t clock)
 {
     return clock_wall() - (show->now_ms - clock) / MS_PER_S;
 }
@@ -34,12 +33,12 @@ static void say_master(struct show *show)
     control_number(to, "pid", getppid());
     control_string(to, "state", view->state);
     control_string(to, "hostname", view->plan->hostname);
-    control_number(to, "started", wall_of(show, view->started_ms));
+    control_number(to, "started", show_wall_of(show, view->started_ms));
     control_number(to, "uptime_ms", show->now_ms - view->started_ms);
     control_number(to, "generation", view->generation_count > 0 ? view->generations[0]->number : 0);
     control_number(to, "reloads", view->reloads);
     if (view->reloaded_ms != 0)
-        control_number(to, "reloaded", wall_of(show, view->reloaded_ms));
+        control_number(to, "reloaded", show_wall_of(show, view->reloaded_ms));
     control_string(to, "reload_refused", view->last_refusal);
     control_number(to, "housekeeper", view->housekeeper);
     control_number(to, "housekeeper_restarts", view->housekeeper_restarts);
@@ -50,24 +49,20 @@ static void say_master(struct show *show)
 
 /* -- listeners and generations: how many there are is the master's own knowledge, what they do is rumour */
 
-struct tally {
-    int alive, idle, busy, starting;
-};
-
-static void tally_slot(const struct show *show, int slot, struct tally *tally)
+static void tally_slot(const struct show *show, int slot, struct show_tally *tally)
 {
     uint32_t tag = atomic_load_explicit(&show->view.house->board.tags[slot], memory_order_relaxed);
     tally->alive++;
     tally->idle += tag == TAG_IDLE;
     tally->starting += tag == TAG_STARTING;
     tally->busy += tag >= TAG_BUSY;
+    tally->held += (tag & TAG_HELD) != 0;
 }
 
-/* Of one crew, or of all with -1. */
-static struct tally tally_of(const struct show *show, uint32_t generation, int crew)
+struct show_tally show_tally_of(const struct show *show, uint32_t generation, int crew)
 {
     const struct roster *roster = &show->view.house->roster;
-    struct tally tally = {0};
+    struct show_tally tally = {0};
     for (int slot = 0; slot < roster->size; slot++) {
         const struct roster_entry *entry = &roster->entries[slot];
         if (entry->pid != 0 && entry->generation == generation && (crew < 0 || entry->crew == crew))
@@ -88,7 +83,7 @@ static void say_addresses(struct buffer *to, const struct endpoint_list *address
     control_text(to, "addresses", buffer_unread(&list));
 }
 
-static void say_tally(struct buffer *to, const struct tally *tally)
+static void say_tally(struct buffer *to, const struct show_tally *tally)
 {
     control_number(to, "alive", tally->alive);
     control_number(to, "idle", tally->idle);
@@ -100,7 +95,7 @@ static void say_listeners(struct show *show, const struct generation *generation
 {
     for (int i = 0; i < generation->count; i++) {
         const struct listener_plan *plan = generation->crews[i].plan;
-        struct tally tally = tally_of(show, generation->number, i);
+        struct show_tally tally = show_tally_of(show, generation->number, i);
         struct buffer *to = show_record(show, "listener");
         control_string(to, "name", plan->name);
         say_addresses(to, &plan->listen->addresses);
@@ -112,7 +107,7 @@ static void say_listeners(struct show *show, const struct generation *generation
 
 static void say_draining(struct show *show, const struct generation *generation)
 {
-    struct tally tally = tally_of(show, generation->number, -1);
+    struct show_tally tally = show_tally_of(show, generation->number, -1);
     struct buffer *to = show_record(show, "draining");
     control_number(to, "generation", generation->number);
     say_tally(to, &tally);
@@ -123,7 +118,7 @@ static void say_draining(struct show *show, const struct generation *generation)
 
 static void say_totals(struct show *show)
 {
-    struct house_totals totals = show_totals(show);
+    struct totals totals = show_totals(show);
     control_end(show_begin_totals(show, &totals));
 }
 

@@ -104,6 +104,7 @@ static void show_on_slot(const struct session *s, enum slot_state state)
         facts->messages += (uint64_t)s->messages;
         facts->refused_messages += (uint64_t)s->refused_messages;
         facts->bytes_in += s->outside.received_bytes;
+        facts->log_dropped = log_dropped();
     }
     slot_end(board);
     if (state != SLOT_BUSY)

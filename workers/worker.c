@@ -172,6 +172,8 @@ static int wait_for_client(struct worker *w, struct endpoint *peer, struct endpo
 /* Nothing can be said where TLS comes first, and a handshake is more than a full house can give. */
 static void turn_away(struct worker *w, int fd)
 {
+    slot_begin(w->setup->board)->turned_away++;
+    slot_end(w->setup->board);
     if (w->service->session->tls.mode == TLS_MODE_IMPLICIT) {
         close(fd);
         return;

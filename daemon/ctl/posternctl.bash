@@ -30,7 +30,7 @@ _posternctl() {
         return
     fi
     case $verb:$argument in
-    :*) words='-s -h -V --json status sessions workers servers reload stop check kill log trace block allow forget bypass limits rates clients stats version help' ;;
+    :*) words='-s -h -V --json status sessions workers servers reload stop check kill log trace block allow forget bypass limits rates clients stats history metrics version help' ;;
     kill:0) words=$(_posternctl_ids "${to[@]}" sessions) ;;
     log:0) words='error warning notice info debug configured' ;;
     block:1 | allow:1) words='for reason' ;;
@@ -41,6 +41,7 @@ _posternctl() {
     rates:0) words='list forget' ;;
     rates:1) words=$(_posternctl_ids "${to[@]}" rates) ;;
     clients:0) words=--worst ;;
+    history:0) words='10 60 240 1440' ;;
     trace:0) words=off ;;
     trace:1) words="30s 10m 1h 1d $(_posternctl_ids "${to[@]}" trace)" ;;
     esac

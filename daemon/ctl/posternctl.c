@@ -12,6 +12,7 @@
 
 #include "daemon/ctl/ask.h"
 #include "daemon/ctl/json.h"
+#include "daemon/ctl/metrics.h"
 #include "daemon/ctl/table.h"
 
 enum { EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHED = 3, WAIT_MS = 10000, LONG_WAIT_MS = 60000 };
@@ -161,6 +162,8 @@ static int print_answer(const struct command *command, const struct answer *answ
 {
     if (command->json)
         json_print(stdout, command->verb, answer);
+    else if (command->verb == CONTROL_METRICS)
+        metrics_print(stdout, answer);
     else
         table_print(stdout, command->verb, answer);
     if (fflush(stdout) != 0) {

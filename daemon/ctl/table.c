@@ -42,8 +42,10 @@ static const struct layout LAYOUTS[] = {
         {"refused_messages", "messages refused", AS_IT_IS}, {"unheard", "answers unheard", AS_IT_IS},
         {"bytes_in", "received", BYTES}, {"limited", "over a limit", AS_IT_IS}, {"held_sessions", "sessions held", AS_IT_IS},
         {"held_ms", "  for together", AGE}, {"let_go", "  let go for room", AS_IT_IS},
+        {"turned_away", "clients turned away", AS_IT_IS},
         {"evictions", "entries evicted", AS_IT_IS}, {"damaged", "entries damaged", AS_IT_IS},
-        {"given_up", "changes given up", AS_IT_IS}}},
+        {"given_up", "changes given up", AS_IT_IS}, {"forked", "workers made", AS_IT_IS},
+        {"crashed", "workers crashed", AS_IT_IS}}},
     {"now", true, {
         {"workers", "workers", AS_IT_IS}, {"idle", "  idle", AS_IT_IS}, {"busy", "  busy", AS_IT_IS},
         {"held", "  of them held", AS_IT_IS}, {"blocked", "networks blocked", AS_IT_IS},
@@ -92,6 +94,13 @@ static const struct layout LAYOUTS[] = {
     {"configuration", true, {
         {"listeners", "listeners", AS_IT_IS}, {"servers", "inside servers", AS_IT_IS},
         {"certificates", "certificates", AS_IT_IS}}},
+    {"minute", false, {
+        {"time", "MINUTE", AS_IT_IS}, {"sessions", "SESSIONS", AS_IT_IS}, {"messages", "MESSAGES", AS_IT_IS},
+        {"refused_messages", "REFUSED", AS_IT_IS}, {"bytes_in", "RECEIVED", BYTES},
+        {"held_sessions", "WERE HELD", AS_IT_IS}, {"turned_away", "TURNED AWAY", AS_IT_IS},
+        {"limited", "LIMITED", AS_IT_IS}, {"let_go", "LET GO", AS_IT_IS}, {"crashed", "CRASHED", AS_IT_IS},
+        {"busy", "BUSY", AS_IT_IS}, {"busy_most", "MOST", AS_IT_IS}, {"held", "HELD", AS_IT_IS},
+        {"held_most", "MOST", AS_IT_IS}, {"workers", "WORKERS", AS_IT_IS}}},
     {"version", true, {{"version", "posternd", AS_IT_IS}}},
 };
 
@@ -111,6 +120,7 @@ static const char *const DONE[CONTROL_VERBS] = {
     [CONTROL_LIMITS] = "no policy has limits",
     [CONTROL_RATES] = "nobody hit a limit lately",
     [CONTROL_CLIENTS] = "no sessions",
+    [CONTROL_HISTORY] = "no minute was written down yet",
 };
 /* clang-format on */
 

@@ -10,6 +10,7 @@
 #include "common/scoreboard.h"
 
 #include "workers/housekeeper/housekeeper.h"
+#include "workers/housekeeper/minutes.h"
 #include "workers/housekeeper/survey.h"
 #include "workers/housekeeper/tickets.h"
 #include "workers/housekeeper/watch.h"
@@ -41,6 +42,7 @@ struct housekeeper {
     struct survey survey;
     int64_t tickets_ms; /* when to look at them again */
     int64_t tidy_ms;    /* when to tidy the tables */
+    int64_t minutes_ms; /* when to look how many are busy */
 };
 
 static _Noreturn void leave_for_trouble(int error)
@@ -91,7 +93,8 @@ static void tidy(struct housekeeper *h, int64_t now)
 /* When somebody has to be served again at the latest. */
 static int64_t next_ms(const struct housekeeper *h)
 {
-    return earlier(earlier(h->tickets_ms, h->tidy_ms), earlier(watch_next_ms(&h->watch), survey_next_ms(&h->survey)));
+    int64_t own_ms = earlier(h->minutes_ms, earlier(h->tickets_ms, h->tidy_ms));
+    return earlier(own_ms, earlier(watch_next_ms(&h->watch), survey_next_ms(&h->survey)));
 }
 
 /* False: the lifeline ended. */
@@ -111,6 +114,7 @@ static bool turn(struct housekeeper *h)
     watch_step(&h->watch, now);
     survey_step(&h->survey, fds + OWN_FDS, now);
     tidy(h, now);
+    h->minutes_ms = minutes_step(h->setup->board, now);
     return true;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * housekeeper - the one unprivileged process that does what is periodic: rotates the keys of session tickets, watches
- * files, asks each inside server for its health and keywords.
+ * files, asks each inside server for its health and keywords, keeps the history.
  *
  * housekeeper_main is a housekeeper_function (common/worker_setup.h): one loop with one wait in it, for the lifeline,
  * the watched files, all probes and the next thing that is due. It may die at any time: nothing but freshness is lost,

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: ISC */
+#include "common/clock.h"
+
+#include "workers/housekeeper/minutes.h"
+
+/* How long a minute that is over waits for a sum that holds. */
+enum { US_PER_MS = 1000, MINUTE_MS = HISTORY_MINUTE_S * 1000, PATIENCE_MS = 5000, AGAIN_MS = 50 };
+
+static int slots_end(const struct scoreboard *board)
+{
+    return orders_slots_end(board->orders, board->slot_count);
+}
+
+/* -- counts */
+
+static void add_living(const struct scoreboard *board, struct totals *sum)
+{
+    struct slot_facts facts;
+    int end = slots_end(board);
+    for (int slot = 0; slot < end; slot++)
+        if (atomic_load_explicit(&board->tags[slot], memory_order_relaxed) != TAG_NONE &&
+            slot_read(board, slot, &facts))
+            totals_add(sum, &facts);
+}
+
+static bool add_up(const struct scoreboard *board, struct totals *sum)
+{
+    uint32_t sequence;
+    for (int i = 0; i < TOTALS_TRIES; i++) {
+        if (!totals_read(board->ended, sum, &sequence))
+            continue;
+        add_living(board, sum);
+        if (totals_holds(board->ended, sequence))
+            return true;
+    }
+    return false;
+}
+
+/* Sums wrap; one that shrank is a lie that is not told any more. */
+static uint64_t more(uint64_t now, uint64_t before)
+{
+    uint64_t difference = now - before;
+    return difference <= HISTORY_MOST ? difference : 0;
+}
+
+static void count(struct history_minute *minute, const struct totals *now, const struct totals *before)
+{
+    uint64_t *values = minute->values;
+    values[HISTORY_SESSIONS] = more(now->sessions, before->sessions);
+    values[HISTORY_MESSAGES] = more(now->messages, before->messages);
+    values[HISTORY_REFUSED_MESSAGES] = more(now->refused_messages, before->refused_messages);
+    values[HISTORY_BYTES_IN] = more(now->bytes_in, before->bytes_in);
+    values[HISTORY_HELD_SESSIONS] = more(now->held_sessions, before->held_sessions);
+    values[HISTORY_TURNED_AWAY] = more(now->turned_away, before->turned_away);
+    values[HISTORY_LIMITED] = more(now->limited, before->limited);
+    values[HISTORY_LET_GO] = more(now->let_go, before->let_go);
+    values[HISTORY_CRASHED] = more(now->crashed, before->crashed);
+}
+
+/* -- the minute under way */
+
+static uint64_t busy_of(const struct tag_count *tags)
+{
+    return (uint64_t)(tags->alive - tags->idle - tags->starting);
+}
+
+static void note_most(struct history *history, const struct tag_count *tags)
+{
+    if (busy_of(tags) > history->now.busy_most)
+        history->now.busy_most = busy_of(tags);
+    if ((uint64_t)tags->held > history->now.held_most)
+        history->now.held_most = (uint64_t)tags->held;
+}
+
+static void write_down(const struct scoreboard *board, const struct tag_count *tags, const struct totals *sum)
+{
+    struct history *history = board->history;
+    struct history_minute minute = {.number = history->now.number};
+    if (sum != NULL) {
+        count(&minute, sum, &history->now.before);
+        history->now.before = *sum;
+    }
+    minute.values[HISTORY_BUSY] = busy_of(tags);
+    minute.values[HISTORY_BUSY_MOST] = history->now.busy_most;
+    minute.values[HISTORY_HELD] = (uint64_t)tags->held;
+    minute.values[HISTORY_HELD_MOST] = history->now.held_most;
+    minute.values[HISTORY_WORKERS] = (uint64_t)tags->alive;
+    history_write(history, &minute);
+}
+
+static void begin(struct history *history, int64_t number)
+{
+    history->now.number = number;
+    history->now.busy_most = history->now.held_most = 0;
+}
+
+int64_t minutes_step(const struct scoreboard *board, int64_t now_ms)
+{
+    struct history *history = board->history;
+    struct tag_count tags = scoreboard_count(board, 0, slots_end(board));
+    int64_t wall_ms = clock_wall_us() / US_PER_MS, in_ms = wall_ms % MINUTE_MS;
+    note_most(history, &tags);
+    if (history->now.number != wall_ms / MINUTE_MS) {
+        struct totals sum;
+        bool added = add_up(board, &sum);
+        if (!added && in_ms < PATIENCE_MS)
+            return now_ms + AGAIN_MS;
+        if (history->now.number > 0)
+            write_down(board, &tags, added ? &sum : NULL);
+        begin(history, wall_ms / MINUTE_MS);
+        note_most(history, &tags);
+    }
+    return now_ms + (MINUTE_MS - in_ms < MINUTES_LOOK_MS ? MINUTE_MS - in_ms : MINUTES_LOOK_MS);
+}
