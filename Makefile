@@ -141,7 +141,7 @@ $(talks): $(BUILD)/talk-%: $(BUILD)/tests/talk/subject_%.o $(talk_o) $(BUILD)/li
 $(unit_tests): $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(libraries) | deps
 	$(call say,LINK)$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(library_libs) $(cmocka_libs) -lm
 # Those that own the time.
-$(addprefix $(BUILD)/tests/unit/,probe_test probe_tls_test survey_test listing_test tarpit_test crowd_test): \
+$(addprefix $(BUILD)/tests/unit/,probe_test probe_tls_test survey_test listing_test tarpit_test crowd_test minutes_test): \
     $(BUILD)/tests/lib/fake_clock.o
 $(BUILD)/tests/unit/body_test: $(BUILD)/tests/lib/body_oracle.o
 $(BUILD)/tests/unit/limit_options_test: $(BUILD)/tests/lib/root_block.o

@@ -29,8 +29,9 @@ struct control_view {
     const struct plan *plan;
     const struct generation *const *generations; /* the present one first, then those that drain */
     int generation_count;
-    const char *state;        /* "serving", "reloading", "draining" .. */
-    int64_t started_ms;       /* clock_ms() */
+    const char *state;  /* "serving", "reloading", "draining" .. */
+    int64_t started_ms; /* clock_ms() */
+    time_t started_wall;
     int64_t reloaded_ms;      /* the last good one; 0: none */
     int reloads;              /* good ones */
     const char *last_refusal; /* of the last reload that was refused; NULL: the last one was good */

@@ -48,6 +48,7 @@ struct master {
     struct control *control;                                           /* NULL: none was wanted */
     const struct generation *generations[SUCCESSION_DRAINING_MAX + 1]; /* for its views */
     int64_t started_ms, reloaded_ms;
+    time_t started_wall;
     int reloads;
     int signals;       /* signalfd */
     int64_t settle_ms; /* a reload has switched over, and is over then at the latest; 0: none */
@@ -81,6 +82,7 @@ static void show_view(void *context, struct control_view *out)
         .generation_count = count,
         .state = reload_is_running(&m->reload) ? "reloading" : stop_stage_name(m->stop.stage),
         .started_ms = m->started_ms,
+        .started_wall = m->started_wall,
         .reloaded_ms = m->reloaded_ms,
         .reloads = m->reloads,
         .last_refusal = m->reload.why[0] != '\0' ? m->reload.why : NULL,
@@ -455,6 +457,7 @@ int master_run(const struct master_setup *setup)
     m.log_is_stderr = setup->plan->process->log == PROCESS_LOG_STDERR;
     m.pidfile.fd = -1;
     m.started_ms = clock_ms();
+    m.started_wall = clock_wall();
     reload_open(&m.reload, setup->planner);
     char why[WHY_MAX];
     bool started = start(&m, why);

@@ -39,7 +39,6 @@ struct show_tally {
     int alive, idle, busy, starting, held;
 };
 struct show_tally show_tally_of(const struct show *show, uint32_t generation, int crew);
-int64_t show_wall_of(const struct show *show, int64_t clock); /* what people call a time: seconds since 1970 */
 /* Who is in a session at this slot. Read once: what comes out is what is shown. */
 bool show_read_session(const struct show *show, int slot, struct slot_facts *out);
 /* How long ago; what is no time yet, or none any more, is 0. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * The answer to `metrics`: a family (name, type, help), then its samples, a value and labels each; value_ms is seconds
- * to who prints it. A family is said once, where it has samples; no two of its samples have the same labels.
+ * to who prints it. A family is said once; no two of its samples have the same labels.
  */
 #include <stddef.h>
 #include <string.h>
@@ -60,7 +60,7 @@ static void say_master(struct show *show)
     say_family(show, "postern_build_info", GAUGE, "Always 1; the version is a label.");
     say_labelled(show, "postern_build_info", 1, "version", POSTERN_VERSION);
     say_one(show, "postern_start_time_seconds", GAUGE, "When the master started, in seconds since 1970.",
-            (uint64_t)show_wall_of(show, view->started_ms));
+            (uint64_t)view->started_wall); /* the same in each answer: not from the clocks of now */
     say_one(show, "postern_stopping", GAUGE, "1: no new connections are taken, it ends when the sessions have.",
             !serves);
     say_one(show, "postern_generation", GAUGE, "The generation of workers that takes connections.",

@@ -10,7 +10,8 @@
 
 enum { MS_PER_S = 1000, S_PER_DAY = 86400, LIST_MAX = 1024 };
 
-int64_t show_wall_of(const struct show *show, int64_t clock)
+/* What people call a time: seconds since 1970. */
+static int64_t wall_of(const struct show *show, int64_t clock)
 {
     return clock_wall() - (show->now_ms - clock) / MS_PER_S;
 }
@@ -33,12 +34,12 @@ static void say_master(struct show *show)
     control_number(to, "pid", getppid());
     control_string(to, "state", view->state);
     control_string(to, "hostname", view->plan->hostname);
-    control_number(to, "started", show_wall_of(show, view->started_ms));
+    control_number(to, "started", wall_of(show, view->started_ms));
     control_number(to, "uptime_ms", show->now_ms - view->started_ms);
     control_number(to, "generation", view->generation_count > 0 ? view->generations[0]->number : 0);
     control_number(to, "reloads", view->reloads);
     if (view->reloaded_ms != 0)
-        control_number(to, "reloaded", show_wall_of(show, view->reloaded_ms));
+        control_number(to, "reloaded", wall_of(show, view->reloaded_ms));
     control_string(to, "reload_refused", view->last_refusal);
     control_number(to, "housekeeper", view->housekeeper);
     control_number(to, "housekeeper_restarts", view->housekeeper_restarts);

@@ -15,8 +15,9 @@ from smtp_client import Client
 from test_posternctl import Gate, a_message, gates, place, run, server  # noqa: F401, pylint: disable=unused-import
 
 TOTALS = {"sessions", "messages", "refused_messages", "unheard", "bytes_in", "limited", "held_sessions", "held_ms",
-          "let_go", "evictions", "damaged", "given_up"}
-REGIONS = {"tags", "slots", "heard", "health", "keys", "orders", "listed", "seats", "rates", "reputations", "hits"}
+          "let_go", "turned_away", "evictions", "damaged", "given_up", "forked", "crashed"}
+REGIONS = {"tags", "slots", "heard", "health", "keys", "orders", "listed", "seats", "rates", "reputations", "hits",
+           "totals", "history"}
 
 
 @pytest.fixture

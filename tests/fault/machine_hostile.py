@@ -24,7 +24,7 @@ OPTIONS = (f"listener.max_workers={MAX_WORKERS}", f"listener.max_spare={MAX_WORK
 LIFE_MS = 1200  # who dies before a second is over died young, and the next one has to wait
 ROUNDS_SECONDS = 900
 QUESTIONS = (("status",), ("sessions",), ("workers",), ("servers",), ("check",), ("limits",), ("rates",), ("clients",),
-             ("clients", "--worst"), ("stats",), ("block",), ("allow",), ("bypass",))
+             ("clients", "--worst"), ("stats",), ("history", "1440"), ("metrics",), ("block",), ("allow",), ("bypass",))
 RELOAD_EVERY = 6  # of the askings
 # A child of the master that answers posternctl, one that tries a configuration, and the housekeeper.
 OTHERS = 3

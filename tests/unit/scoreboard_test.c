@@ -182,6 +182,47 @@ static void ticket_keys_are_written_by_no_worker_and_seen_by_no_reader(void **st
     assert_int_equal(in_child(look_for_the_keys_as_reader, board), 0);
 }
 
+/* What a role has mapped for writing. */
+static bool is_writable(const void *at)
+{
+    return at != NULL &&
+           mprotect((void *)((uintptr_t)at & ~(uintptr_t)(SLOT_BYTES - 1)), 1, PROT_READ | PROT_WRITE) == 0;
+}
+
+static void look_for_totals_and_history(struct scoreboard *board)
+{
+    if (!scoreboard_enter(board, 3) || mapped_bytes("postern-totals") != 0 || mapped_bytes("postern-history") != 0)
+        _exit(1);
+    if (board->ended != NULL || board->history != NULL)
+        _exit(2);
+}
+
+static void keep_house(struct scoreboard *board)
+{
+    if (!scoreboard_enter_as(board, ROLE_HOUSEKEEPER) || board->ended == NULL || board->listed != NULL)
+        _exit(1);
+    if (!is_writable(board->history) || is_writable(board->ended) || is_writable(board->tags) ||
+        is_writable(board->slots))
+        _exit(2);
+}
+
+static void read_all(struct scoreboard *board)
+{
+    if (!scoreboard_enter_as(board, ROLE_READER) || board->ended == NULL || board->history == NULL)
+        _exit(1);
+    if (is_writable(board->history) || is_writable(board->ended))
+        _exit(2);
+}
+
+static void totals_are_the_masters_and_history_the_housekeepers(void **state)
+{
+    struct scoreboard *board = *state;
+    assert_int_equal(mapped_bytes("postern-history"), 0); /* nor are workers forked with it */
+    assert_int_equal(in_child(look_for_totals_and_history, board), 0);
+    assert_int_equal(in_child(keep_house, board), 0);
+    assert_int_equal(in_child(read_all, board), 0);
+}
+
 static void look_around(struct scoreboard *board)
 {
     int fds[2 * REGIONS];
@@ -315,6 +356,7 @@ int main(void)
         WITH_BOARD(what_a_worker_says_is_read),
         WITH_BOARD(a_worker_keeps_no_way_to_the_other_slots),
         WITH_BOARD(ticket_keys_are_written_by_no_worker_and_seen_by_no_reader),
+        WITH_BOARD(totals_are_the_masters_and_history_the_housekeepers),
         WITH_BOARD(a_worker_that_touches_anothers_page_dies),
         WITH_BOARD(nonsense_comes_out_in_range),
         WITH_BOARD(a_slot_left_half_written_is_unreadable_and_usable_again),

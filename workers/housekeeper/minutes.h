@@ -4,9 +4,9 @@
  * each minute of the wall clock at what all workers have done since the last one.
  *
  * It adds up what has ended and what lives; only slots that somebody is at are read, since reading a page that was
- * never used would make it. Where workers end so fast that no sum holds, what was done is counted with the next minute.
- * So is what was done while there was no housekeeper; its minutes are not there. A clock that is set back writes its
- * minutes anew.
+ * never used would make it. Where workers end so fast that no sum holds, what was done is counted with the next minute;
+ * what was done while there was no housekeeper, with the minute in which the last one died. A clock that is set back
+ * writes its minutes anew.
  */
 #ifndef POSTERN_WORKERS_HOUSEKEEPER_MINUTES_H
 #define POSTERN_WORKERS_HOUSEKEEPER_MINUTES_H
