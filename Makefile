@@ -132,7 +132,7 @@ sink: $(BUILD)/sink
 $(BUILD)/sink: $(sink_o)
 	$(call say,LINK)$(LINK) -o $@ $^
 
-tests: $(unit_tests) $(talks) $(BUILD)/hostile/posternd $(BUILD)/bench-load $(BUILD)/bench-crowd $(BUILD)/bench-body $(BUILD)/bench-relay $(BUILD)/bench-board
+tests: $(unit_tests) $(talks) $(BUILD)/hostile/posternd $(BUILD)/wall_clock.so $(BUILD)/bench-load $(BUILD)/bench-crowd $(BUILD)/bench-body $(BUILD)/bench-relay $(BUILD)/bench-board
 
 # A runner for each subject, with which talks are held: talk-session, talk-toy. Their own objects go first, so that the
 # clock in tests/lib takes the place of common/clock.
@@ -146,6 +146,10 @@ $(addprefix $(BUILD)/tests/unit/,probe_test probe_tls_test survey_test listing_t
 $(BUILD)/tests/unit/body_test: $(BUILD)/tests/lib/body_oracle.o
 $(BUILD)/tests/unit/limit_options_test: $(BUILD)/tests/lib/root_block.o
 $(patsubst %,%.o,$(unit_tests)): | deps
+# For a posternd whose wall clock a test sets.
+$(BUILD)/wall_clock.so: tests/e2e/wall_clock.c Makefile | build-deps
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O2 -fPIC -shared -o $@ $<
 
 # Fuzzing: a build of its own, by clang, of what the targets link and nothing else. What a session has to do with the
 # network is wrapped, tests/fuzz/wire takes its place, and common/clock's.

@@ -120,7 +120,7 @@ static const char *const DONE[CONTROL_VERBS] = {
     [CONTROL_LIMITS] = "no policy has limits",
     [CONTROL_RATES] = "nobody hit a limit lately",
     [CONTROL_CLIENTS] = "no sessions",
-    [CONTROL_HISTORY] = "no minute was written down yet",
+    [CONTROL_HISTORY] = "no minute was written down in that time",
 };
 /* clang-format on */
 

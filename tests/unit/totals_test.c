@@ -9,13 +9,14 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "daemon/house.h"
 
-enum { SLOTS = 4, ENTRIES = 1024, WORKERS = 500, EACH = 1000, PATIENCE_S = 60 };
+enum { SLOTS = 4, ENTRIES = 1024, WORKERS = 1000, PAUSE_NS = 20000, EACH = 1000, PATIENCE_S = 60 };
 
 static struct house house;
 
@@ -69,6 +70,7 @@ static void nothing_holds_while_it_changes(void **state)
 /* The master, and all workers, of which each says EACH messages and ends. */
 static _Noreturn void work_and_end(void)
 {
+    static const struct timespec pause = {.tv_nsec = PAUSE_NS};
     struct slot *page = region_map_part(&house.board.regions[REGION_SLOTS], SLOT_BYTES, SLOT_BYTES);
     for (;;) {
         struct slot_facts facts = {.messages = EACH};
@@ -76,6 +78,7 @@ static _Noreturn void work_and_end(void)
         page->facts = facts;
         totals_end_change(house.board.ended, &house.ended);
         house_clear_slot(&house, 1, &facts, false);
+        nanosleep(&pause, NULL);
     }
 }
 
