@@ -4,13 +4,16 @@ what was done. The reader refuses what others forgive."""
 import os
 import re
 import signal
+import subprocess
 import time
 
 import pytest
 
 import net
+from postern import ROOT
 from smtp_client import Client
-from test_posternctl import POSTERNCTL, a_message, gates, place, run, server  # noqa: F401, pylint: disable=unused-import
+from test_posternctl import (POSTERNCTL, a_message, gates, place, run,  # noqa: F401, pylint: disable=unused-import
+                             server)
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 LABEL = r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\"n])*)"'
@@ -227,6 +230,27 @@ def test_crashes_are_counted(gate):
     os.kill(gate.housekeeper(), signal.SIGKILL)
     net.wait_until(lambda: value(metrics(gate), "housekeeper_restarts_total") == 1, 10, "no restart is counted",
                    gate.story)
+
+
+def test_the_line_for_cron(gate, tmp_path):
+    """As INSTALL has it, but for the places."""
+    with open(ROOT + "/INSTALL", encoding="utf-8") as install:
+        found = re.search(r"\n    (PATH=\S+)\n    D=/\S+\n    (?:\* ){5}root (cd .*posternctl metrics .*)\n",
+                          install.read())
+    directory = tmp_path / "collector"
+    directory.mkdir()
+    assert "%" not in found.group(2)
+    command = found.group(2).replace("posternctl", f"{os.path.abspath(POSTERNCTL)} -s {gate.socket}")
+
+    def cron():
+        subprocess.run(["/bin/sh", "-c", command], check=True, timeout=60, stderr=subprocess.DEVNULL,
+                       env={"PATH": found.group(1)[len("PATH="):], "D": str(directory)})
+    cron()
+    assert os.listdir(directory) == ["postern.prom"]
+    assert value(parse((directory / "postern.prom").read_text()), "stopping") == 0
+    gate.stop()
+    cron()
+    assert os.listdir(directory) == []
 
 
 def test_as_json(gate):
