@@ -160,6 +160,40 @@ def test_the_form(start, clock):
     assert len(table.splitlines()) == len(lines)
 
 
+def history_of(gate):
+    """The region itself, as a housekeeper that runs an attacker's code can write it."""
+    places = [f"/proc/{gate.master}/fd/{fd}" for fd in os.listdir(f"/proc/{gate.master}/fd")]
+    found = [place for place in places if "memfd:postern-history" in os.readlink(place)]
+    return open(found[0], "r+b", buffering=0)
+
+
+def test_what_a_hostile_housekeeper_writes_is_shown_in_range(start, clock):
+    gate = start()
+    record = pass_time(gate, clock)
+    with history_of(gate) as region:
+        octets = region.read()
+        at = octets.index(struct.pack("<q", minute_number(record))) + 8
+        for values in (b"\xff" * 8 * len(VALUES), os.urandom(8 * len(VALUES)), b"\0" * 7 + b"\x80"):
+            region.seek(at)
+            region.write(values)
+            shown = [m for m in minutes(gate, 1440) if m["time"] == record["time"]]
+            assert len(shown) == 1 and all(0 <= shown[0][v] < 2 ** 53 for v in VALUES), shown
+        assert gate.ctl("history").returncode == 0
+        for noise in (b"\xff" * len(octets), os.urandom(len(octets)), bytes(len(octets))):
+            region.seek(0)
+            region.write(noise)
+            assert all(0 <= m[v] < 2 ** 53 for m in minutes(gate, 1440) for v in VALUES)
+        net.wait_until(lambda: os.pread(region.fileno(), 8, 0) == struct.pack("<q", int(clock.now()) // 60), 10,
+                       "the housekeeper does not go on", gate.story)
+    assert a_message(gate).code == 250
+    wait_sessions(gate, 1)
+    pass_time(gate, clock)
+    assert a_message(gate).code == 250
+    wait_sessions(gate, 2)
+    assert pass_time(gate, clock)["messages"] <= 1
+    assert gate.records("posternd", "status")[0]["housekeeper_restarts"] == 0
+
+
 def test_how_many_minutes(start):
     gate = start()
     assert gate.ctl("history", "1").stdout == "no minute was written down in that time\n" or minutes(gate, 1)

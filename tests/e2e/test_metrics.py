@@ -224,7 +224,7 @@ def test_crashes_are_counted(gate):
     gate.expects_crashes = True
     with Client(gate.address) as client:
         client.hello()
-        os.kill(gate.worker_of(client), signal.SIGSEGV)
+        os.kill(gate.worker_of(client), signal.SIGABRT)
         client.is_closed()
     net.wait_until(lambda: value(metrics(gate), "workers_crashed_total") == 1, 10, "no crash is counted", gate.story)
     os.kill(gate.housekeeper(), signal.SIGKILL)
