@@ -36,7 +36,7 @@ void totals_add(struct totals *totals, const struct slot_facts *facts);
 
 /* The master: around the change of a slot and of what it counts itself. */
 void totals_begin_change(struct totals_ended *ended);
-void totals_end_change(struct totals_ended *ended, const struct totals *totals);
+void totals_end_change(struct totals_ended *ended, const struct totals *totals); /* by itself: these are the totals */
 
 /* Whoever adds up: read, add the slots, and ask whether it still holds. False from both: not now; TOTALS_TRIES are
  * enough, or workers end faster than anybody can add. */

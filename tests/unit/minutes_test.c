@@ -106,6 +106,7 @@ static void ends(int slot, bool crashed)
 static void what_was_done_is_in_its_minute(void **state)
 {
     (void)state;
+    step();
     works(0, 3);
     works(5, 4);
     facts_of(5)->turned_away = 2;
@@ -122,6 +123,18 @@ static void what_was_done_is_in_its_minute(void **state)
     assert_int_equal(minute.values[HISTORY_MESSAGES], 10);
     assert_int_equal(minute.values[HISTORY_TURNED_AWAY], 0);
     assert_int_equal(end_minute().values[HISTORY_MESSAGES], 0);
+}
+
+/* Of a master that took the place of another, with its totals. */
+static void what_was_done_before_is_in_no_minute(void **state)
+{
+    (void)state;
+    house.ended.messages = 1000;
+    totals_end_change(house.board.ended, &house.ended);
+    works(0, 500);
+    step();
+    works(0, 3);
+    assert_int_equal(end_minute().values[HISTORY_MESSAGES], 3);
 }
 
 static void a_worker_that_ended_is_counted_once(void **state)
@@ -287,6 +300,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IT(what_was_done_is_in_its_minute),
+        IT(what_was_done_before_is_in_no_minute),
         IT(a_worker_that_ended_is_counted_once),
         IT(the_most_at_once_is_remembered_for_a_minute),
         IT(where_no_sum_holds_it_is_counted_later),

@@ -71,6 +71,7 @@ static void prepare(struct housekeeper *h, const struct housekeeper_setup *setup
     if (!survey_open(&h->survey, h->work, setup->board, &h->wait, now))
         leave_for_trouble(ENOMEM);
     watch_init(&h->watch, setup->watch, setup->ask, now);
+    h->minutes_ms = minutes_step(setup->board, now);
     tell_ready(h);
 }
 

@@ -88,27 +88,49 @@ static void write_down(const struct scoreboard *board, const struct tag_count *t
     history_write(history, &minute);
 }
 
-static void begin(struct history *history, int64_t number)
+static void begin(struct history *history, int64_t number, const struct tag_count *tags)
 {
     history->now.number = number;
     history->now.busy_most = history->now.held_most = 0;
+    note_most(history, tags);
+}
+
+/* The first there ever was counts from here on: a master that took another one's place has its totals, too. False: not
+ * now. */
+static bool begin_first(const struct scoreboard *board, int64_t number, const struct tag_count *tags)
+{
+    struct totals sum;
+    if (!add_up(board, &sum))
+        return false;
+    board->history->now.before = sum;
+    begin(board->history, number, tags);
+    return true;
+}
+
+/* .. and the next one begins. */
+static bool end_minute(const struct scoreboard *board, int64_t next, bool patient, const struct tag_count *tags)
+{
+    struct totals sum;
+    bool added = add_up(board, &sum);
+    if (!added && patient)
+        return false;
+    write_down(board, tags, added ? &sum : NULL);
+    begin(board->history, next, tags);
+    return true;
 }
 
 int64_t minutes_step(const struct scoreboard *board, int64_t now_ms)
 {
-    struct history *history = board->history;
     struct tag_count tags = scoreboard_count(board, 0, slots_end(board));
     int64_t wall_ms = clock_wall_us() / US_PER_MS, in_ms = wall_ms % MINUTE_MS;
-    note_most(history, &tags);
-    if (history->now.number != wall_ms / MINUTE_MS) {
-        struct totals sum;
-        bool added = add_up(board, &sum);
-        if (!added && in_ms < PATIENCE_MS)
-            return now_ms + AGAIN_MS;
-        if (history->now.number > 0)
-            write_down(board, &tags, added ? &sum : NULL);
-        begin(history, wall_ms / MINUTE_MS);
-        note_most(history, &tags);
-    }
+    int64_t number = board->history->now.number, now = wall_ms / MINUTE_MS;
+    bool done = true;
+    note_most(board->history, &tags);
+    if (number <= 0)
+        done = begin_first(board, now, &tags);
+    else if (number != now)
+        done = end_minute(board, now, in_ms < PATIENCE_MS, &tags);
+    if (!done)
+        return now_ms + AGAIN_MS;
     return now_ms + (MINUTE_MS - in_ms < MINUTES_LOOK_MS ? MINUTE_MS - in_ms : MINUTES_LOOK_MS);
 }
