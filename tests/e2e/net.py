@@ -156,6 +156,12 @@ def rollup_kib(pid, field):
     raise KeyError(field)
 
 
+def region_of(pid, name):
+    """A path that opens the shared memory of this name of a master, as those who may write there see it."""
+    return next(f"/proc/{pid}/fd/{number}" for number, target in sorted(numbered_descriptors(pid).items())
+                if f"memfd:postern-{name} " in target)
+
+
 def holder_of(local_port, remote_port, pids):
     """Who of pids holds the established IPv4 connection with these two ports, seen from its side; or None."""
     inode = _inode(local_port, remote_port)

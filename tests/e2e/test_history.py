@@ -160,17 +160,10 @@ def test_the_form(start, clock):
     assert len(table.splitlines()) == len(lines)
 
 
-def history_of(gate):
-    """The region itself, as a housekeeper that runs an attacker's code can write it."""
-    places = [f"/proc/{gate.master}/fd/{fd}" for fd in os.listdir(f"/proc/{gate.master}/fd")]
-    found = [place for place in places if "memfd:postern-history" in os.readlink(place)]
-    return open(found[0], "r+b", buffering=0)
-
-
 def test_what_a_hostile_housekeeper_writes_is_shown_in_range(start, clock):
     gate = start()
     record = pass_time(gate, clock)
-    with history_of(gate) as region:
+    with open(net.region_of(gate.master, "history"), "r+b", buffering=0) as region:
         octets = region.read()
         at = octets.index(struct.pack("<q", minute_number(record))) + 8
         for values in (b"\xff" * 8 * len(VALUES), os.urandom(8 * len(VALUES)), b"\0" * 7 + b"\x80"):
