@@ -57,6 +57,10 @@ static void say_session(struct show *show, const struct seen *seen)
     control_number(to, "port", facts->client_port);
     control_string(to, "phase", phase_name((enum phase)facts->phase));
     control_flag(to, "tls", facts->tls != 0);
+    control_flag(to, "held", facts->held != 0);
+    control_number(to, "score", facts->score);
+    control_number(to, "errors", facts->session_errors);
+    control_string(to, "standing", standing_name((enum standing)facts->standing));
     control_number(to, "messages", facts->session_messages);
     control_number(to, "age_ms", show_age(show, facts->session_since_ms));
     control_end(to);

@@ -57,7 +57,7 @@ static void tally_slot(const struct show *show, int slot, struct show_tally *tal
     tally->idle += tag == TAG_IDLE;
     tally->starting += tag == TAG_STARTING;
     tally->busy += tag >= TAG_BUSY;
-    tally->held += (tag & TAG_HELD) != 0;
+    tally->held += tag >= TAG_BUSY && (tag & TAG_HELD) != 0;
 }
 
 struct show_tally show_tally_of(const struct show *show, uint32_t generation, int crew)
@@ -89,6 +89,7 @@ static void say_tally(struct buffer *to, const struct show_tally *tally)
     control_number(to, "alive", tally->alive);
     control_number(to, "idle", tally->idle);
     control_number(to, "busy", tally->busy);
+    control_number(to, "held", tally->held);
     control_number(to, "starting", tally->starting);
 }
 

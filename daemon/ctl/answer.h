@@ -31,6 +31,9 @@ struct answer {
     int count;
     enum answer_end end;
     struct answer_record error; /* why and try */
+    bool draining;              /* said by a posternd that is stopping */
+    int most;                   /* how many were wanted, 0: all */
+    bool cut_short;             /* there were as many, or more */
 };
 
 /* A line without its LF. False: it is no record. */

@@ -12,14 +12,13 @@
 
 #include "daemon/ctl/ask.h"
 
-enum { IN_BYTES = 16 * CONTROL_RECORD_MAX };
+enum { IN_BYTES = 16 * CONTROL_RECORD_MAX, MS_PER_S = 1000 };
 
 /* -- reaching it */
 
-static const struct timeval CONNECT_WAIT = {.tv_sec = 10};
-
-static int connect_to(const char *path)
+static int connect_to(const char *path, int64_t wait_ms)
 {
+    struct timeval wait = {.tv_sec = wait_ms / MS_PER_S, .tv_usec = wait_ms % MS_PER_S * 1000};
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof(at.sun_path)) {
         errno = ENAMETOOLONG;
@@ -29,7 +28,7 @@ static int connect_to(const char *path)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     /* Where the queue of who connects is full, connect waits for room; so does send. */
     if (fd >= 0)
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &CONNECT_WAIT, sizeof(CONNECT_WAIT));
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
     if (fd < 0 || connect(fd, (const struct sockaddr *)&at, sizeof(at)) == 0)
         return fd;
     int error = errno;
@@ -38,16 +37,15 @@ static int connect_to(const char *path)
     return -1;
 }
 
-static int reach(const char *path)
+static int reach(const char *path, int64_t wait_ms, bool *draining_out)
 {
     char draining[sizeof(((struct sockaddr_un *)0)->sun_path)];
-    int fd = connect_to(path), error = errno;
+    int fd = connect_to(path, wait_ms), error = errno;
     if (fd >= 0 || (error != ENOENT && error != ECONNREFUSED) ||
         snprintf(draining, sizeof(draining), "%s%s", path, CONTROL_DRAINING) >= (int)sizeof(draining))
         return fd;
-    fd = connect_to(draining);
-    if (fd >= 0)
-        fputs("posternctl: this posternd is stopping\n", stderr);
+    fd = connect_to(draining, wait_ms);
+    *draining_out = fd >= 0;
     errno = error;
     return fd;
 }
@@ -97,6 +95,10 @@ static bool take_lines(struct buffer *in, struct answer *out)
         if (size >= CONTROL_RECORD_MAX || !answer_add(out, slice_make(unread.at, size)))
             return false;
         buffer_consume(in, size + 1);
+        if (out->most > 0 && out->count >= out->most)
+            out->cut_short = true;
+        if (out->cut_short)
+            return true;
     }
 }
 
@@ -116,14 +118,22 @@ static bool hear(int fd, int64_t wait_ms, struct answer *out, char why[ASK_WHY_M
         in.end += (size_t)got;
         if (!take_lines(&in, out))
             return fail(why, "this is no answer of posternd's: another version, or another socket?");
+        if (out->cut_short)
+            return true;
     }
 }
 
 bool ask(const char *path, const char *request, int64_t wait_ms, struct answer *out, char why[ASK_WHY_MAX])
 {
+    return ask_some(path, request, wait_ms, 0, out, why);
+}
+
+bool ask_some(const char *path, const char *request, int64_t wait_ms, int most, struct answer *out,
+              char why[ASK_WHY_MAX])
+{
     char line[CONTROL_LINE_MAX + 1];
-    *out = (struct answer){0};
-    int fd = reach(path);
+    *out = (struct answer){.most = most};
+    int fd = reach(path, wait_ms, &out->draining);
     if (fd < 0) {
         explain(path, errno, why);
         return false;

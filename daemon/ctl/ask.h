@@ -3,7 +3,7 @@
  * ask - one request to posternd over its control socket, and the answer heard to its end.
  *
  * Where nobody answers at the socket, a posternd that is stopping may answer beside it (CONTROL_DRAINING). No wait is
- * longer than the caller says, between two pieces of the answer.
+ * longer than the caller says, between two pieces of the answer. It prints nothing.
  */
 #ifndef POSTERN_CTL_ASK_H
 #define POSTERN_CTL_ASK_H
@@ -14,5 +14,9 @@ enum { ASK_WHY_MAX = 512 };
 
 /* `request` without its LF. False with why, for people: nobody was reached, or the answer did not come to its end. */
 bool ask(const char *path, const char *request, int64_t wait_ms, struct answer *out, char why[ASK_WHY_MAX]);
+/* As many records at most, 0: all; whoever listed them finds us gone, and stops. Then cut_short is set, and there is no
+ * end. */
+bool ask_some(const char *path, const char *request, int64_t wait_ms, int most, struct answer *out,
+              char why[ASK_WHY_MAX]);
 
 #endif

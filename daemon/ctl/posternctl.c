@@ -182,6 +182,8 @@ static int run(const struct command *command)
     char why[ASK_WHY_MAX];
     bool long_wait = command->verb == CONTROL_RELOAD || command->verb == CONTROL_CHECK;
     bool heard = ask(command->socket, command->request, long_wait ? LONG_WAIT_MS : WAIT_MS, &answer, why);
+    if (answer.draining)
+        complain("this posternd is stopping");
     int status = heard ? print_answer(command, &answer) : EXIT_UNREACHED;
     if (!heard && command->json)
         json_print_unheard(stdout, command->verb, why);

@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "daemon/ctl/column.h"
 #include "daemon/ctl/table.h"
 
-enum { CELL_MAX = 1200, /* the reason of a refused reload whole */ COLUMNS_MAX = 16, GAP = 2, MS_PER_S = 1000 };
-
-enum unit { AS_IT_IS, AGE, WHEN, BYTES, YES_NO, LATENCY };
-
-struct column {
-    const char *key, *title;
-    enum unit unit;
-};
+enum { COLUMNS_MAX = 16, GAP = 2 };
 
 /* How the records of one kind are shown. */
 struct layout {
@@ -33,8 +24,8 @@ static const struct layout LAYOUTS[] = {
         {"log_level_ordered", "  by order", YES_NO}}},
     {"listener", false, {
         {"name", "LISTENER", AS_IT_IS}, {"addresses", "ADDRESSES", AS_IT_IS}, {"alive", "WORKERS", AS_IT_IS},
-        {"busy", "BUSY", AS_IT_IS}, {"idle", "IDLE", AS_IT_IS}, {"starting", "STARTING", AS_IT_IS},
-        {"max", "MAX", AS_IT_IS}}},
+        {"busy", "BUSY", AS_IT_IS}, {"held", "HELD", AS_IT_IS}, {"idle", "IDLE", AS_IT_IS},
+        {"starting", "STARTING", AS_IT_IS}, {"max", "MAX", AS_IT_IS}}},
     {"draining", false, {
         {"generation", "DRAINING", AS_IT_IS}, {"alive", "WORKERS", AS_IT_IS}, {"busy", "BUSY", AS_IT_IS}}},
     {"totals", true, {
@@ -80,7 +71,8 @@ static const struct layout LAYOUTS[] = {
     {"session", false, {
         {"id", "SESSION", AS_IT_IS}, {"age_ms", "AGE", AGE}, {"phase", "PHASE", AS_IT_IS}, {"tls", "TLS", YES_NO},
         {"messages", "MESSAGES", AS_IT_IS}, {"client", "CLIENT", AS_IT_IS}, {"port", "PORT", AS_IT_IS},
-        {"listener", "LISTENER", AS_IT_IS}, {"slot", "SLOT", AS_IT_IS}, {"pid", "PID", AS_IT_IS}}},
+        {"held", "HELD", YES_NO}, {"score", "SCORE", AS_IT_IS}, {"errors", "ERRORS", AS_IT_IS},
+        {"standing", "STANDING", AS_IT_IS}, {"listener", "LISTENER", AS_IT_IS}, {"slot", "SLOT", AS_IT_IS}, {"pid", "PID", AS_IT_IS}}},
     {"worker", false, {
         {"slot", "SLOT", AS_IT_IS}, {"pid", "PID", AS_IT_IS}, {"generation", "GENERATION", AS_IT_IS},
         {"listener", "LISTENER", AS_IT_IS}, {"state", "STATE", AS_IT_IS}, {"age_ms", "AGE", AGE},
@@ -124,67 +116,6 @@ static const char *const DONE[CONTROL_VERBS] = {
 };
 /* clang-format on */
 
-/* -- cells */
-
-static void print_age(char cell[CELL_MAX], int64_t ms)
-{
-    int64_t s = ms / MS_PER_S;
-    if (s >= 86400)
-        snprintf(cell, CELL_MAX, "%" PRId64 "d%02" PRId64 "h", s / 86400, s / 3600 % 24);
-    else if (s >= 3600)
-        snprintf(cell, CELL_MAX, "%" PRId64 "h%02" PRId64 "m", s / 3600, s / 60 % 60);
-    else if (s >= 60)
-        snprintf(cell, CELL_MAX, "%" PRId64 "m%02" PRId64 "s", s / 60, s % 60);
-    else
-        snprintf(cell, CELL_MAX, "%" PRId64 "s", s);
-}
-
-static void print_bytes(char cell[CELL_MAX], int64_t bytes)
-{
-    static const char *const units[] = {"", "K", "M", "G", "T", "P"};
-    double value = (double)bytes;
-    size_t unit = 0;
-    for (; value >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
-        value /= 1024;
-    snprintf(cell, CELL_MAX, unit == 0 || value >= 100 ? "%.0f%s" : "%.1f%s", value, units[unit]);
-}
-
-static void print_when(char cell[CELL_MAX], int64_t seconds)
-{
-    time_t at = (time_t)seconds;
-    struct tm tm;
-    if (localtime_r(&at, &tm) == NULL || strftime(cell, CELL_MAX, "%Y-%m-%d %H:%M:%S", &tm) == 0)
-        snprintf(cell, CELL_MAX, "%" PRId64, seconds);
-}
-
-static void print_text(char cell[CELL_MAX], const struct answer_field *field)
-{
-    size_t size = field->size < CELL_MAX ? field->size : CELL_MAX - 1;
-    for (size_t i = 0; i < size; i++)
-        cell[i] = field->text[i] >= ' ' && field->text[i] <= '~' ? field->text[i] : '?';
-    cell[size] = '\0';
-}
-
-static void print_cell(char cell[CELL_MAX], const struct answer_record *record, const struct column *column)
-{
-    const struct answer_field *field = answer_find(record, column->key);
-    cell[0] = '\0';
-    if (field == NULL)
-        return;
-    if (field->type == CONTROL_IS_FLAG)
-        snprintf(cell, CELL_MAX, "%s", field->number != 0 ? "yes" : "no");
-    else if (field->type == CONTROL_IS_TEXT || column->unit == AS_IT_IS || column->unit == YES_NO)
-        print_text(cell, field);
-    else if (column->unit == AGE)
-        print_age(cell, field->number);
-    else if (column->unit == WHEN)
-        print_when(cell, field->number);
-    else if (column->unit == BYTES)
-        print_bytes(cell, field->number);
-    else
-        snprintf(cell, CELL_MAX, "%" PRId64 " ms", field->number);
-}
-
 /* -- records of one kind */
 
 static const struct layout *layout_of(const char *kind)
@@ -200,12 +131,6 @@ static int wider(int a, size_t b)
     return (size_t)a > b ? a : (int)b;
 }
 
-static bool is_numeric(const struct answer_record *record, const struct column *column)
-{
-    const struct answer_field *field = answer_find(record, column->key);
-    return field != NULL && field->type == CONTROL_IS_NUMBER && column->unit != WHEN;
-}
-
 /* A column that nothing stands in is left out: a posternd that knows less than we do. */
 static bool is_there(const struct answer_record *records, int count, const struct column *column)
 {
@@ -217,10 +142,10 @@ static bool is_there(const struct answer_record *records, int count, const struc
 
 static int width_of(const struct answer_record *records, int count, const struct column *column)
 {
-    char cell[CELL_MAX];
+    char cell[COLUMN_CELL_MAX];
     int width = (int)strlen(column->title);
     for (int i = 0; i < count; i++) {
-        print_cell(cell, &records[i], column);
+        column_print(cell, &records[i], column);
         width = wider(width, strlen(cell));
     }
     return width;
@@ -239,7 +164,7 @@ static int choose(const struct layout *layout, const struct answer_record *recor
         const struct column *column = &layout->columns[i];
         if (is_there(records, count, column))
             shown[columns++] =
-                (struct shown){column, width_of(records, count, column), is_numeric(&records[0], column)};
+                (struct shown){column, width_of(records, count, column), column_is_numeric(&records[0], column)};
     }
     return columns;
 }
@@ -258,13 +183,13 @@ static void put_cell(FILE *to, const struct shown *shown, const char *text, bool
 static void print_table(FILE *to, const struct layout *layout, const struct answer_record *records, int count)
 {
     struct shown shown[COLUMNS_MAX];
-    char cell[CELL_MAX];
+    char cell[COLUMN_CELL_MAX];
     int columns = choose(layout, records, count, shown);
     for (int i = 0; i < columns; i++)
         put_cell(to, &shown[i], shown[i].column->title, i == columns - 1);
     for (int row = 0; row < count; row++) {
         for (int i = 0; i < columns; i++) {
-            print_cell(cell, &records[row], shown[i].column);
+            column_print(cell, &records[row], shown[i].column);
             put_cell(to, &shown[i], cell, i == columns - 1);
         }
     }
@@ -272,12 +197,12 @@ static void print_table(FILE *to, const struct layout *layout, const struct answ
 
 static void print_list(FILE *to, const struct layout *layout, const struct answer_record *record)
 {
-    char cell[CELL_MAX];
+    char cell[COLUMN_CELL_MAX];
     int width = 0;
     for (int i = 0; i < COLUMNS_MAX && layout->columns[i].key != NULL; i++)
         width = wider(width, strlen(layout->columns[i].title));
     for (int i = 0; i < COLUMNS_MAX && layout->columns[i].key != NULL; i++) {
-        print_cell(cell, record, &layout->columns[i]);
+        column_print(cell, record, &layout->columns[i]);
         if (cell[0] != '\0')
             fprintf(to, "%-*s  %s\n", width, layout->columns[i].title, cell);
     }
@@ -286,10 +211,10 @@ static void print_list(FILE *to, const struct layout *layout, const struct answe
 /* Of a newer posternd: as it came, so that nothing is hidden. */
 static void print_unknown(FILE *to, const struct answer_record *record)
 {
-    char cell[CELL_MAX];
+    char cell[COLUMN_CELL_MAX];
     fputs(record->kind, to);
     for (int i = 0; i < record->count; i++) {
-        print_text(cell, &record->fields[i]);
+        column_print_text(cell, record->fields[i].text, record->fields[i].size);
         fprintf(to, "  %s %s", record->fields[i].key, cell);
     }
     fputc('\n', to);
