@@ -12,7 +12,7 @@ CC := gcc
 BUILD := build/$(if $(filter 1,$(SANITIZE)),sanitize,plain)
 
 # What Debian 12 must have. `all` needs the first line only.
-BUILD_PACKAGES := gcc libc6-dev pkg-config libconfuse-dev libssl-dev libjansson-dev
+BUILD_PACKAGES := gcc libc6-dev pkg-config libconfuse-dev libssl-dev libjansson-dev libncurses-dev
 TEST_PACKAGES := libcmocka-dev python3 python3-pytest postfix openssl mandoc git gdb systemd swaks libnet-ssleay-perl \
                  strace haproxy sasl2-bin libsasl2-modules ca-certificates clang libclang-rt-14-dev iproute2
 
@@ -31,7 +31,7 @@ nginx_PACKAGES := nginx-light libnginx-mod-mail
 LIBRARIES := libconfuse openssl
 library_cflags = $(eval library_cflags := $$(shell pkg-config --cflags $(LIBRARIES)))$(library_cflags)
 library_libs = $(eval library_libs := $$(shell pkg-config --libs $(LIBRARIES)))$(library_libs)
-jansson_libs = $(eval jansson_libs := $$(shell pkg-config --libs jansson))$(jansson_libs)
+ctl_libs = $(eval ctl_libs := $$(shell pkg-config --libs jansson ncursesw))$(ctl_libs)
 cmocka_libs = $(eval cmocka_libs := $$(shell pkg-config --libs cmocka))$(cmocka_libs)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wswitch-enum \
@@ -120,7 +120,7 @@ $(BUILD)/posternd: $(main_o) $(libraries)
 	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
 
 $(BUILD)/posternctl: $(ctl_o) $(BUILD)/libcommon.a
-	$(call say,LINK)$(LINK) -o $@ $^ $(jansson_libs)
+	$(call say,LINK)$(LINK) -o $@ $^ $(ctl_libs)
 
 # Its workers run an attacker's code: for `fault`, never to be installed.
 hostile_o := $(call objects,tests/fault/*.c)

@@ -14,12 +14,16 @@
 #include "daemon/ctl/json.h"
 #include "daemon/ctl/metrics.h"
 #include "daemon/ctl/table.h"
+#include "daemon/ctl/top.h"
 
 enum { EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHED = 3, WAIT_MS = 10000, LONG_WAIT_MS = 60000 };
 
 struct command {
     const char *socket;
     bool json, help, version, worst;
+    bool top;            /* the live view: no verb of posternd's */
+    const char *seconds; /* -d, as it was written */
+    int refresh_s;
     char request[CONTROL_LINE_MAX];
     enum control_verb verb;
 };
@@ -42,6 +46,7 @@ static int print_help(void)
     for (int i = 0; i < CONTROL_VERBS; i++)
         printf("  %s%s%s\n      %s\n", control_verbs[i].name, control_verbs[i].arguments[0] != '\0' ? " " : "",
                control_verbs[i].arguments, control_verbs[i].meaning);
+    puts("  top [-d SECONDS]\n      a live view of all that, on the whole screen");
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_REFUSED;
 }
 
@@ -96,10 +101,13 @@ static bool read_options(struct command *command, int argc, char **argv)
                                             {"version", no_argument, NULL, 'V'},
                                             {"worst", no_argument, NULL, 'w'},
                                             {0}};
-    for (int letter; (letter = getopt_long(argc, argv, "s:hV", options, NULL)) != -1;) {
+    for (int letter; (letter = getopt_long(argc, argv, "s:d:hV", options, NULL)) != -1;) {
         switch (letter) {
         case 's':
             command->socket = optarg;
+            break;
+        case 'd':
+            command->seconds = optarg;
             break;
         case 'j':
             command->json = true;
@@ -120,6 +128,21 @@ static bool read_options(struct command *command, int argc, char **argv)
     return true;
 }
 
+static bool read_top(struct command *command, int words)
+{
+    uint64_t seconds = TOP_SECONDS_DEFAULT;
+    command->top = true;
+    if (words > 1 || command->worst)
+        return complain("top has no arguments but -d SECONDS");
+    if (command->json)
+        return complain("top is for people: for programs there is posternctl --json stats");
+    if (command->seconds != NULL &&
+        (!slice_to_number(slice_of(command->seconds), &seconds) || seconds == 0 || seconds > TOP_SECONDS_MAX))
+        return complain("-d is a number of seconds, 1 to 60");
+    command->refresh_s = (int)seconds;
+    return true;
+}
+
 /* False: not understood, and that was said. */
 static bool read_command(struct command *command, int argc, char **argv)
 {
@@ -135,6 +158,10 @@ static bool read_command(struct command *command, int argc, char **argv)
         print_usage(stderr);
         return complain("which verb? `posternctl help` says what there is");
     }
+    if (strcmp(argv[optind], "top") == 0)
+        return read_top(command, argc - optind);
+    if (command->seconds != NULL)
+        return complain("-d belongs to top");
     return put_words(command, argc - optind, argv + optind) && understand(command);
 }
 
@@ -193,6 +220,19 @@ static int run(const struct command *command)
     return status;
 }
 
+static int run_top(const struct command *command)
+{
+    switch (top_run(command->socket, command->refresh_s)) {
+    case TOP_UNREACHED:
+        return EXIT_UNREACHED;
+    case TOP_NO_TERMINAL:
+        return EXIT_REFUSED;
+    case TOP_QUIT:
+        break;
+    }
+    return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
     struct command command = {.socket = CONTROL_SOCKET};
@@ -202,5 +242,5 @@ int main(int argc, char **argv)
         return print_help();
     if (command.version)
         return puts("posternctl " POSTERN_VERSION) < 0;
-    return run(&command);
+    return command.top ? run_top(&command) : run(&command);
 }
