@@ -173,6 +173,8 @@ enum top_end top_run(const char *socket, int seconds)
     struct top top = {.socket = socket, .seconds = seconds};
     struct answer answer;
     char why[ASK_WHY_MAX];
+    if (!top_terminal_is_one(why))
+        return complain(TOP_NO_TERMINAL, why);
     if (!ask(socket, "status", LOOK_WAIT_MS, &answer, why)) {
         answer_clear(&answer);
         return complain(TOP_UNREACHED, why);

@@ -35,7 +35,7 @@ static void draw_tab(WINDOW *window, int pane, bool open)
     wattrset(window, open ? A_REVERSE : A_NORMAL);
     waddnstr(window, text, getmaxx(window) - getcurx(window));
     wattrset(window, A_NORMAL);
-    waddnstr(window, "  ", getmaxx(window) - getcurx(window));
+    waddnstr(window, " ", getmaxx(window) - getcurx(window));
 }
 
 static void draw_tabs(WINDOW *window, int y, const struct top_screen *screen)
@@ -47,10 +47,10 @@ static void draw_tabs(WINDOW *window, int y, const struct top_screen *screen)
     wmove(window, y, 0);
     for (int i = 0; i < TOP_PANES; i++)
         draw_tab(window, i, i == view->pane);
-    bool filtered = view->filter[0] != '\0';
-    snprintf(words, sizeof(words), "by %s%s%s%s  %d%s", pane->sorts[view->sort[view->pane]].title,
-             view->reversed[view->pane] ? ", reversed" : "", filtered ? "  with " : "", view->filter, view->rows.count,
-             screen->model->pane == view->pane && screen->model->listing.cut_short ? "+" : "");
+    bool more = screen->model->pane == view->pane && screen->model->listing.cut_short;
+    snprintf(words, sizeof(words), " %d%s by %s%s%s%s", view->rows.count, more ? "+" : "",
+             pane->sorts[view->sort[view->pane]].title, view->reversed[view->pane] ? ", reversed" : "",
+             view->filter[0] != '\0' ? " /" : "", view->filter);
     waddnstr(window, words, getmaxx(window) - getcurx(window));
 }
 

@@ -7,7 +7,7 @@
 
 #include "daemon/ctl/top_rows.h"
 
-enum { TOP_LISTENERS_SHOWN = 6, TOP_GAP = 2 };
+enum { TOP_LISTENERS_SHOWN = 6, TOP_GAP = 1 };
 
 /* How many lines each part has; 0: there is no room for it. */
 struct top_heights {

@@ -7,6 +7,8 @@
 
 enum { MS_PER_S = 1000, S_PER_MINUTE = 60 };
 
+static const int64_t NUMBER_MOST = INT64_C(1) << 53;
+
 const struct top_rate_row top_rate_rows[TOP_RATES] = {
     [TOP_RATE_SESSIONS] = {"sessions", "sessions", false},
     [TOP_RATE_MESSAGES] = {"messages", "messages", false},
@@ -32,10 +34,15 @@ const struct answer_record *top_model_record(const struct answer *answer, const 
     return NULL;
 }
 
+static int64_t bounded(int64_t number)
+{
+    return number < 0 ? 0 : number < NUMBER_MOST ? number : NUMBER_MOST;
+}
+
 int64_t top_model_number(const struct answer_record *record, const char *key)
 {
     const struct answer_field *field = record != NULL ? answer_find(record, key) : NULL;
-    return field != NULL ? field->number : 0;
+    return field != NULL ? bounded(field->number) : 0;
 }
 
 static void replace(struct answer *to, struct answer *answer)
@@ -58,8 +65,8 @@ static struct top_minute *place_of(struct top_minute *minutes, int64_t minute)
 static void see(struct top_minute *at, const struct answer_record *now, const int64_t *more)
 {
     int64_t busy = top_model_number(now, "busy"), held = top_model_number(now, "held");
-    at->values[TOP_MESSAGES_SERIES] += more[TOP_RATE_MESSAGES];
-    at->values[TOP_SESSIONS_SERIES] += more[TOP_RATE_SESSIONS];
+    at->values[TOP_MESSAGES_SERIES] = bounded(at->values[TOP_MESSAGES_SERIES] + more[TOP_RATE_MESSAGES]);
+    at->values[TOP_SESSIONS_SERIES] = bounded(at->values[TOP_SESSIONS_SERIES] + more[TOP_RATE_SESSIONS]);
     if (busy > at->values[TOP_BUSY_SERIES])
         at->values[TOP_BUSY_SERIES] = busy;
     if (held > at->values[TOP_HELD_SERIES])

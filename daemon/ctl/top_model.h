@@ -66,6 +66,7 @@ void top_model_series(const struct top_model *model, enum top_series series, int
                       int64_t *values_out);
 /* The first of its kind; NULL: there is none. */
 const struct answer_record *top_model_record(const struct answer *answer, const char *kind);
-int64_t top_model_number(const struct answer_record *record, const char *key); /* 0: no record, no such field */
+/* Of what is counted: never below 0, at most so large that sums of some fit. 0: no record, no such field. */
+int64_t top_model_number(const struct answer_record *record, const char *key);
 
 #endif

@@ -9,9 +9,9 @@ const struct top_pane top_panes[TOP_PANES] = {
         "sessions", "sessions", "session", "no sessions", "id", "id", "client",
         {{"age_ms", "age"}, {"score", "score"}, {"errors", "errors"}, {"messages", "messages"}},
         {{{"client", "CLIENT", AS_IT_IS}, 0}, {{"phase", "PHASE", AS_IT_IS}, 0}, {{"age_ms", "AGE", AGE}, 0},
-         {{"held", "HELD", YES_NO}, 1}, {{"score", "SCORE", AS_IT_IS}, 2}, {{"standing", "STANDING", AS_IT_IS}, 4},
-         {{"errors", "ERRORS", AS_IT_IS}, 5}, {{"messages", "MESSAGES", AS_IT_IS}, 3}, {{"tls", "TLS", YES_NO}, 6},
-         {{"listener", "LISTENER", AS_IT_IS}, 8}, {{"id", "SESSION", AS_IT_IS}, 7}}},
+         {{"held", "HELD", YES_NO}, 1}, {{"score", "SCORE", AS_IT_IS}, 2}, {{"standing", "STANDING", AS_IT_IS}, 5},
+         {{"errors", "ERR", AS_IT_IS}, 6}, {{"messages", "MSGS", AS_IT_IS}, 3}, {{"tls", "TLS", YES_NO}, 7},
+         {{"listener", "LISTENER", AS_IT_IS}, 8}, {{"id", "SESSION", AS_IT_IS}, 4}}},
     [TOP_CLIENTS] = {
         "clients", "clients --worst", "client", "no sessions", "client", NULL, "client",
         {{NULL, "worst"}, {"sessions", "sessions"}, {"oldest_ms", "age"}, {"score", "score"}, {"errors", "errors"},

@@ -69,12 +69,17 @@ static void prepare(void)
     curs_set(0);
 }
 
+bool top_terminal_is_one(char why_out[ASK_WHY_MAX])
+{
+    return (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)) ||
+           fail(why_out,
+                "top needs a terminal: without one there are posternctl stats, posternctl sessions, and --json "
+                "for programs");
+}
+
 bool top_terminal_open(struct top_terminal *terminal, char why_out[ASK_WHY_MAX])
 {
     *terminal = (struct top_terminal){.signals = -1};
-    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
-        return fail(why_out, "top needs a terminal: for programs there are posternctl --json stats, and posternctl "
-                             "sessions");
     setlocale(LC_CTYPE, "");
     terminal->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     if (newterm(NULL, stdout, stdin) == NULL)

@@ -20,7 +20,8 @@ struct top_terminal {
     bool utf8;
 };
 
-/* False: why_out, a text for people with a way out. Nothing was written to the terminal then. */
+/* False: why_out, a text for people with a way out. */
+bool top_terminal_is_one(char why_out[ASK_WHY_MAX]); /* standard input and output */
 bool top_terminal_open(struct top_terminal *terminal, char why_out[ASK_WHY_MAX]);
 /* Until a key is there, the size has changed, it is over, or `deadline_ms` has passed. */
 void top_terminal_wait(struct top_terminal *terminal, int64_t deadline_ms);

@@ -37,6 +37,7 @@ backend inside {{
 }}
 policy permissive {{
     recipient {{ relay_domains = "*" }}
+    {policy}
 }}
 """
 CONTENT = b"Subject: x\r\n\r\nhello\r\n"
@@ -46,11 +47,12 @@ SECRET = "AHVzZXIAcGFzc3dvcmQ="  # \0user\0password
 class Gate(postern_program.PosternFrom):
     """A posternd with a control socket and a configuration that the test may change."""
 
-    def __init__(self, directory, server, more=""):
+    def __init__(self, directory, server, more="", policy=""):
         address = ("127.0.0.1", net.free_port())
         self.socket = str(directory / "run" / "control")
         self.path = directory / "postern.conf"
-        self.write(CONFIGURATION.format(socket=self.socket, more=more, port=address[1], inside=server.address[1]))
+        self.write(CONFIGURATION.format(socket=self.socket, more=more, policy=policy, port=address[1],
+                                        inside=server.address[1]))
         super().__init__(address, "-f", "-c", str(self.path))
         net.wait_until(lambda: "event=ready" in self.log(), 30, "posternd is not ready", self.story)
 
@@ -96,8 +98,8 @@ def gates(tmp_path, place, server):
     """A function: gates("option = value") starts one; they end well with the test."""
     started = []
 
-    def start(more="", directory=tmp_path, server=server):
-        started.append(Gate(directory, server, more))
+    def start(more="", directory=tmp_path, server=server, policy=""):
+        started.append(Gate(directory, server, more, policy))
         return started[-1]
 
     yield start

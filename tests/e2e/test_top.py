@@ -1,0 +1,380 @@
+# SPDX-License-Identifier: ISC
+"""posternctl top on a terminal of our own, in front of a real posternd, and of one that says anything."""
+import contextlib
+import signal
+import socket
+import threading
+import time
+
+import pytest
+
+import net
+from screen import Terminal
+from smtp_client import Client
+from test_posternctl import (POSTERNCTL, a_message, gate, gates, place, run,  # noqa: F401
+                             server)  # pylint: disable=unused-import
+
+OTHER = "127.0.0.9"
+
+
+@pytest.fixture
+def terminals():
+    """A function: terminals(socket, *arguments) is posternctl top on a terminal."""
+    started = []
+
+    def start(socket, *arguments, **kwargs):
+        started.append(Terminal([POSTERNCTL, "-s", socket, "top", *arguments], **kwargs))
+        return started[-1]
+
+    yield start
+    for terminal in started:
+        terminal.close()
+
+
+def quit_well(terminal):
+    terminal.type("q")
+    assert terminal.ends() == 0
+    assert terminal.is_restored()
+
+
+def test_it_shows_and_quits(gate, terminals):
+    assert a_message(gate).code == 250
+    with Client(gate.address) as client:
+        client.hello()
+        top = terminals(gate.socket)
+        top.shows(r"^posternd \S+ stand\.example\.org  serving  up \d+s  generation 1$")
+        top.shows(r"^stand +\[#.*\.+ *\] 1 busy, 0 held, \d+ idle, max 200$")
+        top.shows(r"^messages/min ")
+        top.shows(r"^CLIENT +PHASE +AGE")
+        top.shows(rf"^127\.0\.0\.1 +hello +\d+s .*{gate.session_of(client)['id']}$")
+        top.shows(r"sessions \d+\.\d/s +messages 0\.0/s")
+        quit_well(top)
+
+
+def test_it_ends_a_session(gate, terminals):
+    with Client(gate.address) as client, Client(gate.address) as other:
+        client.hello()
+        other.hello()
+        first, second = gate.session_of(client), gate.session_of(other)
+        top = terminals(gate.socket)
+        top.shows(first["id"])
+        top.shows(second["id"])
+        top.type("\x1bOB")  # the second of them: the oldest stands first
+        top.type("k")
+        top.shows(rf"^end session {second['id']}\? \(y/n\)")
+        top.type("n")
+        top.shows("^nothing was done")
+        assert len(gate.sessions()) == 2
+        top.type("k")
+        top.shows(rf"^end session {second['id']}\? \(y/n\)")
+        top.type("y")
+        top.shows(f"^kill {second['id']}: done")
+        top.shows_no(second["id"] + "$")
+        assert [s["id"] for s in gate.sessions()] == [first["id"]]
+        quit_well(top)
+
+
+def test_it_blocks_and_allows(gate, terminals):
+    with Client(gate.address, source=OTHER) as client:
+        client.hello()
+        top = terminals(gate.socket)
+        top.type("2")
+        top.shows(rf"^{OTHER} +1 ")
+        top.type("b")
+        top.shows(rf"^block {OTHER} for how long \(.*\)\? 1h$")
+        top.type("\x7f\x7f30x\r")
+        top.shows(rf"\? 30x$")
+        top.type("\x7fm\r")
+        top.shows(rf"^block {OTHER} for 30m\? \(y/n\)")
+        top.type("y")
+        top.shows(rf"^block {OTHER} for 30m: done")
+        entry, = gate.records("listed", "block")
+        assert entry["network"].startswith(OTHER) and 0 < entry["left_ms"] <= 30 * 60000
+        top.type("a")
+        top.shows(r"\? 1h$")
+        top.type("\x7f\x7fever\r")
+        top.shows(rf"^allow {OTHER} ever\? \(y/n\)")
+        top.type("y")
+        top.shows(rf"^allow {OTHER}: done")
+        assert not gate.records("listed", "block") and len(gate.records("listed", "allow")) == 1
+        quit_well(top)
+
+
+def test_panes_and_help(gate, terminals):
+    with Client(gate.address) as client:
+        client.hello()
+        top = terminals(gate.socket)
+        top.shows("^CLIENT +PHASE")
+        top.type("\t")
+        top.shows("^CLIENT +SESSIONS")
+        top.type("\t")
+        top.shows("^BACKEND +SERVER")
+        top.shows("^inside +one +127")
+        top.type("\t")
+        top.shows("no policy has limits")
+        top.type("5")
+        top.shows("nobody hit a limit lately")
+        top.type("\t")
+        top.shows("^CLIENT +PHASE")
+        top.type("?")
+        top.shows("Any key: back")
+        top.type("x")
+        top.shows("^CLIENT +PHASE")
+        top.type("sss")
+        top.shows("by messages")
+        top.type("r")
+        top.shows("by messages, reversed")
+        top.type("/127.0\r")
+        top.shows(r"5 hits  1 by messages, reversed /127\.0$")
+        top.type("/\x7f\x7f\x7f\x7f\x7fnobody\r")
+        top.shows("no such row")
+        top.type("g")
+        top.shows("^sessions/min")
+        top.type("p")
+        top.shows("^PAUSED")
+        top.type("p")
+        top.shows_no("^PAUSED")
+        quit_well(top)
+
+
+def test_bypass_is_loud(gate, terminals):
+    top = terminals(gate.socket)
+    top.shows("^posternd ")
+    assert "BYPASSED" not in top.screen.text()
+    gate.ctl("bypass", "on")
+    top.shows(r"^CHECKS BYPASSED for \d+s: ")
+    gate.ctl("bypass", "off")
+    top.shows_no("BYPASSED")
+    quit_well(top)
+
+
+@pytest.mark.parametrize("lines, columns", [(10, 40), (24, 80), (60, 200), (3, 20), (1, 1), (2, 5), (24, 12)])
+def test_sizes(gate, terminals, lines, columns):
+    with Client(gate.address) as client:
+        client.hello()
+        top = terminals(gate.socket)
+        top.shows(r"^127\.0\.0\.1 ")
+        top.resize(lines, columns)
+        if lines >= 10 and columns >= 40:
+            top.shows(r"^127\.0\.0\.1 +hello")
+            top.shows(r"^posternd ")
+        for keys in ("\t\t\t\t\t", "?", "x", "k", "n", "/abc\r", "\x1bOB\x1bOA\x1b[6~"):
+            top.type(keys)
+            top.watch(0.1)
+        top.resize(24, 80)
+        top.shows(r"^posternd .*generation")
+        quit_well(top)
+
+
+def test_a_master_that_goes_and_comes(gates, terminals, tmp_path):
+    first = gates()
+    top = terminals(first.socket)
+    top.shows("^posternd ")
+    first.stop()
+    top.shows("^NOT REACHED: ")
+    second = gates()
+    top.shows_no("NOT REACHED")
+    with Client(second.address) as client:
+        client.hello()
+        top.shows(r"^127\.0\.0\.1 +hello")
+    quit_well(top)
+    second.stop()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_end_it_well(gate, terminals, number):
+    top = terminals(gate.socket)
+    top.shows("^posternd ")
+    top.process.send_signal(number)
+    assert top.ends() == 0
+    assert top.is_restored()
+
+
+def test_where_it_cannot_be(gate, terminals):
+    done = gate.ctl("top")
+    assert done.returncode == 1 and "needs a terminal" in done.stderr and "posternctl stats" in done.stderr
+    for kind in ("no-such-terminal", "dumb"):
+        top = terminals(gate.socket, kind=kind)
+        assert top.ends() == 1
+        said = top.screen.text().replace("\n", "")
+        assert f"TERM={kind}" in said and "TERM=vt100" in said
+        assert top.is_restored()
+    nobody = terminals(gate.socket + ".nobody")
+    assert nobody.ends() == 3 and "is posternd running" in nobody.screen.text()
+
+
+@pytest.mark.parametrize("arguments", [("-d", "0"), ("-d", "61"), ("-d", "x"), ("x",), ("--json",)])
+def test_usage(arguments):
+    done = run("-s", "/nonexistent", "top", *arguments)
+    assert done.returncode == 2 and done.stdout == "" and done.stderr != ""
+    assert run("-s", "/nonexistent", "-d", "3", "status").returncode == 2
+
+
+# -- held ones: they say nothing, and wait to be greeted
+
+
+def test_held_sessions(gates, terminals):
+    gate = gates(policy="pregreet { mode = enforce  wait = 1m }")
+    with contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_connection(gate.address)) for _ in range(3)]
+        held_sessions(terminals(gate.socket), silent)
+
+
+def held_sessions(top, silent):
+    top.shows(r"^stand +\[H+\.* .* 3 busy, 3 held, ")
+    assert len(top.shows(r"(?:^127\.0\.0\.1 +greeting +\d+s yes .*\n){3}").group().splitlines()) == 3
+    top.type("g\x1bg")
+    top.type("g")
+    top.shows(r"^held, most .* 3 ")
+    for one in silent:
+        one.close()
+    top.shows("^no sessions")
+    quit_well(top)
+
+
+# -- a posternd of which nothing is true
+
+
+class Said:
+    """Gives everybody who asks the answer to his verb; what it has none for, it does not know."""
+
+    def __init__(self, path, answers):
+        self.path, self.answers, self.asked, self.cut = path, answers, [], 0
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen(64)
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
+
+    def _serve(self):
+        while True:
+            connection, _ = self.listener.accept()
+            with connection:
+                request = connection.makefile().readline().strip()
+                if request == "end":
+                    return
+                self.asked.append(request)
+                try:
+                    connection.sendall(self.answers.get(request, b'error why="there is no such verb" try=""\n'))
+                except OSError:
+                    self.cut += 1
+
+    def close(self):
+        with socket.socket(socket.AF_UNIX) as end:
+            end.connect(self.path)
+            end.sendall(b"end\n")
+        self.thread.join(30)
+        self.listener.close()
+
+
+@pytest.fixture
+def said(tmp_path):
+    """A function: said({"status": b"..", ..})."""
+    started = []
+
+    def start(answers):
+        started.append(Said(str(tmp_path / "said"), answers))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+MASTER = (b'posternd version="0.1" state="serving" hostname="h" uptime_ms=5000 generation=4\n'
+          b'draining generation=3 alive=2 busy=2 held=0\nok\n')
+EVIL = rb"\x1B]0;owned\x07\x1B[2J\x9B31m\xC2\x9B\x0D\x0A\x00%n%s"
+
+
+def test_hostile_words_stay_words(said, terminals):
+    master = MASTER.replace(b'"h"', b'"' + EVIL + b'"').replace(b'"serving"', b'"' + EVIL + b'"')
+    listener = b'listener name="%s" alive=1 busy=9223372036854775807 held=-5 idle=-9 starting=1 max=0\n' % EVIL
+    said = said({
+        "status": listener * 9 + master,
+        "stats": b'totals sessions=9223372036854775807 bytes_in=-1\nnow busy=-1 held=9223372036854775807\nok\n',
+        "history": b'minute time="%s" ago=0\nminute time="9999-99-99T99:99Z"\nminute messages=1\nok\n' % EVIL,
+        "sessions": b'session id="%s" client="%s" phase="%s" standing="%s" age_ms=-7\nsession\nok\n' % ((EVIL,) * 4),
+        "clients --worst": b'client client="%s" sessions="many"\nok\n' % EVIL,
+        "servers": b'server backend="%s" name="%s" address="" health="down" trouble="%s"\nok\n' % ((EVIL,) * 3),
+        "limits": b'limit name="%s" hits="%s"\nok\n' % (EVIL, EVIL),
+        "rates": b'error why="%s" try="%s"\n' % (EVIL, EVIL),
+    })
+    top = terminals(said.path, LC_ALL="C.UTF-8", lines=40, columns=200)
+    for pane in "12345":
+        top.type(pane)
+        top.shows(r"\?\]0;owned\?\?\[2J\?31m")
+        for key in "ka":
+            top.type(key)
+            top.watch(0.1)
+            top.shows("^(no session is selected|no address is selected|sessions are ended in their own pane)")
+    quit_well(top)
+    assert b"\x1b]" not in top.raw and b"\x07" not in top.raw and b"\x9b" not in top.raw and b"%n%s" in top.raw
+    assert not [request for request in said.asked if request.split()[0] in ("kill", "block", "allow")]
+
+
+@pytest.mark.parametrize("answer", [b"", b"\xff\xfe\n", b"status\nok\n", b"x" * 9000, b"ok\n"])
+def test_what_is_no_answer(said, terminals, answer):
+    said = said({"status": MASTER, "stats": answer, "sessions": b"ok\n"})
+    top = terminals(said.path)
+    top.shows("^posternd 0.1 h  serving  up 5s  generation 4, draining 3 \\(2 busy\\)")
+    top.watch(1.2)
+    quit_well(top)
+
+
+def minutes(of):
+    now = int(time.time()) // 60
+    return b"".join(b'minute time="%s" ago=%d sessions=%d messages=%d busy=1 busy_most=%d held=0 held_most=0 workers=5\n' % (
+        time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(60 * minute)).encode(), now - minute, 7, of(now - minute), 3)
+                    for minute in range(now - 90, now)) + b"ok\n"
+
+
+def test_the_last_hour(said, terminals):
+    said = said({"status": MASTER, "stats": b"totals messages=1 sessions=1\nok\n", "sessions": b"ok\n",
+                 "history": minutes(lambda ago: 1000 if ago < 20 else 0 if ago > 40 else 500 + 10 * (ago % 2))})
+    top = terminals(said.path, columns=100)
+    top.shows(r"^messages/min \.{17,20}[=+]{20,22}@{18,19}\. 1000$")
+    top.type("g")
+    top.shows(r"^sessions/min @{58,59}\. 7$")
+    quit_well(top)
+    top = terminals(said.path, columns=100, LC_ALL="C.UTF-8")
+    top.shows("^messages/min \\.{17,20}\u2584{20,22}\u2588{18,19}\\. 1000$")
+    quit_well(top)
+    assert said.asked.count("history") <= 2 * 2  # once a minute each
+
+
+def test_no_history(said, terminals):
+    said = said({"status": MASTER, "stats": b"totals messages=1 sessions=1\nok\n", "sessions": b"ok\n"})
+    top = terminals(said.path, columns=100)
+    top.shows(r"^messages/min .*no history: since top began")
+    quit_well(top)
+
+
+def test_what_it_asks_is_bounded(said, terminals):
+    """Only what the open pane shows, each second, and no more of it than a thousand rows."""
+    sessions = b"".join(b'session id="s%05d" client="192.0.2.1" age_ms=5 phase="hello"\n' % n for n in range(20000))
+    said = said({"status": MASTER, "stats": b"totals messages=1\nok\n", "sessions": sessions + b"ok\n",
+                 "servers": b"ok\n", "history": b"ok\n"})
+    top = terminals(said.path)
+    top.shows(r"5 hits  1000\+ by age")
+    top.type("\x1b[4~")
+    top.type("3")
+    top.shows("no inside servers")
+    seen = len(said.asked)
+    top.watch(3)
+    asked = said.asked[seen:]
+    quit_well(top)
+    assert said.cut > 0 and "sessions" not in asked
+    assert 2 <= asked.count("status") <= 4 and asked.count("stats") <= 4 and asked.count("servers") <= 4
+
+
+def test_it_looks_as_often_as_was_said(said, terminals):
+    said = said({"status": MASTER, "stats": b"totals messages=1\nok\n", "sessions": b"ok\n"})
+    top = terminals(said.path, "-d", "60")
+    top.shows("no sessions")
+    top.type("p")
+    top.shows("PAUSED")
+    top.watch(1.5)
+    assert said.asked.count("status") == 2  # is it there, and the first look
+    top.type("p")
+    net.wait_until(lambda: said.asked.count("status") == 3, 5, "going on looks at once", lambda: repr(said.asked))
+    quit_well(top)
