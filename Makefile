@@ -143,6 +143,9 @@ $(unit_tests): $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(librar
 # Those that own the time.
 $(addprefix $(BUILD)/tests/unit/,probe_test probe_tls_test survey_test listing_test tarpit_test crowd_test minutes_test): \
     $(BUILD)/tests/lib/fake_clock.o
+# posternctl's pure units, which no library holds.
+$(addprefix $(BUILD)/tests/unit/,sparkline_test top_layout_test top_model_test top_view_test): \
+    $(patsubst %,$(BUILD)/daemon/ctl/%.o,answer column sparkline top_layout top_model top_pane top_rows top_view)
 $(BUILD)/tests/unit/body_test: $(BUILD)/tests/lib/body_oracle.o
 $(BUILD)/tests/unit/limit_options_test: $(BUILD)/tests/lib/root_block.o
 $(patsubst %,%.o,$(unit_tests)): | deps

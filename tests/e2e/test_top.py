@@ -223,7 +223,7 @@ def test_held_sessions(gates, terminals):
 def held_sessions(top, silent):
     top.shows(r"^stand +\[H+\.* .* 3 busy, 3 held, ")
     assert len(top.shows(r"(?:^127\.0\.0\.1 +greeting +\d+s yes .*\n){3}").group().splitlines()) == 3
-    top.type("g\x1bg")
+    top.type("gg")
     top.type("g")
     top.shows(r"^held, most .* 3 ")
     for one in silent:
