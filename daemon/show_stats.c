@@ -40,6 +40,11 @@ struct buffer *show_begin_totals(struct show *show, const struct totals *totals)
     show_count(to, "refused_messages", totals->refused_messages);
     show_count(to, "unheard", totals->unheard);
     show_count(to, "bytes_in", totals->bytes_in);
+    show_count(to, "limited", totals->limited);
+    show_count(to, "held_sessions", totals->held_sessions);
+    show_count(to, "held_ms", totals->held_ms);
+    show_count(to, "let_go", totals->let_go);
+    show_count(to, "turned_away", totals->turned_away);
     return to;
 }
 
@@ -47,11 +52,6 @@ static void say_totals(struct show *show)
 {
     struct totals totals = show_totals(show);
     struct buffer *to = show_begin_totals(show, &totals);
-    show_count(to, "limited", totals.limited);
-    show_count(to, "held_sessions", totals.held_sessions);
-    show_count(to, "held_ms", totals.held_ms);
-    show_count(to, "let_go", totals.let_go);
-    show_count(to, "turned_away", totals.turned_away);
     show_count(to, "evictions", totals.evictions);
     show_count(to, "damaged", totals.damaged);
     show_count(to, "given_up", totals.given_up);

@@ -15,6 +15,7 @@ _posternctl() {
             i=$((i + 1))
             to=(-s "${COMP_WORDS[i]}")
             ;;
+        -d) i=$((i + 1)) ;;
         -*) ;;
         *)
             if [ -z "$verb" ]; then
@@ -30,7 +31,7 @@ _posternctl() {
         return
     fi
     case $verb:$argument in
-    :*) words='-s -h -V --json status sessions workers servers reload stop check kill log trace block allow forget bypass limits rates clients stats history metrics version help' ;;
+    :*) words='-s -h -V --json status sessions workers servers reload stop check kill log trace block allow forget bypass limits rates clients stats history metrics version top help' ;;
     kill:0) words=$(_posternctl_ids "${to[@]}" sessions) ;;
     log:0) words='error warning notice info debug configured' ;;
     block:1 | allow:1) words='for reason' ;;
@@ -42,6 +43,7 @@ _posternctl() {
     rates:1) words=$(_posternctl_ids "${to[@]}" rates) ;;
     clients:0) words=--worst ;;
     history:0) words='10 60 240 1440' ;;
+    top:0) words=-d ;;
     trace:0) words=off ;;
     trace:1) words="30s 10m 1h 1d $(_posternctl_ids "${to[@]}" trace)" ;;
     esac

@@ -80,10 +80,7 @@ static bool look_around(struct top *top)
     struct answer answer;
     if (!look(top, "status", &answer))
         return false;
-    top_model_take_status(&top->model, &answer);
-    if (!look(top, "stats", &answer))
-        return false;
-    top_model_take_stats(&top->model, &answer, clock_ms(), minute_now(0));
+    top_model_take_status(&top->model, &answer, clock_ms(), minute_now(0));
     return look_at_pane(top) && look_at_history(top);
 }
 
@@ -179,7 +176,7 @@ enum top_end top_run(const char *socket, int seconds)
         answer_clear(&answer);
         return complain(TOP_UNREACHED, why);
     }
-    top_model_take_status(&top.model, &answer);
+    answer_clear(&answer); /* somebody is there */
     if (!top_terminal_open(&top.terminal, why)) {
         top_model_clear(&top.model);
         return complain(TOP_NO_TERMINAL, why);

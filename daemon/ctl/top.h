@@ -2,9 +2,9 @@
  *
  * top - the live view of posternctl: polls posternd, draws, does what keys say.
  *
- * Each look costs the master a fork for `status`, `stats` and what the open pane shows, and once a minute one for
- * `history`; nothing else is asked, and no more than TOP_LISTED_MAX records are read of a listing. Where posternd is
- * not reached it goes on and says so.
+ * Each look costs the master two forks: `status`, and what the open pane shows; once a minute one more, `history`.
+ * Not `stats`: it goes through the whole of the scoreboard's tables. No more than TOP_LISTED_MAX records are read of a
+ * listing. Where posternd is not reached it goes on and says so.
  */
 #ifndef POSTERN_CTL_TOP_H
 #define POSTERN_CTL_TOP_H

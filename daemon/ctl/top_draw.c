@@ -78,8 +78,7 @@ static void draw_head(WINDOW *window, int y, const struct top_model *model)
 
 static bool is_bypassed(const struct top_model *model)
 {
-    return top_model_number(top_model_record(&model->status, "bypass"), "on") != 0 ||
-           top_model_number(top_model_record(&model->stats, "now"), "bypass") != 0;
+    return top_model_number(top_model_record(&model->status, "bypass"), "on") != 0;
 }
 
 static void draw_alarm(WINDOW *window, int y, const struct top_model *model)

@@ -62,9 +62,20 @@ static struct top_minute *place_of(struct top_minute *minutes, int64_t minute)
     return place;
 }
 
-static void see(struct top_minute *at, const struct answer_record *now, const int64_t *more)
+int64_t top_model_workers(const struct top_model *model, const char *so)
 {
-    int64_t busy = top_model_number(now, "busy"), held = top_model_number(now, "held");
+    int64_t sum = 0;
+    for (int i = 0; i < model->status.count; i++) {
+        const struct answer_record *record = &model->status.records[i];
+        if (strcmp(record->kind, "listener") == 0 || strcmp(record->kind, "draining") == 0)
+            sum = bounded(sum + top_model_number(record, so));
+    }
+    return sum;
+}
+
+static void see(struct top_minute *at, const struct top_model *model, const int64_t *more)
+{
+    int64_t busy = top_model_workers(model, "busy"), held = top_model_workers(model, "held");
     at->values[TOP_MESSAGES_SERIES] = bounded(at->values[TOP_MESSAGES_SERIES] + more[TOP_RATE_MESSAGES]);
     at->values[TOP_SESSIONS_SERIES] = bounded(at->values[TOP_SESSIONS_SERIES] + more[TOP_RATE_SESSIONS]);
     if (busy > at->values[TOP_BUSY_SERIES])
@@ -144,23 +155,18 @@ static void compare(struct top_model *model, const int64_t *totals, int64_t now_
     model->totals_known = true;
 }
 
-void top_model_take_stats(struct top_model *model, struct answer *answer, int64_t now_ms, int64_t minute)
+void top_model_take_status(struct top_model *model, struct answer *answer, int64_t now_ms, int64_t minute)
 {
     int64_t totals[TOP_RATES], more[TOP_RATES];
-    replace(&model->stats, answer);
-    const struct answer_record *record = top_model_record(&model->stats, "totals");
+    replace(&model->status, answer);
+    const struct answer_record *record = top_model_record(&model->status, "totals");
     for (int i = 0; i < TOP_RATES; i++)
         totals[i] = top_model_number(record, top_rate_rows[i].key);
     compare(model, totals, now_ms, more);
-    see(place_of(model->hour.seen, minute), top_model_record(&model->stats, "now"), more);
+    see(place_of(model->hour.seen, minute), model, more);
 }
 
 /* -- the rest */
-
-void top_model_take_status(struct top_model *model, struct answer *answer)
-{
-    replace(&model->status, answer);
-}
 
 void top_model_take_listing(struct top_model *model, struct answer *answer, int pane)
 {
@@ -177,7 +183,6 @@ void top_model_lost(struct top_model *model)
 void top_model_clear(struct top_model *model)
 {
     answer_clear(&model->status);
-    answer_clear(&model->stats);
     answer_clear(&model->listing);
     *model = (struct top_model){0};
 }

@@ -21,7 +21,7 @@ enum top_rate {
     TOP_RATES
 };
 struct top_rate_row {
-    const char *key; /* in the totals of `stats` */
+    const char *key; /* in the totals of `status` */
     const char *title;
     bool bytes;
 };
@@ -43,7 +43,7 @@ struct top_hour {
 enum top_history { TOP_HISTORY_NOT_ASKED, TOP_HISTORY_THERE, TOP_HISTORY_NONE };
 
 struct top_model {
-    struct answer status, stats, listing;
+    struct answer status, listing;
     int pane; /* that the listing is of */
     int64_t totals[TOP_RATES], totals_ms;
     bool totals_known, rates_known;
@@ -53,8 +53,7 @@ struct top_model {
 };
 
 /* Each takes the answer over. `now_ms` is of a clock that only goes forward, `minute` the one of now since 1970. */
-void top_model_take_status(struct top_model *model, struct answer *answer);
-void top_model_take_stats(struct top_model *model, struct answer *answer, int64_t now_ms, int64_t minute);
+void top_model_take_status(struct top_model *model, struct answer *answer, int64_t now_ms, int64_t minute);
 void top_model_take_history(struct top_model *model, struct answer *answer);
 void top_model_take_listing(struct top_model *model, struct answer *answer, int pane);
 /* Nobody was reached: what comes next may be another posternd's. */
@@ -64,6 +63,8 @@ void top_model_clear(struct top_model *model);
 /* The last `count` minutes, `minute` is the last of them; -1: not known. */
 void top_model_series(const struct top_model *model, enum top_series series, int64_t minute, int count,
                       int64_t *values_out);
+/* How many workers of all listeners and generations are so ("busy", "held"). */
+int64_t top_model_workers(const struct top_model *model, const char *so);
 /* The first of its kind; NULL: there is none. */
 const struct answer_record *top_model_record(const struct answer *answer, const char *kind);
 /* Of what is counted: never below 0, at most so large that sums of some fit. 0: no record, no such field. */

@@ -18,6 +18,7 @@ import postern as postern_program
 from inside_server import calling
 from smtp_client import Client, Closed
 
+TOP = pathlib.Path(__file__).resolve().parents[2]
 POSTERNCTL = postern_program.BUILD + "/posternctl"
 CONFIGURATION = """\
 hostname = stand.example.org
@@ -658,11 +659,23 @@ def test_options_may_stand_behind_the_verb(gate):
     assert done.returncode == 0 and json.loads(done.stdout)["ok"]
 
 
-def test_help_names_every_verb():
+def verbs_of_help():
     done = run("help")
     assert done.returncode == 0
-    for verb in "status sessions workers servers reload stop check kill log trace version".split():
-        assert re.search(rf"^  {verb}\b", done.stdout, re.M), verb
+    return set(re.findall(r"^  ([a-z]\w*)", done.stdout, re.M))
+
+
+def test_help_names_every_verb():
+    table = (TOP / "common/control.c").read_text(encoding="ascii")
+    assert verbs_of_help() == set(re.findall(r"^    \[CONTROL_\w+\] *= \{\"(\w+)\"", table, re.M)) | {"top"}
+
+
+def test_completion_and_manual_name_every_verb():
+    completion = (TOP / "daemon/ctl/posternctl.bash").read_text(encoding="ascii")
+    offered = re.search(r"^    :\*\) words='(.*)' ;;$", completion, re.M).group(1).split()
+    assert {word for word in offered if word[0] != "-"} == verbs_of_help() | {"help"}
+    manual = (TOP / "daemon/ctl/posternctl.8").read_text(encoding="ascii")
+    assert verbs_of_help() <= set(re.findall(r"^\.It Cm (\w+)", manual, re.M))
 
 
 def test_nobody_is_there(tmp_path):

@@ -22,10 +22,10 @@ static int clear(void **state)
     return 0;
 }
 
-static void hear_stats(const char *text, int64_t now_ms, int64_t minute)
+static void hear(const char *text, int64_t now_ms, int64_t minute)
 {
     struct answer answer = answer_of(text);
-    top_model_take_stats(&model, &answer, now_ms, minute);
+    top_model_take_status(&model, &answer, now_ms, minute);
     assert_null(answer.records);
 }
 
@@ -48,9 +48,9 @@ static void assert_series(enum top_series series, int64_t minute, int count, con
 static void test_rates_are_what_changed(void **state)
 {
     (void)state;
-    hear_stats("totals sessions=100 messages=50 bytes_in=1000\nok\n", 10000, MINUTE);
+    hear("totals sessions=100 messages=50 bytes_in=1000\nok\n", 10000, MINUTE);
     assert_false(model.rates_known);
-    hear_stats("totals sessions=110 messages=50 bytes_in=5096 held_sessions=1\nok\n", 12000, MINUTE);
+    hear("totals sessions=110 messages=50 bytes_in=5096 held_sessions=1\nok\n", 12000, MINUTE);
     assert_true(model.rates_known);
     assert_true(model.per_s[TOP_RATE_SESSIONS] == 5 && model.per_s[TOP_RATE_MESSAGES] == 0);
     assert_true(model.per_s[TOP_RATE_BYTES] == 2048 && model.per_s[TOP_RATE_HELD] == 0.5);
@@ -59,26 +59,26 @@ static void test_rates_are_what_changed(void **state)
 static void test_no_rates_over_a_restart(void **state)
 {
     (void)state;
-    hear_stats("totals sessions=100 messages=50\nok\n", 10000, MINUTE);
-    hear_stats("totals sessions=3 messages=60\nok\n", 11000, MINUTE);
+    hear("totals sessions=100 messages=50\nok\n", 10000, MINUTE);
+    hear("totals sessions=3 messages=60\nok\n", 11000, MINUTE);
     assert_false(model.rates_known);
-    hear_stats("totals sessions=4 messages=60\nok\n", 12000, MINUTE);
+    hear("totals sessions=4 messages=60\nok\n", 12000, MINUTE);
     assert_true(model.rates_known && model.per_s[TOP_RATE_SESSIONS] == 1);
     top_model_lost(&model);
-    hear_stats("totals sessions=40 messages=60\nok\n", 13000, MINUTE);
+    hear("totals sessions=40 messages=60\nok\n", 13000, MINUTE);
     assert_false(model.rates_known);
-    hear_stats("totals sessions=41 messages=60\nok\n", 13000, MINUTE); /* at the same moment */
+    hear("totals sessions=41 messages=60\nok\n", 13000, MINUTE); /* at the same moment */
     assert_false(model.rates_known);
 }
 
 static void test_numbers_that_cannot_be(void **state)
 {
     (void)state;
-    hear_stats("totals sessions=-9223372036854775808 messages=true\nnow busy=-1\nok\n", 1, MINUTE);
-    hear_stats("totals sessions=9223372036854775807 messages=\"x\"\nok\n", 2, MINUTE);
-    hear_stats("totals\nok\n", 3, MINUTE);
-    hear_stats("totals sessions=9223372036854775807\nnow busy=9223372036854775807\nok\n", 4, MINUTE);
-    hear_stats("error why=\"no\" try=\"\"\n", 5, MINUTE);
+    hear("totals sessions=-9223372036854775808 messages=true\nlistener busy=-1\nok\n", 1, MINUTE);
+    hear("totals sessions=9223372036854775807 messages=\"x\"\nok\n", 2, MINUTE);
+    hear("totals\nok\n", 3, MINUTE);
+    hear("totals sessions=9223372036854775807\nlistener busy=9223372036854775807\nok\n", 4, MINUTE);
+    hear("error why=\"no\" try=\"\"\n", 5, MINUTE);
     assert_series(TOP_SESSIONS_SERIES, MINUTE, 1, (int64_t[]){INT64_C(1) << 53});
     assert_series(TOP_BUSY_SERIES, MINUTE, 1, (int64_t[]){INT64_C(1) << 53});
 }
@@ -88,10 +88,10 @@ static void test_numbers_that_cannot_be(void **state)
 static void test_minutes_that_were_seen(void **state)
 {
     (void)state;
-    hear_stats("totals messages=100\nnow busy=3 held=1\nok\n", 1000, MINUTE);
-    hear_stats("totals messages=110\nnow busy=9 held=0\nok\n", 2000, MINUTE);
-    hear_stats("totals messages=115\nnow busy=5 held=2\nok\n", 3000, MINUTE);
-    hear_stats("totals messages=116\nnow busy=1 held=0\nok\n", 4000, MINUTE + 2);
+    hear("totals messages=100\nlistener busy=1 held=1\nlistener busy=1\ndraining busy=1 held=0\nok\n", 1000, MINUTE);
+    hear("totals messages=110\nlistener busy=9 held=0\nok\n", 2000, MINUTE);
+    hear("totals messages=115\nlistener busy=5 held=2\nok\n", 3000, MINUTE);
+    hear("totals messages=116\nlistener busy=1 held=0\nok\n", 4000, MINUTE + 2);
     assert_series(TOP_MESSAGES_SERIES, MINUTE + 2, 4, (int64_t[]){-1, 15, -1, 1});
     assert_series(TOP_BUSY_SERIES, MINUTE + 2, 3, (int64_t[]){9, -1, 1});
     assert_series(TOP_HELD_SERIES, MINUTE + 2, 3, (int64_t[]){2, -1, 0});
@@ -101,9 +101,9 @@ static void test_minutes_that_were_seen(void **state)
 static void test_what_is_remembered_counts_more(void **state)
 {
     (void)state;
-    hear_stats("totals messages=0 sessions=0\nok\n", 1000, MINUTE - 1);
-    hear_stats("totals messages=5 sessions=5\nok\n", 2000, MINUTE - 1);
-    hear_stats("totals messages=6 sessions=6\nok\n", 3000, MINUTE);
+    hear("totals messages=0 sessions=0\nok\n", 1000, MINUTE - 1);
+    hear("totals messages=5 sessions=5\nok\n", 2000, MINUTE - 1);
+    hear("totals messages=6 sessions=6\nok\n", 3000, MINUTE);
     assert_int_equal(model.history, TOP_HISTORY_NOT_ASKED);
     hear_history("minute time=\"2026-10-14T13:37Z\" ago=3 sessions=7 messages=70 busy=1 busy_most=4 held_most=2\n"
                  "minute time=\"2026-10-14T13:39Z\" ago=1 sessions=8 messages=80 busy=1 busy_most=5 held_most=3\n"
