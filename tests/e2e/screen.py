@@ -166,7 +166,9 @@ class Terminal:
 
     def read(self, seconds=0.05):
         """What comes in this time. False: nothing did."""
-        if not select.select([self.near], [], [], seconds)[0]:
+        poll = select.poll()
+        poll.register(self.near, select.POLLIN)
+        if not poll.poll(1000 * seconds):
             return False
         octets = os.read(self.near, 65536)
         self.raw += octets
