@@ -181,6 +181,7 @@ enum top_end top_run(const char *socket, int seconds)
         top_model_clear(&top.model);
         return complain(TOP_NO_TERMINAL, why);
     }
+    top_draw_colours();
     look_around(&top);
     watch(&top);
     top_terminal_close(&top.terminal);

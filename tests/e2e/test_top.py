@@ -56,7 +56,9 @@ def test_it_ends_a_session(gate, terminals):
     with Client(gate.address) as client, Client(gate.address) as other:
         client.hello()
         other.hello()
-        first, second = gate.session_of(client), gate.session_of(other)
+        gate.session_of(client)
+        gate.session_of(other)
+        first, second = gate.sessions()  # as it orders them
         top = terminals(gate.socket)
         top.shows(first["id"])
         top.shows(second["id"])
@@ -149,21 +151,31 @@ def test_bypass_is_loud(gate, terminals):
     quit_well(top)
 
 
-@pytest.mark.parametrize("lines, columns", [(10, 40), (24, 80), (60, 200), (3, 20), (1, 1), (2, 5), (24, 12)])
-def test_sizes(gate, terminals, lines, columns):
+def test_sizes(gate, terminals):
     with Client(gate.address) as client:
         client.hello()
         top = terminals(gate.socket)
         top.shows(r"^127\.0\.0\.1 ")
-        top.resize(lines, columns)
-        if lines >= 10 and columns >= 40:
-            top.shows(r"^127\.0\.0\.1 +hello")
-            top.shows(r"^posternd ")
-        for keys in ("\t\t\t\t\t", "?", "x", "k", "n", "/abc\r", "\x1bOB\x1bOA\x1b[6~"):
-            top.type(keys)
-            top.watch(0.1)
+        for lines, columns in ((10, 40), (24, 80), (60, 200), (3, 20), (1, 1), (2, 5), (24, 12)):
+            top.resize(lines, columns)
+            if lines >= 10 and columns >= 40:
+                top.shows(r"^127\.0\.0\.1 +hello")
+                top.shows(r"^posternd ")
+            for keys in ("\t\t\t\t\t", "?", "x", "k", "n", "/abc\r", "/\x7f\x7f\x7f\r", "\x1bOB\x1bOA\x1b[6~"):
+                top.type(keys)
+                top.watch(0.05)
         top.resize(24, 80)
         top.shows(r"^posternd .*generation")
+        quit_well(top)
+
+
+def test_colours_where_they_are(gates, terminals):
+    gate = gates(policy="pregreet { mode = enforce  wait = 1m }")
+    with socket.create_connection(gate.address):
+        top = terminals(gate.socket, kind="xterm-256color")
+        top.screen.feed = lambda text: None  # more than a VT100 knows
+        net.wait_until(lambda: top.read() and re.search(rb"\x1b\[[\d;]*33[\d;]*m", top.raw), 10, "nothing is yellow",
+                       lambda: repr(top.raw))
         quit_well(top)
 
 
@@ -182,13 +194,13 @@ def test_a_master_that_goes_and_comes(gates, terminals, tmp_path):
     second.stop()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signals_end_it_well(gate, terminals, number):
-    top = terminals(gate.socket)
-    top.shows("^posternd ")
-    top.process.send_signal(number)
-    assert top.ends() == 0
-    assert top.is_restored()
+def test_signals_end_it_well(gate, terminals):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        top = terminals(gate.socket)
+        top.shows("^posternd ")
+        top.process.send_signal(number)
+        assert top.ends() == 0
+        assert top.is_restored()
 
 
 def test_where_it_cannot_be(gate, terminals):
