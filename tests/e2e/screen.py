@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
-"""A terminal for programs that draw on it: a pty, and what a VT100 shows of what they write. Whatever is no VT100's is a
-fault of the program: Screen.feed() raises Strange."""
+"""A terminal for programs that draw on it: a pty, and what a VT100 shows of what they write. Whatever is no VT100's is
+a fault of the program: Screen.feed() raises Strange."""
 import codecs
 import fcntl
 import os

@@ -359,10 +359,12 @@ def test_what_is_no_answer(said, terminals, answer):
 
 
 def minutes(of):
+    """An hour and a half of history, with so many messages by how many minutes ago it is."""
+    line = 'minute time="%s" ago=%d sessions=7 messages=%d busy=1 busy_most=3 held=0 held_most=0 workers=5\n'
     now = int(time.time()) // 60
-    return b"".join(b'minute time="%s" ago=%d sessions=%d messages=%d busy=1 busy_most=%d held=0 held_most=0 workers=5\n' % (
-        time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(60 * minute)).encode(), now - minute, 7, of(now - minute), 3)
-                    for minute in range(now - 90, now)) + b"ok\n"
+    said = [line % (time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(60 * (now - ago))), ago, of(ago))
+            for ago in range(90, 0, -1)]
+    return "".join(said).encode() + b"ok\n"
 
 
 def test_the_last_hour(said, terminals):
