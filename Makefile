@@ -60,7 +60,7 @@ programs := $(BUILD)/posternd $(BUILD)/posternctl $(BUILD)/sink
 libraries := $(BUILD)/libdaemon.a $(BUILD)/libworkers.a $(BUILD)/libcommon.a
 
 load_o := $(call objects,tests/bench/load.c tests/bench/caller.c tests/bench/secure.c)
-bench_programs := $(BUILD)/bench-load $(BUILD)/bench-crowd $(BUILD)/bench-body $(BUILD)/bench-relay $(BUILD)/bench-nodelay.so
+bench_programs := $(BUILD)/bench-load $(BUILD)/bench-crowd $(BUILD)/bench-body $(BUILD)/bench-relay $(BUILD)/bench-swarm $(BUILD)/bench-nodelay.so
 
 # As many jobs as there are processors, unless somebody said how many.
 ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
@@ -132,7 +132,7 @@ sink: $(BUILD)/sink
 $(BUILD)/sink: $(sink_o)
 	$(call say,LINK)$(LINK) -o $@ $^
 
-tests: $(unit_tests) $(talks) $(BUILD)/hostile/posternd $(BUILD)/wall_clock.so $(BUILD)/bench-load $(BUILD)/bench-crowd $(BUILD)/bench-body $(BUILD)/bench-relay $(BUILD)/bench-board
+tests: $(unit_tests) $(talks) $(BUILD)/hostile/posternd $(BUILD)/wall_clock.so $(BUILD)/bench-load $(BUILD)/bench-crowd $(BUILD)/bench-body $(BUILD)/bench-relay $(BUILD)/bench-board $(BUILD)/bench-swarm
 
 # A runner for each subject, with which talks are held: talk-session, talk-toy. Their own objects go first, so that the
 # clock in tests/lib takes the place of common/clock.
@@ -226,6 +226,8 @@ $(BUILD)/bench-board: $(BUILD)/tests/bench/board.o $(BUILD)/libcommon.a
 	$(call say,LINK)$(LINK) -o $@ $^
 $(BUILD)/bench-crowd: $(call objects,tests/bench/crowd.c tests/bench/secure.c)
 	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
+$(BUILD)/bench-swarm: $(call objects,tests/bench/swarm.c tests/bench/bot.c tests/bench/sender.c tests/bench/talker.c tests/bench/wheel.c)
+	$(call say,LINK)$(LINK) -o $@ $^ -lm
 $(BUILD)/bench-relay: $(BUILD)/tests/bench/relay.o
 	$(call say,LINK)$(LINK) -o $@ $^
 $(BUILD)/bench-nodelay.so: tests/bench/nodelay.c Makefile

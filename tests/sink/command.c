@@ -29,6 +29,7 @@ static const char BAD_MAIL[] = "501 5.5.4 MAIL FROM:<path>";
 static const char BAD_RCPT[] = "501 5.5.4 RCPT TO:<path>";
 static const char BAD_SENDER[] = "501 5.1.7 this path is not well-formed";
 static const char BAD_RECIPIENT[] = "501 5.1.3 this path is not well-formed";
+static const char NOBODY[] = "550 5.1.1 there is nobody of that name";
 static const char NEEDS_UTF8[] = "553 5.6.7 this path needs SMTPUTF8";
 static const char NOT_EXTENDED[] = "555 5.5.4 parameters need EHLO";
 static const char NO_ARGUMENT[] = "501 5.5.4 nothing may follow this command";
@@ -54,6 +55,21 @@ static const char *on_helo(struct session *s, struct text argument)
     return hello(s, argument, false);
 }
 
+static int mark_of(const struct session *s, struct text sender)
+{
+    const struct options *options = s->house->options;
+    take_char(&sender, '<');
+    for (int i = 0; i < options->mark_count; i++)
+        if (take_word(&sender, options->marks[i]))
+            return i;
+    return -1;
+}
+
+static bool exists(const struct session *s, struct text recipient)
+{
+    return !s->house->options->nobody || !take_char(&recipient, '<') || !take_word(&recipient, "nobody");
+}
+
 static const char *on_mail(struct session *s, struct text argument)
 {
     bool utf8, null;
@@ -62,6 +78,7 @@ static const char *on_mail(struct session *s, struct text argument)
         return s->phase == PHASE_GREETED ? HELLO_FIRST : NESTED;
     if (!take_word(&argument, "FROM:"))
         return BAD_MAIL;
+    int mark = mark_of(s, argument);
     if (!take_path(&argument, &utf8, &null))
         return BAD_SENDER;
     if (!s->extended && !text_is_empty(&argument))
@@ -72,6 +89,7 @@ static const char *on_mail(struct session *s, struct text argument)
     if (utf8 && !parameters.smtputf8)
         return NEEDS_UTF8;
     s->smtputf8 = parameters.smtputf8;
+    s->mark = mark;
     s->phase = PHASE_MAIL;
     return SENDER;
 }
@@ -84,6 +102,7 @@ static const char *on_rcpt(struct session *s, struct text argument)
         return MAIL_FIRST;
     if (!take_word(&argument, "TO:"))
         return BAD_RCPT;
+    bool is_known = exists(s, argument);
     if (!take_path(&argument, &utf8, &null) || null)
         return BAD_RECIPIENT;
     if (!s->extended && !text_is_empty(&argument))
@@ -93,6 +112,8 @@ static const char *on_rcpt(struct session *s, struct text argument)
         return refusal;
     if (utf8 && !s->smtputf8)
         return NEEDS_UTF8;
+    if (!is_known)
+        return NOBODY;
     atomic_fetch_add_explicit(&s->house->totals->recipients, 1, memory_order_relaxed);
     s->phase = PHASE_RCPT;
     return RECIPIENT;

@@ -42,6 +42,7 @@ static bool watch(struct loop *l, int operation, int fd, uint32_t events, void *
 
 static void end(struct connection *c, const char *why)
 {
+    totals_leave(c->session.house->totals);
     session_end(&c->session, why);
     close(c->fd);
     *c->previous = c->next;
@@ -135,6 +136,7 @@ static bool welcome_one(struct loop *l)
     c->fd = fd;
     c->blocked = false;
     link_in(l, c);
+    totals_enter(l->house->totals);
     session_begin(&c->session, l->house, 1 + atomic_fetch_add(&l->house->totals->connections, 1));
     flush(l, c);
     return true;
@@ -146,13 +148,25 @@ static void welcome(struct loop *l)
         ;
 }
 
+/* SIGUSR1 asks for the totals, whatever else says that it is time to leave. */
+static void heed_signal(struct loop *l)
+{
+    struct signalfd_siginfo told;
+    if (read(l->signals, &told, sizeof told) != (ssize_t)sizeof told)
+        return;
+    if (told.ssi_signo == SIGUSR1 && l->house->options->count)
+        totals_say(l->house->totals, l->house->options);
+    else if (told.ssi_signo != SIGUSR1)
+        l->leaving = true;
+}
+
 static void turn(struct loop *l)
 {
     struct epoll_event events[EVENTS_AT_A_TIME];
     int count = epoll_wait(l->epoll, events, EVENTS_AT_A_TIME, -1);
     for (int i = 0; i < count; i++) {
         if (events[i].data.ptr == &l->signals)
-            l->leaving = true;
+            heed_signal(l);
         else if (events[i].data.ptr == l)
             welcome(l);
         else
@@ -162,13 +176,14 @@ static void turn(struct loop *l)
 
 static bool begin(struct loop *l)
 {
-    sigset_t leave;
-    sigemptyset(&leave);
-    sigaddset(&leave, SIGTERM);
-    sigaddset(&leave, SIGINT);
+    sigset_t own;
+    sigemptyset(&own);
+    sigaddset(&own, SIGTERM);
+    sigaddset(&own, SIGINT);
+    sigaddset(&own, SIGUSR1);
     l->buffer = malloc(READ_BYTES);
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
-    l->signals = signalfd(-1, &leave, SFD_NONBLOCK | SFD_CLOEXEC);
+    l->signals = signalfd(-1, &own, SFD_NONBLOCK | SFD_CLOEXEC);
     return l->buffer && l->epoll >= 0 && l->signals >= 0 && watch(l, EPOLL_CTL_ADD, l->signals, EPOLLIN, &l->signals) &&
            watch(l, EPOLL_CTL_ADD, l->house->listener, EPOLLIN | EPOLLEXCLUSIVE, l);
 }

@@ -12,9 +12,11 @@ static const char USAGE[] =
     "  --discard       keep nothing (the default)\n"
     "  --raw FILE      append every octet heard\n"
     "  --print         say what is heard (>) and answered (<), a line each\n"
-    "  --count         say the totals at the end\n"
+    "  --count         say the totals at the end, and at SIGUSR1; `peak` begins anew then\n"
     "  --ready         say \"ready ADDRESS\" when listening\n"
     "  --xclient       offer XCLIENT\n"
+    "  --nobody        recipients whose name begins with \"nobody\" do not exist\n"
+    "  --mark WORD     count messages apart whose sender begins with it (up to 4 times)\n"
     "  --processes N   serve with N processes (default 1)\n"
     "Violations of the language between 354 and the final dot are always said, with the mark !\n";
 
@@ -27,6 +29,8 @@ static const struct option LONG_OPTIONS[] = {
     {"count",     no_argument,       NULL, 'c'},
     {"ready",     no_argument,       NULL, 'r'},
     {"xclient",   no_argument,       NULL, 'x'},
+    {"nobody",    no_argument,       NULL, 'b'},
+    {"mark",      required_argument, NULL, 'k'},
     {"processes", required_argument, NULL, 'n'},
     {"help",      no_argument,       NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -71,6 +75,14 @@ static void take(struct options *o, int letter, bool *discard)
         break;
     case 'x':
         o->xclient = true;
+        break;
+    case 'b':
+        o->nobody = true;
+        break;
+    case 'k':
+        if (o->mark_count == MARKS_MAX)
+            usage(2);
+        o->marks[o->mark_count++] = optarg;
         break;
     case 'n':
         o->processes = to_process_count(optarg);

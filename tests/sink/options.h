@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-enum { PROCESSES_MAX = 64 };
+enum { PROCESSES_MAX = 64, MARKS_MAX = 4 };
 
 struct options {
     const char *address;
@@ -19,6 +19,9 @@ struct options {
     bool count;
     bool ready;
     bool xclient;
+    bool nobody;                  /* recipients of that name do not exist */
+    const char *marks[MARKS_MAX]; /* begins of senders whose messages are counted apart */
+    int mark_count;
     int processes; /* 1..PROCESSES_MAX */
 };
 

@@ -128,6 +128,8 @@ static void finish_message(struct session *s)
         return;
     }
     count(&s->house->totals->messages, 1);
+    if (s->mark >= 0)
+        count(&s->house->totals->marked[s->mark], 1);
     snprintf(reply, sizeof reply, "250 2.0.0 taken, %" PRIu64 " octets", s->data.content_bytes);
     say(s, reply);
 }

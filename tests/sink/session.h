@@ -24,6 +24,7 @@ struct session {
     bool extended; /* EHLO was said */
     bool may_xclient;
     bool smtputf8;     /* of this transaction */
+    int mark;          /* its sender's, -1: none */
     uint64_t messages; /* begun in this connection */
     struct data data;
     struct maildir_message kept;

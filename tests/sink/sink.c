@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,11 +40,12 @@ static void allow_many_descriptors(void)
 /* They are read from signalfd, in every process its own. */
 static void block_signals(void)
 {
-    sigset_t leave;
-    sigemptyset(&leave);
-    sigaddset(&leave, SIGTERM);
-    sigaddset(&leave, SIGINT);
-    sigprocmask(SIG_BLOCK, &leave, NULL);
+    sigset_t own;
+    sigemptyset(&own);
+    sigaddset(&own, SIGTERM);
+    sigaddset(&own, SIGINT);
+    sigaddset(&own, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &own, NULL);
 }
 
 static void set_up(struct house *house, const struct options *options)
@@ -96,14 +96,6 @@ static bool end_others(const struct house *house, const pid_t *pids)
     return all_well;
 }
 
-static void say_totals(struct totals *t)
-{
-    printf("connections=%" PRIu64 " commands=%" PRIu64 " refused=%" PRIu64 " recipients=%" PRIu64 " messages=%" PRIu64
-           " unfinished=%" PRIu64 " violations=%" PRIu64 " octets=%" PRIu64 "\n",
-           t->connections, t->commands, t->refused, t->recipients, t->messages, t->unfinished, t->violations,
-           t->octets);
-}
-
 int main(int argc, char **argv)
 {
     struct options options;
@@ -119,7 +111,7 @@ int main(int argc, char **argv)
     bool well = loop_run(&house);
     well = end_others(&house, pids) && well;
     if (options.count)
-        say_totals(house.totals);
+        totals_say(house.totals, &options);
     if (strncmp(options.address, "unix:", 5) == 0)
         unlink(options.address + 5);
     return well ? 0 : 1;
