@@ -37,6 +37,9 @@ class Front:
     def version(self):
         return ""
 
+    def prepare(self):
+        """What stands beside it and is not the front."""
+
     def start(self):
         pass
 
@@ -204,6 +207,7 @@ class Postern(Front):
         "none": ("error", "log: none, log_level = error"),
     }
     log = "syslog"
+    SPARE = 32
     CONFIGURATION = """
 hostname = front.example
 user = nobody
@@ -249,17 +253,25 @@ policy permissive {{
     def version(self):
         return machine.first(r"(\d\S*)", machine.output_of(BUILD + "/posternd", "-V"))
 
-    def start(self):
+    def prepare(self):
         self.reader = Program(self.dir, sys.executable, os.path.dirname(__file__) + "/reader", self.dir + "/log",
                               ready=lambda: os.path.exists(self.dir + "/log"))
         self.log_reader = self.reader.process.pid
-        text = self.CONFIGURATION.format(dir=self.dir, level=self.LOGS[self.log][0], own=spelled(self.address),
+
+    def configuration(self):
+        return self.CONFIGURATION.format(dir=self.dir, level=self.LOGS[self.log][0], own=spelled(self.address),
                                          inside=spelled(self.inside), certificate=self.certificate)
-        status, said = machine.outcome_of(BUILD + "/posternd", "-c", self.write("postern.conf", text))
+
+    def start(self):
+        status, said = machine.outcome_of(BUILD + "/posternd", "-c", self.write("postern.conf", self.configuration()),
+                                          *self.arguments())
         if status != 0:
             raise AssertionError(f"posternd: status {status}: {said}")
         self.root = int(machine.read(self.dir + "/pid"))
-        net.wait_until(lambda: len(net.children(self.root)) >= 32, SECONDS, "the workers do not come")
+        net.wait_until(lambda: len(net.children(self.root)) >= self.SPARE, SECONDS, "the workers do not come")
+
+    def arguments(self):
+        return []
 
     def stop(self):
         if self.root:
@@ -290,6 +302,7 @@ class Street:
 
     def _open(self, front):
         try:
+            front.prepare()
             front.start()
             self.fronts[front.NAME] = front
         except Missing as why:

@@ -12,6 +12,7 @@ import machine
 from private import BUILD, SECONDS, Program, Sink, make_certificate, own_address, spelled
 
 import net  # private knows where it lies
+from control_group import memory_group
 
 HELD_SECONDS = 180  # until all are held
 DESCRIPTORS_BESIDE = 200
@@ -87,51 +88,6 @@ def make_room(count):
         yield f"{name}: {allows}, needed {needed}" + (": TOO LOW" if short else "")
 
 
-class Group:
-    """A control group for one posternd, whose kernel memory is counted apart from everybody else's; version 1 or 2."""
-
-    PLACES = (("/sys/fs/cgroup/memory", "memory.kmem.usage_in_bytes"), ("/sys/fs/cgroup", "memory.stat"))
-
-    def __init__(self):
-        self.path = self.why = None
-        for place, self._file in self.PLACES:
-            path = f"{place}/postern-hold-{os.getpid()}-{time.monotonic_ns()}"
-            try:
-                os.mkdir(path)
-            except OSError as why:
-                self.why = why
-                continue
-            self.path = path
-            if os.path.exists(f"{path}/{self._file}"):
-                return
-            self.remove()
-
-    def enter(self):
-        """What a command begins with whose process is in here."""
-        return ["sh", "-c", f'echo $$ >{self.path}/cgroup.procs && exec "$@"', "sh"] if self.path else []
-
-    def kernel_kib(self):
-        """None: it cannot be told."""
-        if not self.path:
-            return None
-        text = machine.read(f"{self.path}/{self._file}")
-        words = dict(line.split() for line in text.splitlines()) if self._file == "memory.stat" else {"kernel": text}
-        return int(words["kernel"]) / 1024 if "kernel" in words else None
-
-    def remove(self):
-        """Once all have left."""
-        if self.path:
-            net.wait_until(self._removed, SECONDS, f"{self.path} stays")
-        self.path = None
-
-    def _removed(self):
-        try:
-            os.rmdir(self.path)
-        except OSError:
-            return False
-        return True
-
-
 class Gate:
     """posternd with one listener, where whoever is not one of the senders is held."""
 
@@ -144,9 +100,10 @@ class Gate:
                 directory=directory, address=spelled(self.address), inside=spelled(inside), spare=self.spare,
                 max_spare=2 * self.spare, workers=2 * count,
                 listener=TLS.format(certificate) if certificate else "", policy="" if silent else HOLDS, more=more))
-        self.group = Group()
-        self.program = Program(directory, *self.group.enter(), BUILD + "/posternd", "-f", "-c", path,
-                               ready=lambda: net.is_listening(self.address) and os.path.exists(self.control))
+        self.group = memory_group()
+        with self.group.entered():
+            self.program = Program(directory, BUILD + "/posternd", "-f", "-c", path,
+                                   ready=lambda: net.is_listening(self.address) and os.path.exists(self.control))
         self.pid = self.program.process.pid
         net.wait_until(lambda: len(self.children()) > self.spare, SECONDS, "no spares", self.program.said)
 

@@ -13,7 +13,8 @@ from machine_master import ask_reload
 from machine_rig import BRISK_SECONDS, Gate, SETTLE_SECONDS, House, Skip, demand, net, postern
 from outside import is_code, is_yes
 
-CGROUPS = "/sys/fs/cgroup"
+from control_group import ControlGroup, MemoryGroup, Unavailable  # machine_rig knows where it lies
+
 EXTRAS = range(4)  # descriptors that may still be opened
 MEMORY_EXTRAS = (0, 64 << 10, 512 << 10)
 
@@ -119,58 +120,16 @@ def _memory(pid):
 
 # -- processes
 
-class Group:
-    """A control group of our own, version 1 or 2."""
-
-    def __init__(self, controller):
-        self.controller = controller
-        parents = [path for path in (f"{CGROUPS}/{controller}", CGROUPS)
-                   if os.path.exists(f"{path}/cgroup.procs") and self._knows(path)]
-        if not parents:
-            raise Skip(f"no control group for {controller}")
-        self.path = f"{parents[0]}/postern-{os.getpid()}-{id(self)}"
-        try:
-            os.mkdir(self.path)
-        except OSError as fault:
-            raise Skip(f"control groups cannot be made: {fault}") from None
-
-    def _knows(self, path):
-        try:
-            with open(f"{path}/cgroup.subtree_control") as f:
-                return self.controller in f.read().split()
-        except OSError:
-            return path.endswith(self.controller)
-
-    def write(self, name, value):
-        with open(f"{self.path}/{name}", "w") as f:
-            f.write(str(value))
-
-    def take(self, pids):
-        for pid in pids:
-            self.write("cgroup.procs", pid)
-
-    def remove(self):
-        """Who is in there goes back where it came from."""
-        with open(f"{self.path}/cgroup.procs") as f:
-            for pid in f.read().split():
-                try:
-                    with open(f"{os.path.dirname(self.path)}/cgroup.procs", "w") as parent:
-                        parent.write(pid)
-                except OSError:
-                    pass  # it has ended
-        net.wait_until(self._removed, SETTLE_SECONDS, f"{self.path} stays")
-
-    def _removed(self):
-        try:
-            os.rmdir(self.path)
-        except OSError:
-            return False
-        return True
+def group_of(controller):
+    try:
+        return MemoryGroup() if controller == "memory" else ControlGroup(controller)
+    except Unavailable as why:
+        raise Skip(str(why)) from None
 
 
 def no_more_processes(house):
     """Whoever has a worker is served; the others are told 421, or wait; then there is room again."""
-    group = Group("pids")
+    group = group_of("pids")
     try:
         group.take([house.master, *net.descendants(house.master)])
         group.write("pids.max", len(net.descendants(house.master)) + 1)
@@ -191,14 +150,13 @@ def no_more_processes(house):
 
 def out_of_memory(house):
     """The kernel ends one worker, as it does when there is none left."""
-    group = Group("memory")
+    group = group_of("memory")
     try:
         house.play()
         outside = house.connect()
         pid = house.worker_of(outside)
         group.take([pid])
-        group.write("memory.limit_in_bytes" if os.path.exists(f"{group.path}/memory.limit_in_bytes") else "memory.max",
-                    4096)
+        group.limit(4096)
         if outside.greet():
             outside.send(outside.mail(lines=(b"x" * 70,) * 20000))
         outside.close()
