@@ -68,7 +68,7 @@ MAKEFLAGS += -j$(shell nproc) --output-sync=target
 endif
 say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $@;)
 
-.PHONY: all run test tests fuzz sink arch fault memory bench bench-board bench-hold install uninstall deps build-deps bench-deps servers clean help
+.PHONY: all run test tests fuzz sink arch fault memory bench bench-board bench-hold bench-swarm install uninstall deps build-deps bench-deps swarm-deps servers clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -86,6 +86,8 @@ help:
 	@echo 'make memory     what a worker costs, idle and after TLS, beside a child that does nothing'
 	@echo 'make bench      rates, times and CPU beside other fronts, medians of REPEAT=5; LOADS= FRONTS= LOG=none'
 	@echo 'make bench-hold  what COUNT=10000 held sessions cost, and what senders notice beside them; REPEAT=3; as root'
+	@echo 'make bench-swarm  a botnet and legitimate senders before other fronts and Postern: who gets in, at what cost; FRONTS= SCENARIOS='
+	@echo '                SECONDS=60 REPEAT=1 MAX_WORKERS="8000 500 2000" OPTIONS="policy.crowd.delay=2s" (posternd -o); half an hour; as root'
 	@echo 'make bench-board  what the limits of a connection cost on a full table, and a concurrency rule'
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX); configuration to $$(DESTDIR)/etc/postern; the user postern'
 	@echo 'make uninstall  take that away again; the configuration and the user stay'
@@ -220,13 +222,19 @@ $(BUILD)/bench-body: $(BUILD)/tests/bench/body.o $(BUILD)/libworkers.a $(BUILD)/
 	$(call say,LINK)$(LINK) -o $@ $^
 bench-hold: all $(BUILD)/bench-load $(BUILD)/bench-crowd | bench-deps
 	@POSTERN_BUILD=$(BUILD) tests/bench/hold --count $(or $(COUNT),10000) --repeat $(or $(REPEAT),3)
+bench-swarm: all $(BUILD)/bench-swarm | swarm-deps
+	@POSTERN_BUILD=$(BUILD) tests/bench/swarm --fronts '$(FRONTS)' --scenarios '$(SCENARIOS)' --seconds $(or $(SECONDS),60) \
+	--repeat $(or $(REPEAT),1) --max-workers '$(or $(MAX_WORKERS),8000 500 2000)' --log $(or $(LOG),syslog) \
+	$(patsubst %,--option %,$(OPTIONS))
+swarm-deps:
+	@tests/deps $(BENCH_PACKAGES)
 bench-board: $(BUILD)/bench-board
 	@$<
 $(BUILD)/bench-board: $(BUILD)/tests/bench/board.o $(BUILD)/libcommon.a
 	$(call say,LINK)$(LINK) -o $@ $^
 $(BUILD)/bench-crowd: $(call objects,tests/bench/crowd.c tests/bench/secure.c)
 	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
-$(BUILD)/bench-swarm: $(call objects,tests/bench/swarm.c tests/bench/bot.c tests/bench/sender.c tests/bench/talker.c tests/bench/wheel.c)
+$(BUILD)/bench-swarm: $(addprefix $(BUILD)/tests/bench/,swarm.o bot.o sender.o talker.o wheel.o)
 	$(call say,LINK)$(LINK) -o $@ $^ -lm
 $(BUILD)/bench-relay: $(BUILD)/tests/bench/relay.o
 	$(call say,LINK)$(LINK) -o $@ $^

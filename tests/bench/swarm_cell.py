@@ -18,6 +18,7 @@ SENDERS = 20
 KNOWN_BY = 3  # messages of each sender, before the window begins
 WARM_SECONDS = 60
 PSS_LOOKS = 3
+MORE_LEAST = 50  # processes that tell what one of them costs
 
 
 class Failed(Exception):
@@ -25,14 +26,15 @@ class Failed(Exception):
 
 
 class Scenario:
-    def __init__(self, name, title, *options):
-        self.NAME, self.TITLE, self.options = name, title, options
+    def __init__(self, name, title, *options, rate=0):
+        self.NAME, self.TITLE, self.rate = name, title, rate  # rate: bots a second, whatever comes
+        self.options = (*options, "--rate", str(rate)) if rate else options
 
 
 SCENARIOS = {scenario.NAME: scenario for scenario in (
     Scenario("S0", "calm: 20 senders"),
-    Scenario("S1", "100 bots a second from 2,000 addresses", "--rate", "100", "--addresses", "2000"),
-    Scenario("S2", "1,000 bots a second from 10,000 addresses", "--rate", "1000", "--addresses", "10000"),
+    Scenario("S1", "100 bots a second from 2,000 addresses", "--addresses", "2000", rate=100),
+    Scenario("S2", "1,000 bots a second from 10,000 addresses", "--addresses", "10000", rate=1000),
     Scenario("S3", "2,000 bots that say EHLO and stay silent; who is thrown out comes again, 1,000 a second at most",
              "--hold", "2000", "--rate", "1000", "--addresses", "2000"),
 )}
@@ -70,7 +72,7 @@ class Watch(threading.Thread):
         self.root, self.group = root, group
         self.every = max(0.5, seconds / 20)
         self.pss_every = seconds / (PSS_LOOKS + 0.5)
-        self.processes = self.pss_kib = 0
+        self.processes, self.used_kib, self.pss_kib = 0, None, 0  # used: when they were the most
         self._over = threading.Event()
 
     def pids(self):
@@ -82,7 +84,8 @@ class Watch(threading.Thread):
         next_pss = time.monotonic() + self.pss_every
         while not self._over.wait(self.every):
             pids = self.pids()
-            self.processes = max(self.processes, len(pids))
+            if len(pids) > self.processes:
+                self.processes, self.used_kib = len(pids), self.group.used_kib()
             if time.monotonic() >= next_pss:
                 next_pss += self.pss_every
                 self.pss_kib = max(self.pss_kib, pss_of(pids))
@@ -148,15 +151,15 @@ class Cell:
         inside = self.sink.look()
         peak_kib = self.group.peak_kib()
         return {**found, "processes": watch.processes, "pss_kib": watch.pss_kib, "group_kib": peak_kib or 0,
-                "kib_each": each_kib(used_kib, peak_kib, watch.processes - processes),
+                "kib_each": each_kib(used_kib, watch.used_kib, watch.processes - processes),
                 "legit_inside": inside["legit"] - before["legit"], "bots_in": inside["bot"] - before["bot"],
                 "peak_inside": inside["peak"], "cores": used["front"] / used["time"], "foreign": used["foreign"],
                 "load": os.getloadavg()[0]}
 
 
-def each_kib(before, peak, more):
+def each_kib(before, then, more):
     """What one more process costs; None where there are hardly more, or nobody knows."""
-    return (peak - before) / more if before is not None and peak is not None and more >= 50 else None
+    return (then - before) / more if before is not None and then is not None and more >= MORE_LEAST else None
 
 
 def run(directory, kind, scenario, known, seconds, said):

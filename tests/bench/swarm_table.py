@@ -108,6 +108,20 @@ def row(values, scenario, senders, front):
         middle(lambda cell: 100 * cell["foreign"], "3.0f") + "%", middle("load", "5.1f")])
 
 
+NOISE, BEHIND = 0.1, 0.98
+
+
+def noise(values, rates):
+    """Could anything be measured? rates: scenario -> bots a second that were asked for."""
+    cells = [(scenario, cell) for (scenario, _, _), found in values.cells.items() for cell in found if cell]
+    loud = sum(cell["foreign"] > NOISE for _, cell in cells)
+    behind = sum(cell["bots"] < BEHIND * rates.get(scenario, 0) * cell["seconds"] for scenario, cell in cells)
+    late = max((cell["late_ms"] for _, cell in cells), default=0)
+    return (f"others used more than {100 * NOISE:.0f}% of the machine in {loud} of {len(cells)} cells; the swarm fell behind "
+            f"its rate in {behind}, and looked away for {late:.0f} ms at most"
+            + (": do not trust times" if loud or behind else ""))
+
+
 # -- the figures to reach
 
 def worst(values, scenario, front, value):

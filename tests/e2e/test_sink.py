@@ -5,6 +5,7 @@ It shares no code with Postern, and this file none with the other end-to-end tes
 """
 import os
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -464,3 +465,46 @@ def test_leaves_with_connections_open(sink):
     server.stop()
     assert client.is_closed()
     assert server.totals()["unfinished"] == 1
+
+
+def test_messages_are_counted_by_who_sent_them_and_nobody_is_nobody(sink):
+    server = sink("--nobody", "--mark", "bot", "--mark", "legit", "--processes", "2")
+    for sender in ("bot@example.org", "BOT.2@example.org", "legit@example.org", "other@example.org", ""):
+        client = Client(server)
+        client.ask("EHLO client.example")
+        assert client.code(f"MAIL FROM:<{sender}>") == "250"
+        assert client.ask("RCPT TO:<Nobody1@example.org>") == "550 5.1.1 there is nobody of that name"
+        assert client.code("DATA") == "503"
+        assert client.code("RCPT TO:<b@example.org>") == "250"
+        assert (client.code("DATA"), client.code("Hello\r\n.")) == ("354", "250")
+        client.close()
+    totals = server.totals()
+    assert (totals["messages"], totals["bot"], totals["legit"], totals["recipients"]) == (5, 2, 1, 5)
+
+
+def test_everybody_exists_unless_that_was_asked_for(sink):
+    server = sink()
+    client = Client(server)
+    client.ask("EHLO client.example")
+    client.ask("MAIL FROM:<a@example.org>")
+    assert client.code("RCPT TO:<nobody@example.org>") == "250"
+    client.close()
+
+
+def test_totals_so_far_and_the_peak_of_connections(sink):
+    """The peak begins anew when it was said."""
+    def ask():
+        server.process.send_signal(signal.SIGUSR1)
+        return {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", server.process.stdout.readline())}
+
+    server = sink("--processes", "2", transcript=False)
+    crowd = [Client(server) for _ in range(5)]
+    for client in crowd[1:]:
+        assert client.code("QUIT") == "221" and client.is_closed()
+    said = ask()
+    assert (said["connections"], said["open"], said["peak"]) == (5, 1, 5)
+    crowd.append(Client(server))
+    assert ask()["peak"] == 2
+    assert crowd[0].code("NOOP") == "250"
+    for client in crowd:
+        client.close()
