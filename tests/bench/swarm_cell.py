@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""One cell of the swarm's table: a front and a sink behind it, both fresh, the swarm before them, and what came of it."""
+"""One cell of the swarm's table: a front, a sink behind it, both fresh, the swarm before them; and what came of it."""
 import contextlib
 import os
 import re
@@ -138,14 +138,14 @@ class Cell:
         if found["never"]:
             raise Failed(f"{found['never']:.0f} senders could not deliver in calm")
 
-    def measure(self, scenario, seconds):
+    def measure(self, scenario, seconds, seed):
         watch = Watch(self.front.root, self.group, seconds)
         processes, used_kib = len(watch.pids()), self.group.used_kib()
         self.group.begin_peak()
         before = self.sink.look()
         meter = machine.Meter(self.front.root, self.sink.root, self.front.log_reader)
         watch.start()
-        found = swarm(self.front.address, *scenario.options, seconds=seconds)
+        found = swarm(self.front.address, *scenario.options, "--seed", str(seed), seconds=seconds)
         used = meter.stop()
         watch.stop()
         inside = self.sink.look()
@@ -162,7 +162,7 @@ def each_kib(before, then, more):
     return (then - before) / more if before is not None and then is not None and more >= MORE_LEAST else None
 
 
-def run(directory, kind, scenario, known, seconds, said):
+def run(directory, kind, scenario, known, seconds, seed, said):
     """All that was found, with senders that the front knows or has never seen; said: what the fronts are, by name."""
     cell = Cell(directory, kind)
     try:
@@ -170,6 +170,6 @@ def run(directory, kind, scenario, known, seconds, said):
         said.setdefault(kind.NAME, f"{cell.front.version()}: {cell.front.ABOUT}")
         if known:
             cell.make_known()
-        return cell.measure(scenario, seconds)
+        return cell.measure(scenario, seconds, seed)
     finally:
         cell.close()

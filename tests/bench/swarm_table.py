@@ -8,10 +8,10 @@ import statistics
 
 import figures
 
-HEAD = (f"{'':3}{'senders':8}{'front':13}{'n':>2} | {'legit/s':>7} {'rel':>5} {'[min-max]':>11} {'refused':>7} {'unfin':>5} "
-        f"| {'banner p50/p99':>15} {'delivery p50/p99':>16} {'first':>6} {'2nd on':>6} | {'bots/s':>6} {'inside':>6} "
-        f"{'gave up':>7} {'refused':>7} {'held':>5} | {'in.peak':>7} | {'PSS MB':>6} {'cg MB':>6} {'each':>5} {'procs':>5} "
-        f"{'CPU':>5} | {'swarm':>5} {'oth':>4} {'load':>5}")
+HEAD = (f"{'':3}{'senders':8}{'front':13}{'n':>2} | {'legit/s':>7} {'rel':>5} {'[min-max]':>11} {'refused':>7} "
+        f"{'unfin':>5} | {'banner p50/p99':>15} {'delivery p50/p99':>16} {'first':>6} {'2nd on':>6} | {'bots/s':>6} "
+        f"{'inside':>6} {'gave up':>7} {'refused':>7} {'held':>5} | {'in.peak':>7} | {'PSS MB':>6} {'cg MB':>6} "
+        f"{'each':>5} {'procs':>5} {'CPU':>5} | {'swarm':>5} {'oth':>4} {'load':>5}")
 COLUMNS = """\
 legit/s: messages delivered a second by 20 senders; rel: by that of the same front when it is calm (S0, known);
 refused: their attempts that were refused or dropped, in percent; unfin: attempts that wait at the end; times in ms
@@ -117,8 +117,8 @@ def noise(values, rates):
     loud = sum(cell["foreign"] > NOISE for _, cell in cells)
     behind = sum(cell["bots"] < BEHIND * rates.get(scenario, 0) * cell["seconds"] for scenario, cell in cells)
     late = max((cell["late_ms"] for _, cell in cells), default=0)
-    return (f"others used more than {100 * NOISE:.0f}% of the machine in {loud} of {len(cells)} cells; the swarm fell behind "
-            f"its rate in {behind}, and looked away for {late:.0f} ms at most"
+    return (f"others used more than {100 * NOISE:.0f}% of the machine in {loud} of {len(cells)} cells; the swarm fell "
+            f"behind its rate in {behind}, and looked away for {late:.0f} ms at most"
             + (": do not trust times" if loud or behind else ""))
 
 
@@ -133,7 +133,8 @@ def worst(values, scenario, front, value):
 
 def of_known(values, scenario, front):
     known = values.of(scenario, "known", front)
-    yield f"{scenario} known: rate, by the calm one", figures.at_least(SHARE), values.relative(scenario, "known", front)[0], ""
+    yield (f"{scenario} known: rate, by the calm one", figures.at_least(SHARE),
+           values.relative(scenario, "known", front)[0], "")
     yield f"{scenario} known: p99 of delivery", figures.at_most(P99_MS), median(known, by_key("delivery_p99_ms")), "ms"
 
 
@@ -153,8 +154,8 @@ def of_inside(values, scenario, front, inside_max):
     if scenario in PARTS:
         yield (f"{scenario}: bots' messages inside", figures.at_most(PARTS[scenario]),
                worst(values, scenario, front, INSIDE), "%")
-    yield (f"{scenario}: inside's peak", figures.at_most(inside_max), worst(values, scenario, front, by_key("peak_inside")),
-           "")
+    yield (f"{scenario}: inside's peak", figures.at_most(inside_max),
+           worst(values, scenario, front, by_key("peak_inside")), "")
 
 
 def every(values, main, sizes, inside_max):

@@ -138,8 +138,8 @@ def test_a_cell_of_the_table(tmp_path):
         return
     values = tmp_path / "swarm.json"
     done = subprocess.run([program, "--short", "--fronts", "postern", "--scenarios", "S1", "--senders", "known",
-                           "--option", "policy.pregreet.wait=1s", "--json", str(values)], capture_output=True, text=True,
-                          timeout=2 * SECONDS)
+                           "--option", "policy.pregreet.wait=1s", "--json", str(values)],
+                          capture_output=True, text=True, timeout=2 * SECONDS)
     assert done.returncode == 0, done.stdout + done.stderr
     cell, = json.loads(values.read_text())["cells"]
     found, = cell["found"]
@@ -160,7 +160,8 @@ def test_figures_say_what_holds():
     said = swarm_table.verdicts(values, "postern", {"postern": 500}, 100)
     for what in (r"S1 known: rate, by the calm one +>= 0.95 +0.950 +holds", r"S1 known: p99 .* falls short by 50.000",
                  r"S1 new: attempts refused .* falls short by 2.000", r"S1 new: the longest delivery .* short by 1.000",
-                 r"S1 new: rate from the second on .* 0.500 +falls short", r"S1: bots' messages inside .* 6.000 %  .*short",
-                 r"S1: inside's peak .* 101.000 .* short", r"max_workers 500: memory .* 150.000 KiB +holds",
+                 r"S1 new: rate from the second on .* 0.500 +falls short",
+                 r"S1: bots' messages inside .* 6.000 %  .*short", r"S1: inside's peak .* 101.000 .* short",
+                 r"max_workers 500: memory .* 150.000 KiB +holds",
                  r"max_workers 500: processes .* short by 1.000"):
         assert re.search("^" + what, said, re.M), (what, said)
