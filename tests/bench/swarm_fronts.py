@@ -59,7 +59,7 @@ class Postfix1000(Postfix):
 class Postscreen(Postfix):
     NAME = "postscreen"
     knows = True
-    # By default it waits for 2 s only when many are there, and lets three times as many bots in.
+    # By default it waits 2 s when many are there, and lets several times as many bots in.
     MAIN = (*Postfix.MAIN, "postscreen_greet_action = enforce", "postscreen_greet_wait = 6s", "postscreen_access_list =",
             "postscreen_cache_map = btree:$data_directory/postscreen_cache", "postscreen_dnsbl_sites =")
     SERVICES = ("{own} inet n - n - 1 postscreen",
