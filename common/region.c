@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/must.h"
 #include "common/region.h"
 
 enum { FD_PATH_MAX = 40 };
@@ -80,4 +82,12 @@ void region_close(struct region *region)
 {
     close_fd(&region->fd);
     close_fd(&region->readonly_fd);
+}
+
+void region_look(const void *at, size_t pages, unsigned char there_out[])
+{
+    must(pages <= REGION_LOOK_MAX);
+    bool told = mincore((void *)(uintptr_t)at, pages * REGION_PAGE_BYTES, there_out) == 0;
+    for (size_t i = 0; i < pages; i++)
+        there_out[i] = told ? there_out[i] & 1 : 1;
 }

@@ -28,4 +28,9 @@ void *region_map_readonly(const struct region *region);
 void *region_map_part(const struct region *region, size_t offset, size_t size); /* writable */
 void region_close(struct region *region); /* the descriptors; what is mapped stays */
 
+enum { REGION_PAGE_BYTES = 4096, REGION_LOOK_MAX = 1024 };
+/* Which of up to REGION_LOOK_MAX pages from `at` on are in memory: 1 or 0 for each. Nobody has ever written to the
+ * others, and whoever reads them makes them. Where it cannot be told all are. */
+void region_look(const void *at, size_t pages, unsigned char there_out[]);
+
 #endif

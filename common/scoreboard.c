@@ -402,10 +402,12 @@ struct region_cost scoreboard_cost(const struct scoreboard *board, enum scoreboa
     unsigned char *at = *view_of((struct scoreboard *)(uintptr_t)board, region);
     size_t pages = (cost.bytes + PAGE_BYTES - 1) / PAGE_BYTES;
     cost.page_table_bytes = (pages + PAGE_BYTES / sizeof(uint64_t) - 1) / (PAGE_BYTES / sizeof(uint64_t)) * PAGE_BYTES;
-    for (size_t i = 0; at != NULL && i < pages; i++) {
-        unsigned char resident;
-        if (mincore(at + i * PAGE_BYTES, 1, &resident) == 0 && (resident & 1) != 0)
-            cost.resident_bytes += PAGE_BYTES;
+    for (size_t i = 0; at != NULL && i < pages; i += REGION_LOOK_MAX) {
+        unsigned char there[REGION_LOOK_MAX];
+        size_t count = pages - i < REGION_LOOK_MAX ? pages - i : REGION_LOOK_MAX;
+        region_look(at + i * PAGE_BYTES, count, there);
+        for (size_t page = 0; page < count; page++)
+            cost.resident_bytes += there[page] * (uint64_t)PAGE_BYTES;
     }
     return cost;
 }

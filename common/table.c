@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "common/must.h"
+#include "common/region.h"
 #include "common/table.h"
 
 enum { TRIES = 32, LINE_BYTES = 64, NO_WAY = -1 };
@@ -138,11 +139,27 @@ bool table_forget(const struct table *table, uint64_t hash)
     return found;
 }
 
+enum { WORDS_A_PAGE = REGION_PAGE_BYTES / sizeof(uint64_t) };
+
+/* From this entry to the end of its page. */
+static uint64_t used_in_page(const struct table *table, uint64_t first)
+{
+    uint64_t used = 0, end = first + WORDS_A_PAGE, all = table->line_count * TABLE_WAYS;
+    for (uint64_t i = first; i < end && i < all; i++)
+        used += value_of(atomic_load_explicit(&table->words[i], memory_order_relaxed)) != 0;
+    return used;
+}
+
 uint64_t table_used(const struct table *table)
 {
-    uint64_t used = 0;
-    for (uint64_t i = 0; i < table->line_count * TABLE_WAYS; i++)
-        used += value_of(atomic_load_explicit(&table->words[i], memory_order_relaxed)) != 0;
+    uint64_t used = 0, pages = (table->line_count * TABLE_WAYS + WORDS_A_PAGE - 1) / WORDS_A_PAGE;
+    for (uint64_t page = 0; page < pages; page += REGION_LOOK_MAX) {
+        unsigned char there[REGION_LOOK_MAX];
+        uint64_t count = pages - page < REGION_LOOK_MAX ? pages - page : REGION_LOOK_MAX;
+        region_look(&table->words[page * WORDS_A_PAGE], count, there);
+        for (uint64_t i = 0; i < count; i++)
+            used += there[i] != 0 ? used_in_page(table, (page + i) * WORDS_A_PAGE) : 0;
+    }
     return used;
 }
 
