@@ -68,7 +68,7 @@ MAKEFLAGS += -j$(shell nproc) --output-sync=target
 endif
 say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $@;)
 
-.PHONY: all run test tests fuzz sink arch fault memory bench bench-board bench-hold bench-swarm install uninstall deps build-deps bench-deps swarm-deps servers clean help
+.PHONY: all run test tests fuzz sink arch fault memory bench bench-board bench-hold bench-swarm bench-growth soak install uninstall deps build-deps bench-deps swarm-deps servers clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -88,6 +88,8 @@ help:
 	@echo 'make bench-hold  what COUNT=10000 held sessions cost, and what senders notice beside them; REPEAT=3; as root'
 	@echo 'make bench-swarm  a botnet and legitimate senders before other fronts and Postern: who gets in, at what cost; FRONTS= SCENARIOS='
 	@echo '                SECONDS=60 REPEAT=1 MAX_WORKERS="8000 500 2000" OPTIONS="policy.crowd.delay=2s" (posternd -o); half an hour; as root'
+	@echo 'make bench-growth  from 10 workers to 5,000 and back, with the sandbox and without; as root'
+	@echo 'make soak       a million sessions, reloads and upgrades: does anything grow? A quarter of an hour; as root'
 	@echo 'make bench-board  what the limits of a connection cost on a full table, and a concurrency rule'
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX); configuration to $$(DESTDIR)/etc/postern; the user postern'
 	@echo 'make uninstall  take that away again; the configuration and the user stay'
@@ -228,6 +230,10 @@ bench-swarm: all $(BUILD)/bench-swarm | swarm-deps
 	$(patsubst %,--option %,$(OPTIONS))
 swarm-deps:
 	@tests/deps $(BENCH_PACKAGES)
+bench-growth: all $(BUILD)/bench-crowd | bench-deps
+	@POSTERN_BUILD=$(BUILD) tests/bench/growth --repeat $(or $(REPEAT),3)
+soak: all $(BUILD)/bench-load $(BUILD)/bench-swarm | bench-deps
+	@POSTERN_BUILD=$(BUILD) tests/bench/soak --sessions $(or $(SESSIONS),1000000)
 bench-board: $(BUILD)/bench-board
 	@$<
 $(BUILD)/bench-board: $(BUILD)/tests/bench/board.o $(BUILD)/libcommon.a
