@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include "common/sandbox.h"
+
 struct scoreboard;
 
 enum { WORKER_LISTENERS_MAX = 16 };
@@ -34,6 +36,8 @@ struct worker_setup {
     int pressure_read, pressure_write;
     int wake; /* write one octet, non-blocking: the master should look at this pool now; full is as good */
     uint32_t generation;
+    const struct sandbox *sandbox; /* NULL: none */
+    enum sandbox_mode sandbox_mode;
 };
 
 /* Does not return; ends with an enum worker_exit. Privileges are dropped before it is called. */
@@ -47,6 +51,8 @@ struct housekeeper_setup {
     int ask;                  /* write one octet, non-blocking: a watched file has changed, please renew */
     int watch;                /* inotify, made by the master for directories that only root may read; -1: none */
     uint32_t generation;
+    const struct sandbox *sandbox; /* NULL: none */
+    enum sandbox_mode sandbox_mode;
 };
 
 /* Does not return; ends with an enum worker_exit. */

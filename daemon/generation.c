@@ -175,7 +175,8 @@ void generation_close(struct generation *generation)
 
 /* -- one crew */
 
-static struct worker_setup setup_for(const struct crew *crew, struct house *house, uint32_t generation, int slot)
+static struct worker_setup setup_for(const struct crew *crew, struct house *house, const struct generation *generation,
+                                     int slot)
 {
     return (struct worker_setup){
         .service = crew->plan->service,
@@ -190,7 +191,9 @@ static struct worker_setup setup_for(const struct crew *crew, struct house *hous
         .pressure_read = crew->pressure_read,
         .pressure_write = crew->pressure_write,
         .wake = house->wake_write,
-        .generation = generation,
+        .generation = generation->number,
+        .sandbox = house->sandbox,
+        .sandbox_mode = plan_sandbox(generation->plan),
     };
 }
 
@@ -203,7 +206,7 @@ static bool spawn_one(struct generation *generation, int index, struct house *ho
     scoreboard_set_tag(&house->board, slot, TAG_STARTING);
     if (slot >= house->roster.end)
         orders_set_slots_end(house->board.orders, slot + 1);
-    struct worker_setup setup = setup_for(crew, house, generation->number, slot);
+    struct worker_setup setup = setup_for(crew, house, generation, slot);
     struct roster_entry entry = {.pid = spawn_worker(house->worker, &house->identity, &setup),
                                  .generation = generation->number,
                                  .crew = index,

@@ -20,6 +20,7 @@ struct house {
     int wake_read, wake_write;
     struct identity identity;
     worker_function *worker;
+    struct sandbox *sandbox; /* NULL: none */
     struct totals ended; /* the scoreboard has a copy, for those who add up */
     uint64_t forked;     /* workers */
 };

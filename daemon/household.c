@@ -82,6 +82,8 @@ static pid_t spawn(struct household *household, int lifeline)
         .ask = household->ask_write,
         .watch = household->plan->watch, /* what happened while there was none waits in it */
         .generation = household->generation,
+        .sandbox = household->house->sandbox,
+        .sandbox_mode = plan_sandbox(household->plan),
     };
     return spawn_housekeeper(household->function, &household->house->identity, &setup);
 }

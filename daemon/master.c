@@ -178,6 +178,9 @@ static bool start(struct master *m, char *why)
     listing_open(&m->listing, m->house.board.listed, process->listed_file, !m->log_is_stderr);
     if (!household_open(&m->household, &m->house, m->setup->housekeeper))
         return failed(why, "cannot make the housekeeper's pipe");
+    m->house.sandbox = sandbox_new();
+    if (m->house.sandbox == NULL)
+        return failed(why, "cannot make the sandbox");
     struct plan *first = m->first_plan;
     m->first_plan = NULL;
     if (!succession_begin(&m->succession, &m->house, first, why, WHY_MAX))
@@ -189,13 +192,29 @@ static bool start(struct master *m, char *why)
     return true;
 }
 
+/* A machine that cannot is no reason not to run, but nobody shall believe in a sandbox that is not there. */
+static void say_sandbox(const struct master *m, enum sandbox_mode mode)
+{
+    const char *missing = sandbox_missing(m->house.sandbox);
+    if (mode == SANDBOX_OFF || missing == NULL)
+        return;
+    struct record r;
+    record_begin(&r, "no-sandbox");
+    record_string(&r, "why", missing);
+    record_send(&r, LEVEL_WARNING);
+}
+
 /* The one place where the start is over: whoever waits for us is told here. */
 static void master_ready(const struct master *m)
 {
     struct record r;
+    enum sandbox_mode mode = plan_sandbox(plan_of(m));
     plan_check_limits(plan_of(m));
+    say_sandbox(m, mode);
     record_begin(&r, "ready");
     record_number(&r, "listeners", (uint64_t)plan_of(m)->listener_count);
+    record_string(&r, "sandbox", sandbox_in_force(m->house.sandbox, mode));
+    record_number(&r, "landlock", (uint64_t)sandbox_landlock(m->house.sandbox, mode));
     record_send(&r, LEVEL_NOTICE);
     if (!m->log_is_stderr && !log_is_heard())
         dprintf(STDERR_FILENO, PROCESS_IDENT ": runs, but nobody reads its log at %s\n",
@@ -225,6 +244,7 @@ static void clean_up(struct master *m)
     control_close(&m->control);
     pidfile_remove(&m->pidfile);
     house_close(&m->house);
+    sandbox_free(&m->house.sandbox);
     if (m->signals >= 0)
         close(m->signals);
 }
@@ -289,6 +309,7 @@ static bool switch_over(struct master *m, int64_t now_ms, char *why)
     bool changed = succession_change(&m->succession, &m->house, plan, now_ms, why, WHY_MAX);
     if (changed) {
         plan_check_limits(plan);
+        say_sandbox(m, plan_sandbox(plan));
         household_change(&m->household, plan, m->succession.present->number, now_ms);
     }
     log_set_level((enum level)plan_of(m)->process->log_level);

@@ -16,6 +16,11 @@ static bool is_same(const struct plan_server *a, const struct plan_server *b)
            strcmp(a->backend, b->backend) == 0;
 }
 
+enum sandbox_mode plan_sandbox(const struct plan *plan)
+{
+    return plan->process != NULL ? (enum sandbox_mode)plan->process->sandbox : SANDBOX_OFF;
+}
+
 bool plan_has_server(const struct plan *plan, const struct plan_server *server)
 {
     for (int i = 0; i < plan->server_count; i++)

@@ -55,6 +55,7 @@ struct plan {
     int watch;             /* on them, opened before that; -1: none */
 };
 
+enum sandbox_mode plan_sandbox(const struct plan *plan); /* of its workers and housekeeper */
 /* The same server in the same place of the scoreboard? */
 bool plan_has_server(const struct plan *plan, const struct plan_server *server);
 /* limits_check for what the plan allows: workers twice, since those of a reload come while the earlier ones may still

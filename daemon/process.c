@@ -41,6 +41,10 @@ const struct option process_option_rows[] = {
      .meaning = "The group whose members may use posternctl, for everything it can do. Not set: root alone."},
     {.name = "listed_file", .type = OPTION_PATH, .offset = offsetof(struct process_options, listed_file),
      .meaning = "Whom posternctl blocked and allowed, a line each; read at the start. Not set: a start forgets it."},
+    {.name = "sandbox", .type = OPTION_CHOICE, .offset = offsetof(struct process_options, sandbox), .fallback = "on",
+     .allowed = "off|log|on",
+     .meaning = "Whether workers and housekeeper are kept to the system calls that they need, and from all files. With log "
+     "the kernel only writes down what it would refuse."},
     {0},
 };
 /* clang-format on */

@@ -17,6 +17,7 @@ struct process_options {
     int log_facility; /* position in the choices; process_open_log knows the numbers */
     int log_level;    /* enum level */
     const char *log_socket;
+    int sandbox; /* enum sandbox_mode */
     const char *control_socket;
     const char *control_group; /* NULL: root alone */
     const char *listed_file;   /* NULL: none */

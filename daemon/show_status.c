@@ -44,6 +44,8 @@ static void say_master(struct show *show)
     control_number(to, "housekeeper", view->housekeeper);
     control_number(to, "housekeeper_restarts", view->housekeeper_restarts);
     say_level(show, to);
+    control_string(to, "sandbox", sandbox_in_force(view->house->sandbox, plan_sandbox(view->plan)));
+    control_number(to, "landlock", sandbox_landlock(view->house->sandbox, plan_sandbox(view->plan)));
     control_flag(to, "bypass", view->bypass->on);
     control_end(to);
 }

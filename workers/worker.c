@@ -13,6 +13,7 @@
 #include "common/exit_status.h"
 #include "common/log.h"
 #include "common/must.h"
+#include "common/sandbox.h"
 #include "common/scoreboard.h"
 #include "workers/kill_switch.h"
 #include "workers/pressure.h"
@@ -25,7 +26,8 @@ static const struct reply REPLY_FULL = REPLY(421, "4.3.2", "All workers are busy
 enum { EVENTS = 4, WATCHDOG_S = 60, TURN_AWAY_WAIT_MS = 1000, ACCEPT_PAUSE_MS = 100, ACCEPT_TRIES = 50 };
 
 struct worker {
-    const struct worker_setup *setup;
+    const struct worker_setup *setup; /* `own` */
+    struct worker_setup own;          /* as given, but that descriptors may have other numbers */
     const struct service *service;
     struct session_setup for_sessions;
     struct wait wait;
@@ -253,19 +255,62 @@ static void be_considerate(void)
         log_line(LEVEL_DEBUG, "no SCHED_BATCH here");
 }
 
-static void prepare(struct worker *w, const struct worker_setup *setup)
+static _Noreturn void give_up(const struct worker *w, const char *step)
 {
-    must(setup->listener_count <= WORKER_LISTENERS_MAX);
-    be_considerate();
-    w->setup = setup;
-    w->service = setup->service;
-    w->wait.watchdog_s = WATCHDOG_S;
-    w->lifeline = (struct wait_guest){.fd = setup->lifeline, .woken = lifeline_woken, .context = w};
-    for (int i = 0; i < setup->listener_count; i++)
-        w->listeners[i] = setup->listeners[i];
-    if (!scoreboard_enter(setup->board, setup->slot))
+    int error = errno;
+    struct record r;
+    record_begin(&r, "worker-setup-failed");
+    record_string(&r, "process", "worker");
+    record_string(&r, "step", step);
+    record_string(&r, "error", strerror(error));
+    record_send(&r, LEVEL_ERROR);
+    leave(w, is_shortage(error) ? WORKER_SHORT : WORKER_BROKEN);
+}
+
+/* Descriptors get the numbers that the sandbox's rules go by. */
+static void sort_descriptors(struct worker *w)
+{
+    int *others[] = {&w->own.lifeline, &w->own.wake, &w->own.pressure_read, &w->own.pressure_write};
+    bool sorted = true;
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        sorted = sorted && sandbox_make_way(others[i]);
+    for (int i = 0; i < w->own.listener_count; i++)
+        sorted = sorted && sandbox_set_listener_apart(&w->listeners[i]);
+    if (!sorted)
+        give_up(w, "sort descriptors for the sandbox");
+}
+
+static void enter_sandbox(const struct worker *w)
+{
+    const struct slot_facts *facts = &w->own.board->own->facts;
+    if (!sandbox_enter(w->own.sandbox, w->own.sandbox_mode, SANDBOX_WORKER, facts->session_id,
+                       sizeof(facts->session_id)))
+        give_up(w, "enter the sandbox");
+}
+
+/* The scoreboard's descriptors are closed when it has been entered. */
+static void enter(struct worker *w)
+{
+    for (int i = 0; i < w->own.listener_count; i++)
+        w->listeners[i] = w->own.listeners[i];
+    if (!scoreboard_enter(w->own.board, w->own.slot))
         leave(w, is_shortage(errno) ? WORKER_SHORT : WORKER_BROKEN);
     w->entered = true;
+    if (w->own.sandbox_mode != SANDBOX_OFF)
+        sort_descriptors(w);
+    w->lifeline = (struct wait_guest){.fd = w->own.lifeline, .woken = lifeline_woken, .context = w};
+}
+
+static void prepare(struct worker *w, const struct worker_setup *given)
+{
+    const struct worker_setup *setup = &w->own;
+    must(given->listener_count <= WORKER_LISTENERS_MAX);
+    be_considerate();
+    w->setup = setup;
+    w->own = *given;
+    w->service = setup->service;
+    w->wait.watchdog_s = WATCHDOG_S;
+    enter(w);
     /* Now: the kernel puts it where the master's view of all slots was, beside the regions. */
     w->session = session_memory();
     if (w->session == NULL)
@@ -289,6 +334,7 @@ static void prepare(struct worker *w, const struct worker_setup *setup)
     facts->worker_since_ms = clock_ms();
     slot_end(setup->board);
     prepare_epoll(w);
+    enter_sandbox(w);
 }
 
 _Noreturn void worker_main(const struct worker_setup *setup)

@@ -21,7 +21,8 @@ static const struct layout LAYOUTS[] = {
         {"generation", "generation", AS_IT_IS}, {"reloads", "reloads", AS_IT_IS}, {"reloaded", "reloaded", WHEN},
         {"reload_refused", "REFUSED", AS_IT_IS}, {"housekeeper", "housekeeper", AS_IT_IS},
         {"housekeeper_restarts", "its restarts", AS_IT_IS}, {"log_level", "log level", AS_IT_IS},
-        {"log_level_ordered", "  by order", YES_NO}}},
+        {"log_level_ordered", "  by order", YES_NO}, {"sandbox", "sandbox", AS_IT_IS},
+        {"landlock", "  its Landlock", AS_IT_IS}}},
     {"listener", false, {
         {"name", "LISTENER", AS_IT_IS}, {"addresses", "ADDRESSES", AS_IT_IS}, {"alive", "WORKERS", AS_IT_IS},
         {"busy", "BUSY", AS_IT_IS}, {"held", "HELD", AS_IT_IS}, {"idle", "IDLE", AS_IT_IS},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "common/clock.h"
@@ -61,6 +62,20 @@ static void tell_ready(const struct housekeeper *h)
     record_send(&r, LEVEL_INFO);
 }
 
+static void enter_sandbox(const struct housekeeper_setup *setup)
+{
+    if (sandbox_enter(setup->sandbox, setup->sandbox_mode, SANDBOX_HOUSEKEEPER, NULL, 0))
+        return;
+    int error = errno;
+    struct record r;
+    record_begin(&r, "worker-setup-failed");
+    record_string(&r, "process", "housekeeper");
+    record_string(&r, "step", "enter the sandbox");
+    record_string(&r, "error", strerror(error));
+    record_send(&r, LEVEL_ERROR);
+    leave_for_trouble(error);
+}
+
 static void prepare(struct housekeeper *h, const struct housekeeper_setup *setup)
 {
     int64_t now = clock_ms();
@@ -72,6 +87,7 @@ static void prepare(struct housekeeper *h, const struct housekeeper_setup *setup
         leave_for_trouble(ENOMEM);
     watch_init(&h->watch, setup->watch, setup->ask, now);
     h->minutes_ms = minutes_step(setup->board, now);
+    enter_sandbox(setup);
     tell_ready(h);
 }
 

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/must.h"
+#include "common/sandbox_internal.h"
+
+enum { SORTED_BY_NUMBER = 2 /* a tree, so that the last call on the list costs no more than the first */ };
+
+static uint32_t refusal(enum sandbox_mode mode)
+{
+    return mode == SANDBOX_LOG ? SCMP_ACT_LOG : SCMP_ACT_TRAP;
+}
+
+static uint32_t action_of(const struct sandbox_rule *rule)
+{
+    return rule->answer == SANDBOX_FAIL ? SCMP_ACT_ERRNO((uint32_t)rule->error) : SCMP_ACT_ALLOW;
+}
+
+static bool add(scmp_filter_ctx filter, const struct sandbox_rule *rule, enum sandbox_role role)
+{
+    struct scmp_arg_cmp conditions[SANDBOX_RULE_ARGUMENTS];
+    unsigned int count = 0;
+    if (rule->no_listener && role == SANDBOX_WORKER)
+        conditions[count++] = SCMP_A0(SCMP_CMP_LT, SANDBOX_LISTENERS_FROM);
+    for (unsigned int i = 0; i < SANDBOX_RULE_ARGUMENTS; i++)
+        if (rule->arguments[i].how != 0)
+            conditions[count++] =
+                (struct scmp_arg_cmp){i, rule->arguments[i].how, rule->arguments[i].a, rule->arguments[i].b};
+    int error = seccomp_rule_add_array(filter, action_of(rule), rule->call, count, conditions);
+    return error == 0 || error == -EDOM; /* a call that this machine has not got */
+}
+
+/* What only fails is allowed where nothing is refused: it shall be seen in the kernel's log. */
+static bool add_all(scmp_filter_ctx filter, enum sandbox_mode mode, enum sandbox_role role)
+{
+    for (size_t i = 0; i < sandbox_rule_count; i++) {
+        const struct sandbox_rule *rule = &sandbox_rules[i];
+        bool wanted = (rule->who & 1u << role) != 0 && (mode == SANDBOX_ON || rule->answer == SANDBOX_ALLOW);
+        if (wanted && !add(filter, rule, role))
+            return false;
+    }
+    return true;
+}
+
+/* Through a file in memory: the library writes to descriptors only. */
+static bool take_code(scmp_filter_ctx filter, struct sandbox_program *program)
+{
+    int fd = memfd_create("postern-sandbox", MFD_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t size = -1;
+    if (seccomp_export_bpf(filter, fd) == 0)
+        size = pread(fd, program->code, sizeof(program->code), 0);
+    close(fd);
+    if (size <= 0 || size == (ssize_t)sizeof(program->code) || (size_t)size % sizeof(program->code[0]) != 0)
+        return false;
+    program->count = (unsigned short)((size_t)size / sizeof(program->code[0]));
+    return true;
+}
+
+static bool find_own_pid(struct sandbox_program *program)
+{
+    program->own_pid_count = 0;
+    for (unsigned short i = 0; i < program->count; i++) {
+        const struct sock_filter *step = &program->code[i];
+        if (BPF_CLASS(step->code) != BPF_JMP || step->k != SANDBOX_OWN_PID)
+            continue;
+        if (program->own_pid_count == SANDBOX_PATCHES_MAX)
+            return false;
+        program->own_pid[program->own_pid_count++] = i;
+    }
+    return program->own_pid_count > 0;
+}
+
+bool sandbox_compile(struct sandbox_program *program, enum sandbox_mode mode, enum sandbox_role role)
+{
+    program->count = 0;
+    scmp_filter_ctx filter = seccomp_init(refusal(mode));
+    if (filter == NULL)
+        return false;
+    /* Another machine's numbers (x32 on amd64) mean other calls. */
+    bool good = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, SORTED_BY_NUMBER) == 0 &&
+                seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, refusal(mode)) == 0 && add_all(filter, mode, role) &&
+                take_code(filter, program) && find_own_pid(program);
+    seccomp_release(filter);
+    if (!good)
+        program->count = 0;
+    return good;
+}
+
+void sandbox_name_calls(struct sandbox *sandbox)
+{
+    for (int call = 0; call < SANDBOX_CALLS_MAX; call++) {
+        char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, call);
+        if (name != NULL)
+            snprintf(sandbox->names[call], sizeof(sandbox->names[call]), "%s", name);
+        free(name);
+    }
+}

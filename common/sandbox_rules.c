@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include "common/sandbox_internal.h"
+
+/* The kernel knows which calls are allowed whatever their arguments, and asks no program for those: so what is called
+ * for each command of a session has no condition. What has one says what is allowed, never what is not: the kernel
+ * looks at 32 bits of a descriptor, the list at 64, and an attacker fills the rest. */
+
+#define BOTH       (1u << SANDBOX_WORKER | 1u << SANDBOX_HOUSEKEEPER)
+#define THE_WORKER (1u << SANDBOX_WORKER)
+#define IS(value)                                                                                                      \
+    {                                                                                                                  \
+        SCMP_CMP_EQ, (uint64_t)(value), 0                                                                              \
+    }
+#define IS_NOT(value)                                                                                                  \
+    {                                                                                                                  \
+        SCMP_CMP_NE, (uint64_t)(value), 0                                                                              \
+    }
+#define LACKS(bits)                                                                                                    \
+    {                                                                                                                  \
+        SCMP_CMP_MASKED_EQ, (uint64_t)(bits), 0                                                                        \
+    }
+#define OF(mask, value)                                                                                                \
+    {                                                                                                                  \
+        SCMP_CMP_MASKED_EQ, (uint64_t)(mask), (uint64_t)(value)                                                        \
+    }
+#define ANY                                                                                                            \
+    {                                                                                                                  \
+        0, 0, 0                                                                                                        \
+    }
+
+#define ALLOW(name, ...)                                                                                               \
+    {                                                                                                                  \
+        .call = SCMP_SYS(name), .who = BOTH, __VA_ARGS__                                                               \
+    }
+#define FAIL(name, number, ...)                                                                                        \
+    {                                                                                                                  \
+        .call = SCMP_SYS(name), .who = BOTH, .answer = SANDBOX_FAIL, .error = (number), __VA_ARGS__                    \
+    }
+#define WORKER(name, ...)                                                                                              \
+    {                                                                                                                  \
+        .call = SCMP_SYS(name), .who = THE_WORKER, __VA_ARGS__                                                         \
+    }
+#define ONE_OF_ITS_OWN .no_listener = true
+#define WHEN(...)      .arguments = {__VA_ARGS__}
+
+enum { SOCKET_TYPE = 0xf };
+
+/* clang-format off */
+const struct sandbox_rule sandbox_rules[] = {
+    /* sessions and probes */
+    ALLOW(read), ALLOW(write), ALLOW(readv), ALLOW(writev), ALLOW(close), ALLOW(lseek),
+    ALLOW(recvfrom), ALLOW(sendto), ALLOW(sendmsg), /* not recvmsg: it takes descriptors in, under any number */
+    ALLOW(poll), ALLOW(ppoll), ALLOW(epoll_create1), ALLOW(epoll_ctl), ALLOW(epoll_wait), ALLOW(epoll_pwait),
+    ALLOW(getsockname), ALLOW(getpeername), ALLOW(getsockopt),
+    WORKER(accept4),
+    ALLOW(socket, WHEN(IS(AF_INET), OF(SOCKET_TYPE, SOCK_STREAM), IS(0))),
+    ALLOW(socket, WHEN(IS(AF_INET6), OF(SOCKET_TYPE, SOCK_STREAM), IS(0))),
+    ALLOW(socket, WHEN(IS(AF_UNIX))),
+    ALLOW(connect, ONE_OF_ITS_OWN), /* a listener that connects to nowhere listens no more */
+    ALLOW(shutdown, ONE_OF_ITS_OWN),
+    ALLOW(setsockopt, ONE_OF_ITS_OWN, WHEN(ANY, IS(SOL_SOCKET), IS(SO_RCVTIMEO))),
+    ALLOW(setsockopt, ONE_OF_ITS_OWN, WHEN(ANY, IS(SOL_SOCKET), IS(SO_SNDTIMEO))),
+    ALLOW(setsockopt, ONE_OF_ITS_OWN, WHEN(ANY, IS(SOL_SOCKET), IS(SO_LINGER))),
+    ALLOW(setsockopt, ONE_OF_ITS_OWN, WHEN(ANY, IS(IPPROTO_TCP), IS(TCP_NODELAY))),
+    ALLOW(setsockopt, ONE_OF_ITS_OWN, WHEN(ANY, IS(IPPROTO_TCP), IS(TCP_WINDOW_CLAMP))),
+    ALLOW(fcntl, ONE_OF_ITS_OWN, WHEN(ANY, IS(F_GETFL))),
+    ALLOW(fcntl, ONE_OF_ITS_OWN, WHEN(ANY, IS(F_SETFL))), /* not F_DUPFD, as there is no dup */
+    ALLOW(ioctl, WHEN(ANY, IS(FIONREAD))),
+    FAIL(ioctl, ENOTTY, WHEN(ANY, IS_NOT(FIONREAD))),
+
+    /* memory: nothing that is written can be executed, and no mapping of shared memory grows over its neighbours */
+    ALLOW(brk), ALLOW(munmap),
+    ALLOW(mmap, WHEN(ANY, ANY, LACKS(PROT_EXEC))),
+    ALLOW(mprotect, WHEN(ANY, ANY, LACKS(PROT_EXEC))),
+    ALLOW(madvise, WHEN(ANY, ANY, IS(MADV_DONTNEED))),
+    FAIL(mremap, ENOMEM), /* realloc copies then */
+
+    /* time, randomness, oneself */
+    ALLOW(clock_gettime), ALLOW(gettimeofday), ALLOW(time), ALLOW(clock_nanosleep), ALLOW(nanosleep),
+    ALLOW(sched_yield), ALLOW(getrandom), ALLOW(futex),
+    ALLOW(getpid), ALLOW(gettid), ALLOW(getppid), ALLOW(getuid), ALLOW(geteuid), ALLOW(getgid), ALLOW(getegid),
+    ALLOW(uname), ALLOW(sysinfo),
+    ALLOW(setitimer, WHEN(IS(ITIMER_PROF))), /* the watchdog */
+    ALLOW(rt_sigprocmask), ALLOW(rt_sigreturn), ALLOW(restart_syscall),
+    FAIL(rt_sigaction, EPERM),                   /* the handlers are set; abort tries once more to be sure */
+    ALLOW(tgkill, WHEN(IS(SANDBOX_OWN_PID))), /* abort, and the end of who was refused */
+    ALLOW(exit), ALLOW(exit_group),
+
+    /* files: all that is needed was read before. Who cannot open them goes on: the C library before abort, say */
+    FAIL(open, EACCES), FAIL(openat, EACCES), FAIL(newfstatat, EACCES), FAIL(stat, EACCES), FAIL(lstat, EACCES),
+    FAIL(statx, EACCES), FAIL(access, EACCES), FAIL(faccessat, EACCES), FAIL(faccessat2, EACCES),
+    FAIL(readlink, EACCES), FAIL(readlinkat, EACCES), ALLOW(fstat),
+};
+/* clang-format on */
+
+const size_t sandbox_rule_count = sizeof(sandbox_rules) / sizeof(sandbox_rules[0]);
