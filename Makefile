@@ -127,7 +127,7 @@ $(BUILD)/posternctl: $(ctl_o) $(BUILD)/libcommon.a
 	$(call say,LINK)$(LINK) -o $@ $^ $(ctl_libs)
 
 # Its workers run an attacker's code: for `fault`, never to be installed.
-hostile_o := $(call objects,tests/fault/*.c)
+hostile_o := $(call objects,tests/fault/*.c tests/lib/forbidden.c)
 $(BUILD)/hostile/posternd: $(main_o) $(hostile_o) $(libraries)
 	@mkdir -p $(@D)
 	$(call say,LINK)$(LINK) -Wl,--wrap=worker_main -o $@ $^ $(library_libs)
@@ -151,6 +151,7 @@ $(addprefix $(BUILD)/tests/unit/,probe_test probe_tls_test survey_test listing_t
 $(addprefix $(BUILD)/tests/unit/,sparkline_test top_layout_test top_model_test top_view_test): \
     $(patsubst %,$(BUILD)/daemon/ctl/%.o,answer column sparkline top_layout top_model top_pane top_rows top_view)
 $(BUILD)/tests/unit/body_test: $(BUILD)/tests/lib/body_oracle.o
+$(BUILD)/tests/unit/sandbox_test: $(BUILD)/tests/lib/forbidden.o
 $(BUILD)/tests/unit/limit_options_test: $(BUILD)/tests/lib/root_block.o
 $(patsubst %,%.o,$(unit_tests)): | deps
 # For a posternd whose wall clock a test sets.

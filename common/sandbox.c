@@ -122,7 +122,7 @@ static void handle_refusal(int number, siginfo_t *info, void *context)
     const struct sandbox *sandbox = entered.sandbox;
     struct record r;
     (void)context;
-    bool known = info->si_syscall >= 0 && info->si_syscall < SANDBOX_CALLS_MAX;
+    bool known = info->si_arch == sandbox->machine && info->si_syscall >= 0 && info->si_syscall < SANDBOX_CALLS_MAX;
     record_begin(&r, "sandbox");
     if (known && sandbox->names[info->si_syscall][0] != '\0')
         record_string(&r, "call", sandbox->names[info->si_syscall]);

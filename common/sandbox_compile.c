@@ -83,7 +83,6 @@ bool sandbox_compile(struct sandbox_program *program, enum sandbox_mode mode, en
     scmp_filter_ctx filter = seccomp_init(refusal(mode));
     if (filter == NULL)
         return false;
-    /* Another machine's numbers (x32 on amd64) mean other calls. */
     bool good = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, SORTED_BY_NUMBER) == 0 &&
                 seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, refusal(mode)) == 0 && add_all(filter, mode, role) &&
                 take_code(filter, program) && find_own_pid(program);
@@ -95,6 +94,7 @@ bool sandbox_compile(struct sandbox_program *program, enum sandbox_mode mode, en
 
 void sandbox_name_calls(struct sandbox *sandbox)
 {
+    sandbox->machine = seccomp_arch_native();
     for (int call = 0; call < SANDBOX_CALLS_MAX; call++) {
         char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, call);
         if (name != NULL)

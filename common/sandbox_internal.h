@@ -47,6 +47,7 @@ struct sandbox_program {
 struct sandbox {
     const char *missing;
     int landlock;
+    uint32_t machine; /* whose numbers `names` has; another's (32 bits, x32) mean other calls */
     struct sandbox_program programs[SANDBOX_MODES][SANDBOX_ROLES];
     char names[SANDBOX_CALLS_MAX][SANDBOX_CALL_NAME_MAX]; /* of all calls, by number; resolving takes memory */
 };

@@ -14,47 +14,25 @@
  * for each command of a session has no condition. What has one says what is allowed, never what is not: the kernel
  * looks at 32 bits of a descriptor, the list at 64, and an attacker fills the rest. */
 
-#define BOTH       (1u << SANDBOX_WORKER | 1u << SANDBOX_HOUSEKEEPER)
-#define THE_WORKER (1u << SANDBOX_WORKER)
-#define IS(value)                                                                                                      \
-    {                                                                                                                  \
-        SCMP_CMP_EQ, (uint64_t)(value), 0                                                                              \
-    }
-#define IS_NOT(value)                                                                                                  \
-    {                                                                                                                  \
-        SCMP_CMP_NE, (uint64_t)(value), 0                                                                              \
-    }
-#define LACKS(bits)                                                                                                    \
-    {                                                                                                                  \
-        SCMP_CMP_MASKED_EQ, (uint64_t)(bits), 0                                                                        \
-    }
-#define OF(mask, value)                                                                                                \
-    {                                                                                                                  \
-        SCMP_CMP_MASKED_EQ, (uint64_t)(mask), (uint64_t)(value)                                                        \
-    }
-#define ANY                                                                                                            \
-    {                                                                                                                  \
-        0, 0, 0                                                                                                        \
-    }
+/* clang-format off */
+#define BOTH            (1u << SANDBOX_WORKER | 1u << SANDBOX_HOUSEKEEPER)
+#define THE_WORKER      (1u << SANDBOX_WORKER)
 
-#define ALLOW(name, ...)                                                                                               \
-    {                                                                                                                  \
-        .call = SCMP_SYS(name), .who = BOTH, __VA_ARGS__                                                               \
-    }
-#define FAIL(name, number, ...)                                                                                        \
-    {                                                                                                                  \
-        .call = SCMP_SYS(name), .who = BOTH, .answer = SANDBOX_FAIL, .error = (number), __VA_ARGS__                    \
-    }
-#define WORKER(name, ...)                                                                                              \
-    {                                                                                                                  \
-        .call = SCMP_SYS(name), .who = THE_WORKER, __VA_ARGS__                                                         \
-    }
-#define ONE_OF_ITS_OWN .no_listener = true
-#define WHEN(...)      .arguments = {__VA_ARGS__}
+#define ALLOW(name, ...)       {.call = SCMP_SYS(name), .who = BOTH, __VA_ARGS__}
+#define WORKER(name, ...)      {.call = SCMP_SYS(name), .who = THE_WORKER, __VA_ARGS__}
+#define FAIL(name, with, ...)  {.call = SCMP_SYS(name), .who = BOTH, .answer = SANDBOX_FAIL, .error = (with), __VA_ARGS__}
+#define ONE_OF_ITS_OWN         .no_listener = true
+#define WHEN(...)              .arguments = {__VA_ARGS__}
+
+/* The arguments, in order. */
+#define ANY             {0, 0, 0}
+#define IS(value)       {SCMP_CMP_EQ, (uint64_t)(value), 0}
+#define IS_NOT(value)   {SCMP_CMP_NE, (uint64_t)(value), 0}
+#define LACKS(bits)     {SCMP_CMP_MASKED_EQ, (uint64_t)(bits), 0}
+#define OF(mask, value) {SCMP_CMP_MASKED_EQ, (uint64_t)(mask), (uint64_t)(value)}
 
 enum { SOCKET_TYPE = 0xf };
 
-/* clang-format off */
 const struct sandbox_rule sandbox_rules[] = {
     /* sessions and probes */
     ALLOW(read), ALLOW(write), ALLOW(readv), ALLOW(writev), ALLOW(close), ALLOW(lseek),
