@@ -130,7 +130,7 @@ $(BUILD)/posternctl: $(ctl_o) $(BUILD)/libcommon.a
 hostile_o := $(call objects,tests/fault/*.c tests/lib/forbidden.c)
 $(BUILD)/hostile/posternd: $(main_o) $(hostile_o) $(libraries)
 	@mkdir -p $(@D)
-	$(call say,LINK)$(LINK) -Wl,--wrap=worker_main -o $@ $^ $(library_libs)
+	$(call say,LINK)$(LINK) -Wl,--wrap=worker_main -Wl,--wrap=serve_session -o $@ $^ $(library_libs)
 
 sink: $(BUILD)/sink
 $(BUILD)/sink: $(sink_o)

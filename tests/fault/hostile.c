@@ -69,8 +69,10 @@ static int64_t end_of_life(struct hostile *h)
 _Noreturn void __wrap_worker_main(const struct worker_setup *setup)
 {
     struct hostile h = {.tally = open_tally(), .slot = setup->slot, .slot_count = setup->board->slot_count};
-    if (h.tally == NULL || is_over(h.tally))
+    if (h.tally == NULL || is_over(h.tally)) {
+        sandbox_prepare(h.tally);
         __real_worker_main(setup);
+    }
     h.random = ((uint64_t)clock_wall_us() ^ (uint64_t)getpid() << 32) | 1;
     atomic_fetch_add(&h.tally->births, 1);
     if (!scoreboard_enter(setup->board, setup->slot))

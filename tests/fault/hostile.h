@@ -8,6 +8,9 @@
  * Now and then it dies, in one of the ways there are. What it never touches is what the test listens to: the log, and
  * the tally below.
  *
+ * Those do not enter the sandbox, which would end them at once: they show what holds without it. That it holds is shown
+ * by workers that enter it and then try what is forbidden (hostile_sandbox.c), a deed for each.
+ *
  * The tally is a file that HOSTILE_TALLY names, written by all of them; without it, or once all rounds are done,
  * whoever is forked is the real worker.
  */
@@ -31,6 +34,8 @@ struct tally {
     _Atomic uint64_t accepted; /* connections stolen */
     _Atomic uint64_t shut;     /* listeners */
     _Atomic uint64_t breaches; /* what no worker may be able to do was done */
+    _Atomic uint64_t deed;     /* which one the next session tries in the sandbox, from 1 on; 0: none */
+    _Atomic uint64_t deeds;    /* how many there are */
 };
 
 enum ending { ENDING_ANY, ENDING_STATUS, ENDING_SIGNAL, ENDING_RETIRED };
@@ -62,5 +67,8 @@ void scribble_round(struct hostile *h);
 void scribble_lie(struct hostile *h); /* its own page says that it has served, and serves */
 
 void mischief_round(struct hostile *h); /* with the descriptors that it has */
+
+/* The real worker, which sets itself up and enters its sandbox, then tries a deed in the place of a session. */
+void sandbox_prepare(struct tally *tally);
 
 #endif

@@ -120,6 +120,7 @@ def _signal_cells(steps, fatal):
 def _hostile_cells(rounds):
     return [Cell(f"hostile: workers scribble over all that they can write, {rounds} rounds",
                  _bind(hostile.scribblers, rounds), own=True),
+            Cell("hostile: workers try what the sandbox refuses", _bind(hostile.refused), own=True, plain=True),
             *(Cell(f"hostile: each worker dies as soon as it is made, {ending}", _bind(hostile.dies_young, ending),
                    own=True) for ending in hostile.YOUNG)]
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: ISC
 """Workers that run an attacker's code (hostile.c): they scribble over all that they can write, fill pipes, take
 listeners down and die as they like. The master goes on, signals nobody but its own, forks no more than it may; and once
-they are gone, mail passes."""
+they are gone, mail passes. In the sandbox they can do next to nothing, and the log names what they tried."""
 import json
 import mmap
 import os
+import re
 import signal
 import socket
 import struct
@@ -28,7 +29,8 @@ QUESTIONS = (("status",), ("sessions",), ("workers",), ("servers",), ("check",),
 RELOAD_EVERY = 6  # of the askings
 # A child of the master that answers posternctl, one that tries a configuration, and the housekeeper.
 OTHERS = 3
-WORDS = ("wanted", "done", "births", "life_ms", "ending", "octets", "piped", "accepted", "shut", "breaches")
+WORDS = ("wanted", "done", "births", "life_ms", "ending", "octets", "piped", "accepted", "shut", "breaches",
+         "deed", "deeds")
 FEW = 4
 LIMIT = f"limit few {{ of = connections per = client rate = {FEW}/1h action = defer except = 127.0.0.0/24 }}"
 ENDINGS = {"any": 0, "status": 1, "signal": 2, "retired": 3}
@@ -236,6 +238,50 @@ def scribblers(rounds):
         print(f"hostile workers: {house.gate.tally}; {seconds:.0f} s, {len(watch.births)} forks of the master, "
               f"{watch.most} children at once, {watch.signals} signals")
         after(house)
+
+
+# -- the sandbox
+
+CLEAN_EVERY = 12  # deeds
+
+
+def try_deed(house, deed):
+    """A session that is not one: its worker is ended and named, or goes on as if nothing had been asked."""
+    gate = house.gate
+    gate.tally["deed"] = deed
+    with socket.create_connection(gate.address, SETTLE_SECONDS) as client, client.makefile("rb") as file:
+        heard = file.readline()
+    mark = f" event=hostile deed={deed} "
+    net.wait_until(lambda: mark in gate.log(), SETTLE_SECONDS, f"nobody tries deed {deed}", gate.story)
+    line = next(line for line in gate.log().splitlines() if mark in line)
+    pid, call = re.search(r"\[(\d+)\]", line).group(1), re.search(r" call=(\S+)", line).group(1)
+    if " fails=0 " in line:
+        demand(heard == b"", f"the session goes on with {heard}: {line}")
+        gate.wait_log(rf"\[{pid}\]: event=sandbox call={call} ")
+        net.wait_until(lambda: re.search(rf"event=worker-crashed .*pid={pid} .*signal=SYS", gate.log()),
+                       SETTLE_SECONDS, f"no end of {line}", gate.story)
+    else:
+        demand(heard.startswith(b"220 "), f"the session does not go on: {heard!r}: {line}")
+        demand(f"[{pid}]: event=sandbox " not in gate.log(), f"it is refused: {line}")
+    demand(gate.tally["breaches"] == 0, f"it was done: {line}")
+
+
+def refused():
+    """In the sandbox none of them can be done; the gate stays open, and the log says what was tried."""
+    with rig.House(*OPTIONS, gate=Gate) as house:
+        demand(" sandbox=on " in house.gate.log(), "there is no sandbox")
+        deeds = house.gate.tally["deeds"]
+        demand(deeds > FEW, "no deeds")
+        for deed in range(1, deeds + 1):
+            try_deed(house, deed)
+            if deed % CLEAN_EVERY == 0:
+                house.idle_workers()
+                house.pass_clean()
+        demand("event=listener-closed" not in house.gate.log(), f"the gate was shut\n{house.gate.story()}")
+        house.idle_workers()
+        house.pass_clean()
+        demand_canary(house.gate)
+        print(f"hostile workers in the sandbox: {deeds} deeds refused")
 
 
 # Forks a second that pool.h allows, when each worker dies as soon as it is made. After an honest death the pool backs
