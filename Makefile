@@ -68,7 +68,7 @@ MAKEFLAGS += -j$(shell nproc) --output-sync=target
 endif
 say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $@;)
 
-.PHONY: all run test tests fuzz sink arch fault memory bench bench-board bench-hold bench-swarm bench-growth soak install uninstall deps build-deps bench-deps swarm-deps servers clean help
+.PHONY: all run test tests fuzz sink arch fault memory bench bench-board bench-hold bench-swarm bench-growth bench-sandbox soak install uninstall deps build-deps bench-deps swarm-deps servers clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -90,6 +90,7 @@ help:
 	@echo '                SECONDS=60 REPEAT=1 MAX_WORKERS="8000 500 2000" OPTIONS="policy.crowd.delay=2s" (posternd -o); half an hour; as root'
 	@echo 'make bench-growth  from 10 workers to 5,000 and back, with the sandbox and without; as root'
 	@echo 'make soak       a million sessions, reloads and upgrades: does anything grow? A quarter of an hour; as root'
+	@echo 'make bench-sandbox  what the sandbox of workers costs, rates with it and without; REPEAT=9; as root'
 	@echo 'make bench-board  what the limits of a connection cost on a full table, and a concurrency rule'
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX); configuration to $$(DESTDIR)/etc/postern; the user postern'
 	@echo 'make uninstall  take that away again; the configuration and the user stay'
@@ -219,6 +220,9 @@ bench-deps:
 	@tests/unpack nginx $(nginx_PACKAGES)
 bench: all $(bench_programs) | bench-deps
 	@POSTERN_BUILD=$(BUILD) tests/bench/run --repeat $(or $(REPEAT),5) --log $(or $(LOG),syslog) --loads '$(LOADS)' --fronts '$(FRONTS)'
+bench-sandbox: all $(bench_programs) | bench-deps
+	@POSTERN_BUILD=$(BUILD) tests/bench/run --repeat $(or $(REPEAT),9) --loads 'w1 w2 w3 w4 tls-full tls-resume' \
+	    --fronts 'direct postern unboxed'
 $(BUILD)/bench-load: $(load_o)
 	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
 $(BUILD)/bench-body: $(BUILD)/tests/bench/body.o $(BUILD)/libworkers.a $(BUILD)/libcommon.a

@@ -3,6 +3,7 @@
 import report
 
 LOADS = ("w1", "w2", "w3", "w4")
+TLS_LOADS = ("tls-full", "tls-resume")
 PEERS = ("nginx", "postfix")  # those that speak SMTP
 
 
@@ -14,6 +15,9 @@ class Found:
 
     def of(self, load, front):
         return self.samples.get(load, {}).get(front, [])
+
+    def has(self, front):
+        return any(front in samples for samples in self.samples.values())
 
     def against(self, load, front, key="rate"):
         """Postern's by that front's, in the same repetition; the median."""
@@ -50,10 +54,12 @@ def every(found):
         yield (f"{load}: front CPU, by HAProxy's", at_most(1.5), found.against(load, "haproxy", "front_ms"), "")
     yield "w1: front CPU, by that of nginx", at_most(1), found.against("w1", "nginx", "front_ms"), ""
     yield "w3: front CPU of a 10 MiB message", at_most(16), found.value("w3", "postern", "front_ms"), "ms"
-    for load in ("tls-full", "tls-resume"):
+    for load in TLS_LOADS:
         yield f"{load}: front CPU, by that of nginx", at_most(1), found.against(load, "nginx", "front_ms"), ""
         yield f"{load}: front CPU of a session", at_most(1.5), found.value(load, "postern", "front_ms"), "ms"
     yield "times: a whole session, by HAProxy's", at_most(1.2), found.time_against("haproxy"), ""
+    for load in (*LOADS, *TLS_LOADS) if found.has("unboxed") else ():
+        yield f"{load}: rate, by that without the sandbox", at_least(0.95), found.against(load, "unboxed"), ""
     for kind in ("text", "base64"):
         yield f"body: lines of {kind}", at_least(4), found.body.get(kind), "GB/s"
 

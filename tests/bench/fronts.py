@@ -208,6 +208,7 @@ class Postern(Front):
     }
     log = "syslog"
     SPARE = 32
+    SANDBOX = "on"
     CONFIGURATION = """
 hostname = front.example
 user = nobody
@@ -216,6 +217,7 @@ pid_file = {dir}/pid
 log = syslog
 log_level = {level}
 log_socket = {dir}/log
+sandbox = {sandbox}
 probe_interval = 0s
 listener bench {{
     address = {own}
@@ -248,6 +250,8 @@ policy permissive {{
         """Of a worker, as the kernel has it."""
         worker = net.children(self.root)[0]
         filters = net.status_field(worker, "Seccomp") != "0"
+        if filters != (self.SANDBOX == "on"):
+            raise AssertionError(f"sandbox = {self.SANDBOX}, but a worker has {'a' if filters else 'no'} filter")
         return "workers filter their system calls (seccomp)" if filters else "no sandbox: workers without seccomp"
 
     def version(self):
@@ -260,7 +264,8 @@ policy permissive {{
 
     def configuration(self):
         return self.CONFIGURATION.format(dir=self.dir, level=self.LOGS[self.log][0], own=spelled(self.address),
-                                         inside=spelled(self.inside), certificate=self.certificate)
+                                         inside=spelled(self.inside), certificate=self.certificate,
+                                         sandbox=self.SANDBOX)
 
     def start(self):
         status, said = machine.outcome_of(BUILD + "/posternd", "-c", self.write("postern.conf", self.configuration()),
@@ -280,7 +285,15 @@ policy permissive {{
         self.reader.stop()
 
 
-FRONTS = {front.NAME: front for front in (Direct, Haproxy, Nginx, Postfix, Relay, Postern)}
+class Unboxed(Postern):
+    """What the sandbox costs."""
+
+    NAME = "unboxed"
+    SANDBOX = "off"
+
+
+FRONTS = {front.NAME: front for front in (Direct, Haproxy, Nginx, Postfix, Relay, Postern, Unboxed)}
+USUAL = tuple(name for name in FRONTS if name != Unboxed.NAME)
 
 
 class Street:
