@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,19 +49,30 @@ static bool add_all(scmp_filter_ctx filter, enum sandbox_mode mode, enum sandbox
     return true;
 }
 
+/* In front of it all: -1 is no call, and the kernel does nothing for it. It is what a tracer leaves there when a call
+ * shall not be made, to have it fail say; the library takes no such number. */
+static const struct sock_filter SKIPPED[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, UINT32_MAX, 0, 1),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+};
+
+enum { SKIPPED_STEPS = sizeof(SKIPPED) / sizeof(SKIPPED[0]) };
+
 /* Through a file in memory: the library writes to descriptors only. */
 static bool take_code(scmp_filter_ctx filter, struct sandbox_program *program)
 {
     int fd = memfd_create("postern-sandbox", MFD_CLOEXEC);
     if (fd < 0)
         return false;
-    ssize_t size = -1;
+    ssize_t size = -1, room = (SANDBOX_PROGRAM_MAX - SKIPPED_STEPS) * (ssize_t)sizeof(program->code[0]);
     if (seccomp_export_bpf(filter, fd) == 0)
-        size = pread(fd, program->code, sizeof(program->code), 0);
+        size = pread(fd, program->code + SKIPPED_STEPS, (size_t)room, 0);
     close(fd);
-    if (size <= 0 || size == (ssize_t)sizeof(program->code) || (size_t)size % sizeof(program->code[0]) != 0)
+    if (size <= 0 || size == room || (size_t)size % sizeof(program->code[0]) != 0)
         return false;
-    program->count = (unsigned short)((size_t)size / sizeof(program->code[0]));
+    memcpy(program->code, SKIPPED, sizeof(SKIPPED));
+    program->count = (unsigned short)(SKIPPED_STEPS + (size_t)size / sizeof(program->code[0]));
     return true;
 }
 

@@ -13,6 +13,7 @@ import pytest
 
 import net
 import systemd_rig
+from postern import SANITIZED
 from smtp_client import Client
 from test_tls_postfix import Pair, TlsClient
 
@@ -101,6 +102,7 @@ def test_carries_mail_with_all_that_its_unit_forbids(service):
     rig.wait_log("watching=yes")
     assert len(rig.inside.messages) == 1
     assert "event=bug" not in rig.log() and "event=worker-" not in rig.log()
+    assert f" sandbox={'off' if SANITIZED else 'on'} " in rig.log()
     status, said = rig.run("posternctl", "status")
     assert status == 0, said
 
