@@ -95,6 +95,8 @@ int sandbox_landlock(const struct sandbox *sandbox, enum sandbox_mode mode)
 static bool move(int *fd, int from)
 {
     int moved = fcntl(*fd, F_DUPFD_CLOEXEC, from);
+    if (moved < 0 && errno == EINVAL)
+        errno = EMFILE; /* RLIMIT_NOFILE is lower than that */
     if (moved < 0)
         return false;
     close(*fd);

@@ -38,6 +38,8 @@ BIRTH = {
     "?dup2,?dup3": ("EBADF",),
     "setsid": ("EPERM",),
     "close_range": ("EINVAL",),
+    "seccomp": ("ENOMEM",),
+    "landlock_restrict_self": ("E2BIG",),
 }
 BIRTH_OPTIONS = ("listener.min_spare=2", "listener.max_spare=3")
 LIVES_SECONDS = 1.2  # for so long a worker has to live for the pool to be at ease

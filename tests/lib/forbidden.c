@@ -115,6 +115,7 @@ const struct forbidden forbidden_calls[] = {
     {"remove a file", CALL(unlinkat, (uintptr_t)AT_FDCWD, A("/nonexistent"), 0)},
     {"change a mode", CALL(fchmodat, (uintptr_t)AT_FDCWD, A("/nonexistent"), 0)},
     {"list a directory", CALL(getdents64, (uintptr_t)-1, 0, 0)},
+    {"move the place in a file that is shared", FAILS(lseek, ESPIPE, STDERR_FILENO, 0, SEEK_SET)},
     {"ask a terminal", FAILS(ioctl, ENOTTY, 0, TIOCSTI, 0)},
     {"ask a terminal, disguised", FAILS(ioctl, ENOTTY, 0, FIONREAD | UINT64_C(1) << 32, A(&on))},
 
