@@ -20,12 +20,13 @@ static const char *const BUILD_LACKS = "sanitizers need more system calls than t
 static const char *const BUILD_LACKS = NULL;
 #endif
 
-/* For the handler, which gets nothing else. Set once, when the sandbox is entered. */
+/* For the handler, which gets nothing else. Set once, when the sandbox is entered. Not zero before: it lies beside the
+ * log's state then, on a page that each worker writes to anyway. */
 static struct {
     const struct sandbox *sandbox;
     const char *session;
     size_t session_max;
-} entered;
+} entered = {.session = ""};
 
 /* -- in the master */
 

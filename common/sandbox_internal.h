@@ -11,7 +11,7 @@
 
 #include "common/sandbox.h"
 
-enum { SANDBOX_CALLS_MAX = 512, SANDBOX_PROGRAM_MAX = 512, SANDBOX_RULE_ARGUMENTS = 3, SANDBOX_PATCHES_MAX = 4 };
+enum { SANDBOX_CALLS_MAX = 512, SANDBOX_PROGRAM_MAX = 256, SANDBOX_RULE_ARGUMENTS = 3, SANDBOX_PATCHES_MAX = 4 };
 
 /* Stands for the process's own number, which is known after the fork only: put into the program when it is loaded. */
 #define SANDBOX_OWN_PID UINT32_C(0x7fabcdef)

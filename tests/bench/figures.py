@@ -59,7 +59,8 @@ def every(found):
         yield f"{load}: front CPU of a session", at_most(1.5), found.value(load, "postern", "front_ms"), "ms"
     yield "times: a whole session, by HAProxy's", at_most(1.2), found.time_against("haproxy"), ""
     for load in (*LOADS, *TLS_LOADS) if found.has("unboxed") else ():
-        yield f"{load}: rate, by that without the sandbox", at_least(0.95), found.against(load, "unboxed"), ""
+        yield f"{load}: rate, by that without sandbox", at_least(0.95), found.against(load, "unboxed"), ""
+        yield f"{load}: front CPU, by the same", at_most(1.05), found.against(load, "unboxed", "front_ms"), ""
     for kind in ("text", "base64"):
         yield f"body: lines of {kind}", at_least(4), found.body.get(kind), "GB/s"
 
