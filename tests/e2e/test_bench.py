@@ -118,6 +118,7 @@ def test_a_crowd_stands_there_until_it_is_sent_away(inside, postern, certificate
     crowd = subprocess.Popen([BUILD + "/bench-crowd", *options, "--sources", "3", "20", "%s:%d" % gate.address],
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert crowd.stdout.readline() == "connected 20\n"
+    assert crowd.stdout.readline() == "heard 20\n"
     net.wait_until(lambda: len(gate.workers()) >= 20, SECONDS, "too few workers", gate.story)
     said, _ = crowd.communicate(timeout=SECONDS)
     found = json.loads(said)
