@@ -133,11 +133,16 @@ $(BUILD)/hostile/posternd: $(main_o) $(hostile_o) $(libraries)
 	@mkdir -p $(@D)
 	$(call say,LINK)$(LINK) -Wl,--wrap=worker_main -Wl,--wrap=serve_session -o $@ $^ $(library_libs)
 
+# Of a next version, and wrong on purpose where it is told to: for test_upgrade.
+$(BUILD)/next/posternd: $(main_o) $(BUILD)/tests/upgrade/next.o $(libraries)
+	@mkdir -p $(@D)
+	$(call say,LINK)$(LINK) -Wl,--wrap=master_run,--wrap=worker_main,--wrap=scoreboard_layout -o $@ $^ $(library_libs)
+
 sink: $(BUILD)/sink
 $(BUILD)/sink: $(sink_o)
 	$(call say,LINK)$(LINK) -o $@ $^
 
-tests: $(unit_tests) $(talks) $(BUILD)/hostile/posternd $(BUILD)/wall_clock.so $(BUILD)/bench-load $(BUILD)/bench-crowd $(BUILD)/bench-body $(BUILD)/bench-relay $(BUILD)/bench-board $(BUILD)/bench-swarm
+tests: $(unit_tests) $(talks) $(BUILD)/hostile/posternd $(BUILD)/next/posternd $(BUILD)/wall_clock.so $(BUILD)/bench-load $(BUILD)/bench-crowd $(BUILD)/bench-body $(BUILD)/bench-relay $(BUILD)/bench-board $(BUILD)/bench-swarm
 
 # A runner for each subject, with which talks are held: talk-session, talk-toy. Their own objects go first, so that the
 # clock in tests/lib takes the place of common/clock.

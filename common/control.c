@@ -15,6 +15,8 @@ const struct control_row control_verbs[CONTROL_VERBS] = {
                           "the inside servers: health, and what they offer"},
     [CONTROL_RELOAD]   = {"reload",   CONTROL_LATER,     0, 0, "",
                           "read the configuration again; answered when it holds, or why it does not"},
+    [CONTROL_UPGRADE]  = {"upgrade",  CONTROL_LATER,     0, 0, "",
+                          "let the program that is installed now take the running one's place, without losing a session"},
     [CONTROL_STOP]     = {"stop",     CONTROL_BY_MASTER, 0, 0, "",
                           "take no new connections, end when the sessions have; a second one cuts them"},
     [CONTROL_CHECK]    = {"check",    CONTROL_BY_CHILD,  0, 0, "",

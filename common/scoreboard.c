@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/buffer.h"
@@ -232,6 +233,61 @@ bool scoreboard_create(struct scoreboard *board, const struct scoreboard_size *s
         return true;
     int error = errno;
     scoreboard_destroy(board);
+    errno = error;
+    return false;
+}
+
+int64_t scoreboard_layout(void)
+{
+    return SCOREBOARD_LAYOUT * INT64_C(1000000) + (int64_t)sizeof(struct slot);
+}
+
+const char *scoreboard_region_name(enum scoreboard_region region)
+{
+    return NAMES[region];
+}
+
+static bool is_of_its_size(const struct region *region, size_t size)
+{
+    struct stat is;
+    return region->readonly_fd >= 0 && region->size == size && fstat(region->fd, &is) == 0 &&
+           (uint64_t)is.st_size == size;
+}
+
+/* False with errno, and nothing is left that was made. */
+static bool make_unknown(struct scoreboard *board, const struct region given[REGIONS])
+{
+    bool made = true;
+    for (int i = 0; made && i < REGIONS; i++)
+        if (given[i].fd < 0)
+            made = region_create(&board->regions[i], NAMES[i], bytes_of(board, (enum scoreboard_region)i)) &&
+                   (i != REGION_KEYS || make_first_keys(board));
+    return made && map_views(board, ROLE_MASTER);
+}
+
+static void forget_given(struct scoreboard *board, const struct region given[REGIONS])
+{
+    for (int i = 0; i < REGIONS; i++)
+        if (given[i].fd >= 0)
+            board->regions[i] = REGION_NONE;
+}
+
+bool scoreboard_adopt(struct scoreboard *board, const struct scoreboard_size *size,
+                      const uint8_t hash_key[SIPHASH_KEY_BYTES], const struct region regions[REGIONS])
+{
+    *board = (struct scoreboard){.slot_count = size->slots, .size = *size};
+    memcpy(board->hash_key, hash_key, sizeof(board->hash_key));
+    memcpy(board->regions, regions, sizeof(board->regions));
+    errno = EPROTO;
+    bool fits = is_sane(size);
+    for (int i = 0; fits && i < REGIONS; i++)
+        fits = regions[i].fd < 0 || is_of_its_size(&regions[i], bytes_of(board, (enum scoreboard_region)i));
+    if (fits && make_unknown(board, regions))
+        return true;
+    int error = errno;
+    forget_given(board, regions);
+    scoreboard_destroy(board);
+    *board = (struct scoreboard){0};
     errno = error;
     return false;
 }

@@ -125,6 +125,10 @@ enum scoreboard_region {
 
 #define SCOREBOARD_ENTRIES_MAX (INT64_C(1) << 26)
 
+/* Goes up whenever what lies in a region means something else than before, though its size may be the same: a program
+ * that takes the place of another (daemon/upgrade.h) keeps the scoreboard of the same layout alone. */
+enum { SCOREBOARD_LAYOUT = 1 };
+
 /* How large it is, for the master's life. */
 struct scoreboard_size {
     int slots;
@@ -158,6 +162,13 @@ struct scoreboard {
 
 /* Master; the first ticket keys are there after. False with errno when memory or descriptors are missing. */
 bool scoreboard_create(struct scoreboard *board, const struct scoreboard_size *size);
+/* Of these regions, made by another program in the same process: they and their descriptors are the board's from now
+ * on. One that is REGION_NONE was unknown there, and is made. False with errno, EPROTO: another layout; then they are
+ * as they were. */
+bool scoreboard_adopt(struct scoreboard *board, const struct scoreboard_size *size,
+                      const uint8_t hash_key[SIPHASH_KEY_BYTES], const struct region regions[REGIONS]);
+int64_t scoreboard_layout(void); /* SCOREBOARD_LAYOUT, and what the sizes of the regions do not tell */
+const char *scoreboard_region_name(enum scoreboard_region region);
 void scoreboard_destroy(struct scoreboard *board);              /* also of one that is all zero */
 void scoreboard_clear_slot(struct scoreboard *board, int slot); /* before fork and after death: page zeroed, TAG_NONE */
 void scoreboard_set_tag(struct scoreboard *board, int slot, uint32_t tag);

@@ -5,6 +5,6 @@
 #ifndef POSTERN_COMMON_VERSION_H
 #define POSTERN_COMMON_VERSION_H
 
-#define POSTERN_VERSION "0.1"
+extern const char postern_version[];
 
 #endif

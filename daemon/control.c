@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/control.h"
 #include "common/must.h"
+#include "common/version.h"
 
 #include "daemon/control.h"
 #include "daemon/control_socket.h"
@@ -18,7 +19,8 @@
 
 enum { ACCEPT_PAUSE_MS = 1000 /* when descriptors are short: or the loop would ask without end */ };
 
-enum state { FREE, HEARING, AWAITING_RELOAD, AWAITING_STOP, ANSWERED_BY_CHILD };
+/* Numbers, for a program that takes the place of this one: new ones go to the end. */
+enum state { FREE, HEARING, AWAITING_RELOAD, AWAITING_STOP, ANSWERED_BY_CHILD, AWAITING_UPGRADE, STATES };
 
 struct connection {
     enum state state;
@@ -119,12 +121,15 @@ static void log_request(const struct connection *c, const struct control_request
     record_send(&r, LEVEL_NOTICE);
 }
 
-static void begin_reload(struct control *control, struct connection *c, const struct control_request *request)
+static void begin_later(struct control *control, struct connection *c, const struct control_request *request)
 {
+    bool upgrade = request->verb == CONTROL_UPGRADE;
+    enum state awaiting = upgrade ? AWAITING_UPGRADE : AWAITING_RELOAD;
     log_request(c, request);
-    c->state = AWAITING_RELOAD; /* before it is asked for: it may be over at once */
+    c->state = awaiting; /* before it is asked for: it may be over at once */
     c->until_ms = CLOCK_NEVER;
-    if (!control->host.reload(control->host.context) && c->state == AWAITING_RELOAD)
+    bool begun = upgrade ? control->host.upgrade(control->host.context) : control->host.reload(control->host.context);
+    if (!begun && c->state == awaiting)
         finish_error(c, "posternd is stopping", NULL);
 }
 
@@ -182,8 +187,8 @@ static void obey(struct control *control, struct connection *c, const struct con
 {
     struct control_view view = {0};
     control->host.view(control->host.context, &view);
-    if (request->verb == CONTROL_RELOAD)
-        begin_reload(control, c, request);
+    if (control_verbs[request->verb].by == CONTROL_LATER)
+        begin_later(control, c, request);
     else if (request->verb == CONTROL_STOP)
         begin_stop(c, request);
     else
@@ -252,6 +257,11 @@ static void hear(struct control *control, struct connection *c)
         finish_error(c, "the request is too long", "posternctl help");
 }
 
+static bool awaits(const struct connection *c)
+{
+    return c->state == AWAITING_RELOAD || c->state == AWAITING_UPGRADE;
+}
+
 /* Both directions are closed: who only has no more to say still waits for his answer. A reload may have to wait for
  * hours, and places are few. */
 static bool has_gone(const struct connection *c)
@@ -264,7 +274,7 @@ static void look_at(struct control *control, struct connection *c)
 {
     if (c->state == HEARING)
         hear(control, c);
-    else if (c->state == AWAITING_RELOAD && has_gone(c))
+    else if (awaits(c) && has_gone(c))
         release(c);
 }
 
@@ -303,7 +313,7 @@ int control_poll_fds(const struct control *control, struct pollfd fds[CONTROL_FD
     for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++) {
         const struct connection *c = &control->connections[i];
         room |= c->state == FREE;
-        if (c->state == HEARING || c->state == AWAITING_RELOAD)
+        if (c->state == HEARING || awaits(c))
             fds[count++] = (struct pollfd){.fd = c->fd, .events = c->state == HEARING ? POLLIN : 0};
     }
     if (room && clock_ms() >= control->accept_after_ms)
@@ -339,6 +349,33 @@ void control_reload_over(struct control *control, bool good, const char *why)
     }
 }
 
+static void finish_upgraded(struct connection *c, const char *before)
+{
+    char memory[CONTROL_RECORD_MAX];
+    struct buffer answer;
+    buffer_init(&answer, memory, sizeof(memory));
+    control_begin(&answer, "upgraded");
+    control_string(&answer, "from", before);
+    control_string(&answer, "to", postern_version);
+    control_number(&answer, "pid", getpid());
+    control_end(&answer);
+    deed_ok(&answer);
+    finish(c, &answer);
+}
+
+void control_upgrade_over(struct control *control, const char *before, const char *why)
+{
+    for (int i = 0; control != NULL && i < CONTROL_CONNECTIONS_MAX; i++) {
+        struct connection *c = &control->connections[i];
+        if (c->state != AWAITING_UPGRADE)
+            continue;
+        if (before != NULL)
+            finish_upgraded(c, before);
+        else
+            finish_error(c, why, "the program that ran before goes on; after the correction: posternctl upgrade");
+    }
+}
+
 bool control_reaped(struct control *control, pid_t pid, int status)
 {
     (void)status; /* whatever it was, who asked has seen where the answer ended */
@@ -350,4 +387,63 @@ bool control_reaped(struct control *control, pid_t pid, int status)
         return true;
     }
     return false;
+}
+
+/* -- to another program, and from one */
+
+static void write_connection(const struct connection *c, struct legacy *to)
+{
+    legacy_begin(to, "asker");
+    legacy_put_number(to, "state", c->state);
+    legacy_put_fd(to, "fd", c->fd);
+    legacy_put_number(to, "until_ms", c->until_ms);
+    legacy_put_number(to, "child", c->child);
+    legacy_put_number(to, "pid", c->who.pid);
+    legacy_put_number(to, "uid", c->who.uid);
+    legacy_put_number(to, "gid", c->who.gid);
+    legacy_put_text(to, "line", slice_make(c->line, c->size));
+    legacy_end(to);
+}
+
+void control_write(const struct control *control, struct legacy *to)
+{
+    if (control == NULL)
+        return;
+    control_socket_write(&control->socket, to);
+    for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
+        if (control->connections[i].state != FREE)
+            write_connection(&control->connections[i], to);
+}
+
+static void read_connection(struct connection *c, const struct legacy_record *r)
+{
+    *c = (struct connection){
+        .state = (enum state)legacy_number(r, "state", HEARING, STATES - 1),
+        .fd = legacy_fd(r, "fd"),
+        .until_ms = legacy_number(r, "until_ms", 0, CLOCK_NEVER),
+        .child = (pid_t)legacy_number(r, "child", 0, INT32_MAX),
+        .who = {.pid = (pid_t)legacy_number(r, "pid", 0, INT32_MAX),
+                .uid = (uid_t)legacy_number(r, "uid", 0, UINT32_MAX),
+                .gid = (gid_t)legacy_number(r, "gid", 0, UINT32_MAX)},
+    };
+    char line[CONTROL_LINE_MAX + 1];
+    c->size = legacy_text(r, "line", line, sizeof(line));
+    memcpy(c->line, line, c->size);
+}
+
+bool control_read(struct control **control, struct legacy *from, const struct control_host *host)
+{
+    struct control_socket socket;
+    *control = NULL;
+    if (!control_socket_read(&socket, from))
+        return true;
+    *control = calloc(1, sizeof(**control));
+    if (*control == NULL)
+        return false;
+    (*control)->host = *host;
+    (*control)->socket = socket;
+    int i = 0;
+    for (struct legacy_record r = {0}; i < CONTROL_CONNECTIONS_MAX && legacy_next(from, "asker", &r);)
+        read_connection(&(*control)->connections[i++], &r);
+    return true;
 }

@@ -13,6 +13,7 @@
 
 #include "daemon/bypass.h"
 #include "daemon/house.h"
+#include "daemon/legacy.h"
 #include "daemon/listing.h"
 #include "daemon/plan.h"
 
@@ -48,6 +49,7 @@ struct control_host {
     void *context;
     void (*view)(void *context, struct control_view *out); /* valid until the master goes on */
     bool (*reload)(void *context);                         /* its end is told by control_reload_over; false: stopping */
+    bool (*upgrade)(void *context);                        /* .. by control_upgrade_over */
     void (*stop)(void *context);                           /* the last thing of a step; does not close the control */
 };
 
@@ -57,6 +59,10 @@ struct control; /* opaque */
  * level. NULL with why. Before privileges are reduced. */
 struct control *control_open(const char *path, const char *group, const struct control_host *host, char *why,
                              size_t why_size);
+/* With all who have asked and wait, to the program that takes the place of this one (upgrade.h). Nothing is closed. */
+void control_write(const struct control *control, struct legacy *to);
+/* False: no memory. NULL where there was none; what else is wrong legacy_is_good says. */
+bool control_read(struct control **control, struct legacy *from, const struct control_host *host);
 /* A stop has begun: the socket moves aside to CONTROL_DRAINING, so that a new master can take the place, and whoever
  * asks is answered there until the end. NULL is fine. */
 void control_yield(struct control *control);
@@ -67,6 +73,8 @@ int control_poll_fds(const struct control *control, struct pollfd fds[CONTROL_FD
 int64_t control_next_ms(const struct control *control);                              /* look again at the latest then */
 void control_step(struct control *control, int64_t now_ms); /* all that can be done without waiting */
 void control_reload_over(struct control *control, bool good, const char *why); /* answers all who wait for it */
-bool control_reaped(struct control *control, pid_t pid, int status);           /* was it a child of ours? */
+/* The same; `before` is the version of the program that was there before, where it was good. */
+void control_upgrade_over(struct control *control, const char *before, const char *why);
+bool control_reaped(struct control *control, pid_t pid, int status); /* was it a child of ours? */
 
 #endif

@@ -153,3 +153,26 @@ void control_socket_close(struct control_socket *s)
         close(s->fd);
     s->fd = -1;
 }
+
+void control_socket_write(const struct control_socket *s, struct legacy *to)
+{
+    legacy_begin(to, "control");
+    legacy_put_string(to, "path", s->path);
+    legacy_put_fd(to, "fd", s->fd);
+    legacy_put_number(to, "device", (int64_t)s->is.st_dev);
+    legacy_put_number(to, "inode", (int64_t)s->is.st_ino);
+    legacy_end(to);
+}
+
+bool control_socket_read(struct control_socket *s, struct legacy *from)
+{
+    struct legacy_record r = {0};
+    *s = (struct control_socket){.fd = -1};
+    if (!legacy_next(from, "control", &r))
+        return false;
+    s->fd = legacy_fd(&r, "fd");
+    legacy_text(&r, "path", s->path, sizeof(s->path));
+    s->is.st_dev = (dev_t)legacy_number(&r, "device", INT64_MIN, INT64_MAX);
+    s->is.st_ino = (ino_t)legacy_number(&r, "inode", INT64_MIN, INT64_MAX);
+    return true;
+}

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "daemon/legacy.h"
+
 struct control_socket {
     int fd; /* listens, non-blocking; -1: none */
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -25,6 +27,9 @@ bool control_socket_open(struct control_socket *socket, const char *path, const 
                          size_t why_size);
 /* Out of the way of another master, but still there: under CONTROL_DRAINING added to its name. */
 void control_socket_move_aside(struct control_socket *socket);
+/* To the program that takes the place of this one. */
+void control_socket_write(const struct control_socket *socket, struct legacy *to);
+bool control_socket_read(struct control_socket *socket, struct legacy *from); /* false: there was none */
 /* Also removes it, where it is still ours. */
 void control_socket_close(struct control_socket *socket);
 

@@ -31,7 +31,7 @@ bool deed_refuse(struct deed *deed, const char *why, const char *try)
 static bool say_version(struct deed *deed)
 {
     control_begin(deed->answer, "version");
-    control_string(deed->answer, "version", POSTERN_VERSION);
+    control_string(deed->answer, "version", postern_version);
     control_end(deed->answer);
     return true;
 }

@@ -334,6 +334,17 @@ bool generation_has_workers(const struct generation *generation, const struct ho
     return true;
 }
 
+bool generation_is_up(const struct generation *generation, const struct house *house)
+{
+    for (int i = 0; i < generation->count; i++) {
+        const struct crew *crew = &generation->crews[i];
+        struct tag_count rumour = scoreboard_count(&house->board, crew->first_slot, crew_size(crew->plan));
+        if (rumour.alive == rumour.starting)
+            return false;
+    }
+    return true;
+}
+
 bool generation_waits(const struct generation *generation, const struct house *house)
 {
     for (int i = 0; i < generation->count; i++) {

@@ -40,6 +40,7 @@ struct crew {
 struct generation {
     uint32_t number;
     struct plan *plan; /* lives as long as the generation; succession.h drops it */
+    bool adopted;      /* of the program that was here before: no planner's plan (adopted.h) */
     struct crew *crews;
     struct listen_set *sets; /* one for each crew; all empty after generation_shut */
     int count;
@@ -58,6 +59,8 @@ bool generation_open(struct generation *generation, uint32_t number, struct plan
 int64_t generation_look(struct generation *generation, struct house *house, bool wake, int64_t now_ms);
 
 bool generation_has_workers(const struct generation *generation, const struct house *house); /* in each crew */
+/* Has one of each crew come up? By what they say themselves: rumour. */
+bool generation_is_up(const struct generation *generation, const struct house *house);
 /* Does one of its workers wait for a client, or will soon? Rumour. */
 bool generation_waits(const struct generation *generation, const struct house *house);
 

@@ -123,6 +123,15 @@ static bool look_at(struct inherited *socket, char *why, size_t why_size)
 
 /* -- all of them */
 
+static bool add(int fd, char *why, size_t why_size)
+{
+    struct inherited taken = {.fd = fd};
+    if (!look_at(&taken, why, why_size))
+        return false;
+    sockets[socket_count++] = taken;
+    return true;
+}
+
 bool inherited_take(char *why, size_t why_size)
 {
     uint64_t count = take_count();
@@ -130,11 +139,31 @@ bool inherited_take(char *why, size_t why_size)
     if (count > INHERITED_MAX)
         return refuse(why, why_size, "%llu sockets were handed over, at most %d are possible",
                       (unsigned long long)count, INHERITED_MAX);
-    for (int i = 0; i < (int)count; i++) {
-        struct inherited taken = {.fd = FIRST_FD + i};
-        if (!look_at(&taken, why, why_size))
+    for (int i = 0; i < (int)count; i++)
+        if (!add(FIRST_FD + i, why, why_size))
             return false;
-        sockets[socket_count++] = taken;
+    return true;
+}
+
+void inherited_write(struct legacy *to)
+{
+    for (int i = 0; i < socket_count; i++) {
+        if (sockets[i].fd < 0)
+            continue;
+        legacy_begin(to, "inherited");
+        legacy_put_fd(to, "fd", sockets[i].fd);
+        legacy_end(to);
+    }
+}
+
+bool inherited_read(struct legacy *from, char *why, size_t why_size)
+{
+    struct legacy_record r = {0};
+    socket_count = 0;
+    while (socket_count < INHERITED_MAX && legacy_next(from, "inherited", &r)) {
+        int fd = legacy_fd(&r, "fd");
+        if (fd >= 0 && !add(fd, why, why_size))
+            return false;
     }
     return true;
 }

@@ -11,6 +11,8 @@
 
 #include "common/net.h"
 
+#include "daemon/legacy.h"
+
 enum { INHERITED_MAX = 32 };
 
 /* Once, early, and in the foreground (background_enter closes what the starter left open, and changes the process
@@ -24,5 +26,9 @@ int inherited_count(void); /* that are open */
 /* After all listeners were opened: closes what was never asked for; how many there were. Clients that connect there
  * wait at the manager's copy: worth a warning. */
 int inherited_close_unused(void);
+
+/* They go along when another program takes our place (upgrade.h). */
+void inherited_write(struct legacy *to);
+bool inherited_read(struct legacy *from, char *why, size_t why_size); /* false as inherited_take */
 
 #endif

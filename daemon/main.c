@@ -4,7 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,17 +15,20 @@
 #include "workers/housekeeper/housekeeper.h"
 #include "workers/worker.h"
 
+#include "daemon/adopted.h"
 #include "daemon/arguments.h"
 #include "daemon/background.h"
 #include "daemon/master.h"
 #include "daemon/planning.h"
 #include "daemon/settings.h"
+#include "daemon/wayback.h"
 
 enum { EXIT_USAGE = 2, WHY_MAX = 1024 };
 
 static int complain(const char *what)
 {
     fprintf(stderr, "posternd: %s\n", what);
+    wayback_say(what);
     return EXIT_FAILURE;
 }
 
@@ -35,26 +38,25 @@ static int complain_of(const char *what)
     return EXIT_FAILURE;
 }
 
-/* Without symbolic links resolved: who changes a configuration by changing a link means the new one at a reload. */
-static bool make_absolute(const char *path, char absolute[PATH_MAX])
-{
-    char here[PATH_MAX] = "";
-    bool is_relative = path[0] != '/';
-    if (is_relative && getcwd(here, sizeof(here)) == NULL)
-        return false;
-    return snprintf(absolute, PATH_MAX, "%s%s%s", here, is_relative ? "/" : "", path) < PATH_MAX;
-}
+/* What the whole command works with. */
+struct command {
+    struct arguments arguments;
+    struct program program;
+    struct takeover takeover;
+    struct planning planning;
+};
 
 /* The plan becomes the master's. */
-static int begin(struct planning *planning, const struct planner *planner, struct plan *plan, int background)
+static int begin(struct command *command, const struct planner *planner, struct plan *plan, int background)
 {
-    char path[PATH_MAX];
-    struct master_setup setup = {planner, plan, worker_main, housekeeper_main, background};
-    if (!make_absolute(planning->path, path)) {
-        planner->drop(planner, &plan);
-        return complain_of("cannot find the configuration again");
-    }
-    planning->path = path;
+    struct planning *planning = &command->planning;
+    struct master_setup setup = {.planner = planner,
+                                 .plan = plan,
+                                 .worker = worker_main,
+                                 .housekeeper = housekeeper_main,
+                                 .background = background,
+                                 .program = &command->program,
+                                 .takeover = &command->takeover};
     planning_settle(planning, plan);
     process_open_log(plan->process);
     int status = master_run(&setup);
@@ -62,11 +64,12 @@ static int begin(struct planning *planning, const struct planner *planner, struc
     return status;
 }
 
-static int serve(struct planning *planning, const struct planner *planner, struct plan *plan, bool foreground)
+static int serve(struct command *command, const struct planner *planner, struct plan *plan)
 {
-    int background = foreground ? -1 : background_enter();
-    if (foreground || background >= 0)
-        return begin(planning, planner, plan, background);
+    bool stay = command->arguments.foreground || command->takeover.how != TAKEOVER_NONE;
+    int background = stay ? -1 : background_enter();
+    if (stay || background >= 0)
+        return begin(command, planner, plan, background);
     planner->drop(planner, &plan);
     return complain_of("cannot go to the background");
 }
@@ -81,36 +84,58 @@ static int check_only(const struct plan *plan, const char *path)
     return EXIT_SUCCESS;
 }
 
-static int plan_and_go(const struct arguments *arguments, const struct block *root)
+/* On the way back there is nothing left to go back to, and workers go on meanwhile: until it can be read again, as it
+ * could a moment ago, or until somebody wants us to end. */
+static struct plan *make_plan(const struct command *command, const struct planner *planner, char *why)
+{
+    sigset_t pending;
+    struct plan *plan = planner->make(planner, why, WHY_MAX);
+    while (plan == NULL && command->takeover.how == TAKEOVER_BACK && sigpending(&pending) == 0 &&
+           !sigismember(&pending, SIGTERM)) {
+        sleep(1);
+        plan = planner->make(planner, why, WHY_MAX);
+    }
+    return plan;
+}
+
+static int plan_and_go(struct command *command, const struct block *root)
 {
     char why[WHY_MAX] = "";
-    struct planning planning = {.path = arguments->path,
-                                .root = root,
-                                .overrides = &arguments->overrides,
-                                .log_to_stderr = arguments->log_to_stderr};
-    const struct planner planner = planning_planner(&planning);
-    if (!arguments->check && !arguments->foreground)
+    const struct arguments *arguments = &command->arguments;
+    struct planning *planning = &command->planning;
+    bool is_first = command->takeover.how == TAKEOVER_NONE;
+    if (is_first && !program_make_absolute(arguments->path, command->program.config))
+        return complain_of("cannot find the configuration again");
+    *planning = (struct planning){.path = is_first ? arguments->path : command->program.config,
+                                  .root = root,
+                                  .overrides = &arguments->overrides,
+                                  .log_to_stderr = arguments->log_to_stderr};
+    const struct planner planner = planning_planner(planning);
+    if (is_first && !arguments->check && !arguments->foreground)
         background_prepare();
-    struct plan *plan = planner.make(&planner, why, sizeof(why));
+    adopted_keep_places(&command->takeover.legacy, &planning->places);
+    struct plan *plan = make_plan(command, &planner, why);
     if (plan == NULL)
         return complain(why);
-    if (!arguments->check)
-        return serve(&planning, &planner, plan, arguments->foreground);
+    planning->path = command->program.config;
+    if (!arguments->check || !is_first)
+        return serve(command, &planner, plan);
     int status = check_only(plan, arguments->path);
     planner.drop(&planner, &plan);
     return status;
 }
 
-static int run(const struct arguments *arguments)
+static int run(struct command *command)
 {
+    const struct arguments *arguments = &command->arguments;
     struct settings_block root;
     if (arguments->help)
         return !arguments_print_usage(stdout);
     if (arguments->version)
-        return puts("posternd " POSTERN_VERSION) < 0;
+        return printf("posternd %s\n", postern_version) < 0;
     settings_assemble(&root);
     if (!arguments->reference)
-        return plan_and_go(arguments, &root.block);
+        return plan_and_go(command, &root.block);
     config_print_reference(stdout, &root.block);
     return fflush(stdout) != 0;
 }
@@ -129,10 +154,14 @@ static bool fill_standard_descriptors(void)
 
 int main(int argc, char **argv)
 {
-    struct arguments arguments;
+    static struct command command;
+    char why[WHY_MAX];
+    program_find(&command.program, argv);
+    if (!takeover_begin(&command.takeover, &command.program, why, sizeof(why)))
+        return complain(why);
     if (!fill_standard_descriptors())
         return EXIT_FAILURE;
-    int status = arguments_parse(&arguments, argc, argv) ? run(&arguments) : EXIT_USAGE;
-    arguments_clear(&arguments);
+    int status = arguments_parse(&command.arguments, argc, argv) ? run(&command) : EXIT_USAGE;
+    arguments_clear(&command.arguments);
     return status;
 }

@@ -12,58 +12,33 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-#include "daemon/background.h"
-#include "daemon/control.h"
-#include "daemon/household.h"
-#include "daemon/inherited.h"
-#include "daemon/master.h"
+#include "daemon/master_internal.h"
 #include "daemon/notify.h"
-#include "daemon/pidfile.h"
 #include "daemon/reap.h"
-#include "daemon/reload.h"
-#include "daemon/spawn.h"
-#include "daemon/stop.h"
+#include "daemon/wayback.h"
 
 enum {
-    WHY_MAX = RELOAD_WHY_MAX,
     WAKE_PAUSE_MS = 5, /* between two answers to the wake pipe: workers that call without end cost no more than that */
     ASK_PAUSE_MS = 1000, /* .. and to the housekeeper's */
     CHECK_MS = 1000,     /* between two looks whether listeners still listen */
-    SETTLE_MS = 1000,    /* for workers of the configuration before, that wait for a client, to leave */
     SETTLE_LOOK_MS = 20
 };
 
-struct master {
-    const struct master_setup *setup;
-    struct plan *first_plan; /* until the succession has it */
-    bool log_is_stderr;
-    struct house house;
-    struct succession succession;
-    struct household household;
-    struct reload reload;
-    struct stop stop;
-    struct pidfile pidfile;
-    struct listing listing;
-    struct bypass bypass;
-    struct control *control;                                           /* NULL: none was wanted */
-    const struct generation *generations[SUCCESSION_DRAINING_MAX + 1]; /* for its views */
-    int64_t started_ms, reloaded_ms;
-    time_t started_wall;
-    int reloads;
-    int signals;       /* signalfd */
-    int64_t settle_ms; /* a reload has switched over, and is over then at the latest; 0: none */
-    int64_t wake_after_ms, ask_after_ms;
-    int64_t check_ms; /* when to look at the listeners */
-};
-
-static const struct plan *plan_of(const struct master *m)
+const struct plan *master_plan(const struct master *m)
 {
     return m->succession.present->plan;
 }
 
-static bool is_serving(const struct master *m)
+bool master_is_serving(const struct master *m)
 {
     return m->stop.stage == STOP_NONE;
+}
+
+static const char *state_name(const struct master *m)
+{
+    if (upgrade_is_running(&m->upgrade))
+        return "upgrading";
+    return reload_is_running(&m->reload) ? "reloading" : stop_stage_name(m->stop.stage);
 }
 
 /* -- what posternctl may ask */
@@ -77,10 +52,10 @@ static void show_view(void *context, struct control_view *out)
         m->generations[count++] = m->succession.draining[i];
     *out = (struct control_view){
         .house = &m->house,
-        .plan = plan_of(m),
+        .plan = master_plan(m),
         .generations = m->generations,
         .generation_count = count,
-        .state = reload_is_running(&m->reload) ? "reloading" : stop_stage_name(m->stop.stage),
+        .state = state_name(m),
         .started_ms = m->started_ms,
         .started_wall = m->started_wall,
         .reloaded_ms = m->reloaded_ms,
@@ -98,9 +73,17 @@ static void show_view(void *context, struct control_view *out)
 static bool reload_by_control(void *context)
 {
     struct master *m = context;
-    if (is_serving(m))
+    if (master_is_serving(m))
         reload_ask(&m->reload, RELOAD_BY_CONTROL);
-    return is_serving(m);
+    return master_is_serving(m);
+}
+
+static bool upgrade_by_control(void *context)
+{
+    struct master *m = context;
+    if (master_is_serving(m))
+        upgrade_ask(&m->upgrade);
+    return master_is_serving(m);
 }
 
 static void ask_to_stop(struct master *m);
@@ -110,143 +93,9 @@ static void stop_by_control(void *context)
     ask_to_stop(context);
 }
 
-static bool open_control(struct master *m, char *why)
+struct control_host master_host(struct master *m)
 {
-    const struct process_options *process = m->first_plan->process;
-    struct control_host host = {m, show_view, reload_by_control, stop_by_control};
-    if (process->control_socket == NULL)
-        return true;
-    m->control = control_open(process->control_socket, process->control_group, &host, why, WHY_MAX);
-    return m->control != NULL;
-}
-
-/* -- start */
-
-static bool open_signals(struct master *m)
-{
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGUSR1, SIGUSR2};
-    sigset_t set;
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        sigaddset(&set, numbers[i]);
-    sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
-    sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL},
-              NULL); /* ignored by the starter: no status to wait for */
-    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
-        return false;
-    m->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    return m->signals >= 0;
-}
-
-static bool failed(char *why, const char *what)
-{
-    snprintf(why, WHY_MAX, "%s: %s", what, strerror(errno));
-    return false;
-}
-
-static void say_unused(int sockets)
-{
-    if (sockets == 0)
-        return;
-    struct record r;
-    record_begin(&r, "inherited-unused");
-    record_number(&r, "sockets", (uint64_t)sockets);
-    record_string(&r, "why", "no listener has the address of a socket that was handed over");
-    record_send(&r, LEVEL_WARNING);
-}
-
-/* The lock first: nothing of a master that runs is touched, least of all its Unix sockets. */
-static bool start(struct master *m, char *why)
-{
-    const struct process_options *process = m->first_plan->process;
-    privilege_empty_cores();
-    tzset(); /* here: it reads a file, and in each child it would touch ten pages of a heap that is shared until then */
-    notify_open();
-    if (!open_signals(m))
-        return failed(why, "cannot start");
-    if (!inherited_take(why, WHY_MAX))
-        return false;
-    if (!privilege_resolve(process->user, process->group, &m->house.identity, why, WHY_MAX) ||
-        !pidfile_create(&m->pidfile, process->pid_file, why, WHY_MAX))
-        return false;
-    if (!open_control(m, why))
-        return false;
-    const struct scoreboard_options *scoreboard = m->first_plan->scoreboard;
-    const struct scoreboard_size size = {SCOREBOARD_SLOTS_MAX, scoreboard->rates, scoreboard->reputations};
-    if (!house_open(&m->house, &size))
-        return failed(why, "cannot make the scoreboard");
-    listing_open(&m->listing, m->house.board.listed, process->listed_file, !m->log_is_stderr);
-    if (!household_open(&m->household, &m->house, m->setup->housekeeper))
-        return failed(why, "cannot make the housekeeper's pipe");
-    m->house.sandbox = sandbox_new();
-    if (m->house.sandbox == NULL)
-        return failed(why, "cannot make the sandbox");
-    struct plan *first = m->first_plan;
-    m->first_plan = NULL;
-    if (!succession_begin(&m->succession, &m->house, first, why, WHY_MAX))
-        return false;
-    say_unused(inherited_close_unused());
-    if (!privilege_reduce())
-        return failed(why, "cannot reduce privileges");
-    household_change(&m->household, plan_of(m), m->succession.present->number, clock_ms());
-    return true;
-}
-
-/* A machine that cannot is no reason not to run, but nobody shall believe in a sandbox that is not there. */
-static void say_sandbox(const struct master *m, enum sandbox_mode mode)
-{
-    const char *missing = sandbox_missing(m->house.sandbox);
-    if (mode == SANDBOX_OFF || missing == NULL)
-        return;
-    struct record r;
-    record_begin(&r, "no-sandbox");
-    record_string(&r, "why", missing);
-    record_send(&r, LEVEL_WARNING);
-}
-
-/* The one place where the start is over: whoever waits for us is told here. */
-static void master_ready(const struct master *m)
-{
-    struct record r;
-    enum sandbox_mode mode = plan_sandbox(plan_of(m));
-    plan_check_limits(plan_of(m));
-    say_sandbox(m, mode);
-    record_begin(&r, "ready");
-    record_number(&r, "listeners", (uint64_t)plan_of(m)->listener_count);
-    record_string(&r, "sandbox", sandbox_in_force(m->house.sandbox, mode));
-    record_number(&r, "landlock", (uint64_t)sandbox_landlock(m->house.sandbox, mode));
-    record_send(&r, LEVEL_NOTICE);
-    if (!m->log_is_stderr && !log_is_heard())
-        dprintf(STDERR_FILENO, PROCESS_IDENT ": runs, but nobody reads its log at %s\n",
-                plan_of(m)->process->log_socket);
-    if (m->setup->background >= 0)
-        background_ready(m->setup->background, m->log_is_stderr);
-    notify_ready();
-}
-
-/* The terminal hears it as well as the log: until ready, stderr is still the starter's. */
-static void complain(const struct master *m, const char *why)
-{
-    struct record r;
-    record_begin(&r, "start-failed");
-    record_string(&r, "why", why);
-    record_send(&r, LEVEL_ERROR);
-    if (!m->log_is_stderr)
-        dprintf(STDERR_FILENO, PROCESS_IDENT ": %s\n", why);
-}
-
-static void clean_up(struct master *m)
-{
-    succession_close(&m->succession);
-    if (m->first_plan != NULL)
-        m->setup->planner->drop(m->setup->planner, &m->first_plan);
-    household_close(&m->household);
-    control_close(&m->control);
-    pidfile_remove(&m->pidfile);
-    house_close(&m->house);
-    sandbox_free(&m->house.sandbox);
-    if (m->signals >= 0)
-        close(m->signals);
+    return (struct control_host){m, show_view, reload_by_control, upgrade_by_control, stop_by_control};
 }
 
 /* -- stop */
@@ -256,20 +105,22 @@ static void drain(struct master *m)
 {
     notify_stopping();
     reload_stop(&m->reload);
+    upgrade_stop(&m->upgrade);
     m->settle_ms = 0;
     household_change(&m->household, NULL, 0, clock_ms());
     generation_dismiss(m->succession.present);
     generation_shut(m->succession.present, NULL);
     control_reload_over(m->control, false, "posternd is stopping");
+    control_upgrade_over(m->control, NULL, "posternd is stopping");
     control_yield(m->control);
     listing_yield(&m->listing);
     pidfile_remove(&m->pidfile); /* a new master may take the place while the sessions of this one end */
-    stop_begin(&m->stop, &m->house, plan_of(m)->process->drain_timeout_ms);
+    stop_begin(&m->stop, &m->house, master_plan(m)->process->drain_timeout_ms);
 }
 
 static void ask_to_stop(struct master *m)
 {
-    if (is_serving(m))
+    if (master_is_serving(m))
         drain(m);
     else if (m->stop.stage == STOP_DRAINING) /* a third changes nothing: who was told to terminate has its second */
         stop_harder(&m->stop, &m->house);
@@ -291,33 +142,38 @@ static int64_t earlier(int64_t a, int64_t b)
 /* -- reload */
 
 /* A place in the scoreboard that another server has now: before the first worker that knows it as such. */
-static void forget_changed_servers(struct master *m, const struct plan *next)
+void master_forget_changed_servers(struct master *m, const struct plan *next)
 {
     for (int i = 0; i < next->server_count; i++)
-        if (next->servers[i].slot >= 0 && !plan_has_server(plan_of(m), &next->servers[i]))
+        if (next->servers[i].slot >= 0 && !plan_has_server(master_plan(m), &next->servers[i]))
             scoreboard_forget_server(&m->house.board, next->servers[i].slot);
 }
 
 /* What the child found good is read once more, here: it may have changed since, and what is made of it must be ours. */
 static bool switch_over(struct master *m, int64_t now_ms, char *why)
 {
-    struct plan *plan = reload_plan(&m->reload, plan_of(m), why, WHY_MAX);
+    struct plan *plan = reload_plan(&m->reload, master_plan(m), why, MASTER_WHY_MAX);
     if (plan == NULL)
         return false;
-    forget_changed_servers(m, plan);
+    master_forget_changed_servers(m, plan);
     log_set_level((enum level)plan->process->log_level); /* workers have it from their fork on */
-    bool changed = succession_change(&m->succession, &m->house, plan, now_ms, why, WHY_MAX);
+    bool changed = succession_change(&m->succession, &m->house, plan, now_ms, why, MASTER_WHY_MAX);
     if (changed) {
         plan_check_limits(plan);
-        say_sandbox(m, plan_sandbox(plan));
         household_change(&m->household, plan, m->succession.present->number, now_ms);
     }
-    log_set_level((enum level)plan_of(m)->process->log_level);
+    log_set_level((enum level)master_plan(m)->process->log_level);
     return changed;
 }
 
 static void say_end(struct master *m, bool good, const char *why)
 {
+    if (m->is_upgrade) {
+        m->is_upgrade = false;
+        control_upgrade_over(m->control, m->setup->takeover->version, NULL); /* who waits for a reload has it, too */
+        control_reload_over(m->control, true, NULL);
+        return;
+    }
     if (reload_over(&m->reload, m->succession.present->number, good ? NULL : why))
         control_reload_over(m->control, good, why);
     notify_ready();
@@ -325,7 +181,7 @@ static void say_end(struct master *m, bool good, const char *why)
 
 static void take_news(struct master *m, int64_t now_ms)
 {
-    char why[WHY_MAX];
+    char why[MASTER_WHY_MAX];
     enum reload_news news = reload_take_news(&m->reload);
     if (news == RELOAD_NOTHING)
         return;
@@ -338,7 +194,7 @@ static void take_news(struct master *m, int64_t now_ms)
     }
     m->reloads++;
     m->reloaded_ms = now_ms;
-    m->settle_ms = now_ms + SETTLE_MS;
+    m->settle_ms = now_ms + MASTER_SETTLE_MS;
 }
 
 /* Who waited under the configuration before may be woken for one client more. Once nobody does, whoever connects finds
@@ -356,12 +212,14 @@ static int64_t settle(struct master *m, int64_t now_ms)
 
 static int64_t look_at_reload(struct master *m, int64_t now_ms)
 {
-    if (!is_serving(m))
+    if (!master_is_serving(m))
         return CLOCK_NEVER;
     take_news(m, now_ms);
     int64_t settle_ms = settle(m, now_ms);
+    if (upgrade_is_running(&m->upgrade))
+        return settle_ms;
     bool was_running = reload_is_running(&m->reload);
-    int64_t look_ms = reload_look(&m->reload, plan_of(m), succession_has_room(&m->succession), now_ms);
+    int64_t look_ms = reload_look(&m->reload, master_plan(m), succession_has_room(&m->succession), now_ms);
     if (!was_running && reload_is_running(&m->reload))
         notify_reloading();
     return earlier(look_ms, settle_ms);
@@ -371,7 +229,7 @@ static int64_t look_at_reload(struct master *m, int64_t now_ms)
 
 static void take_signal(struct master *m, uint32_t number)
 {
-    if (number == SIGHUP && is_serving(m))
+    if (number == SIGHUP && master_is_serving(m))
         reload_ask(&m->reload, RELOAD_BY_SIGNAL);
     if (number == SIGTERM || number == SIGINT)
         ask_to_stop(m);
@@ -426,7 +284,8 @@ static bool reap(struct master *m, int64_t now_ms)
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
         if (reap_worker(&m->house, &m->succession, pid, status, now_ms))
             any = true;
-        else if (!control_reaped(m->control, pid, status) && !household_reaped(&m->household, pid, status, now_ms))
+        else if (!control_reaped(m->control, pid, status) && !household_reaped(&m->household, pid, status, now_ms) &&
+                 !upgrade_reaped(&m->upgrade, pid, status))
             reload_reaped(&m->reload, pid, status); /* or nobody of ours: inherited from who executed us */
     }
     return any;
@@ -434,7 +293,7 @@ static bool reap(struct master *m, int64_t now_ms)
 
 static void check_listeners(struct master *m, int64_t now_ms)
 {
-    if (!is_serving(m) || now_ms < m->check_ms)
+    if (!master_is_serving(m) || now_ms < m->check_ms)
         return;
     if (generation_restore_listeners(m->succession.present) && !reload_is_running(&m->reload))
         reload_ask(&m->reload, RELOAD_BY_LISTENER);
@@ -448,7 +307,8 @@ static int64_t look(struct master *m, bool wake)
     wake |= reap(m, now_ms);
     check_listeners(m, now_ms); /* as often as that: each crew is looked at every second */
     control_step(m->control, now_ms);
-    int64_t look_ms = earlier(look_at_reload(m, now_ms), control_next_ms(m->control));
+    int64_t look_ms = earlier(look_at_reload(m, now_ms), master_look_at_upgrade(m, now_ms));
+    look_ms = earlier(look_ms, control_next_ms(m->control));
     look_ms = earlier(look_ms, generation_look(m->succession.present, &m->house, wake, now_ms));
     look_ms = earlier(look_ms, succession_look(&m->succession, &m->house, now_ms));
     look_ms = earlier(look_ms, household_look(&m->household, now_ms));
@@ -468,6 +328,19 @@ static void serve(struct master *m)
     }
 }
 
+/* The terminal hears it as well as the log: until ready, stderr is still the starter's. */
+static void complain(const struct master *m, const char *why)
+{
+    struct record r;
+    bool on_trial = m->setup->takeover->how == TAKEOVER_TRIAL;
+    record_begin(&r, "start-failed");
+    record_string(&r, "why", why);
+    if (!on_trial) /* or it would look like the end of who serves */
+        record_send(&r, LEVEL_ERROR);
+    if (!m->log_is_stderr || on_trial)
+        dprintf(STDERR_FILENO, PROCESS_IDENT ": %s\n", why);
+}
+
 int master_run(const struct master_setup *setup)
 {
     struct master m = {.setup = setup, .signals = -1, .stop = {STOP_NONE, CLOCK_NEVER}};
@@ -480,15 +353,18 @@ int master_run(const struct master_setup *setup)
     m.started_ms = clock_ms();
     m.started_wall = clock_wall();
     reload_open(&m.reload, setup->planner);
-    char why[WHY_MAX];
-    bool started = start(&m, why);
+    upgrade_open(&m.upgrade, setup->program, setup->planner);
+    char why[MASTER_WHY_MAX];
+    bool started = setup->takeover->how == TAKEOVER_NONE ? master_start(&m, why) : master_take_over(&m, why);
     if (started) {
         master_ready(&m);
         serve(&m);
     } else {
         complain(&m, why);
+        wayback_say(why);
+        wayback_go();
     }
-    clean_up(&m);
+    master_clean_up(&m);
     log_report_drops();
     return started ? EXIT_SUCCESS : EXIT_FAILURE;
 }

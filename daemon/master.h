@@ -6,6 +6,9 @@
  * HUP: the configuration is read anew, and workers forked from it take the place of those there are (reload.h,
  * succession.h). What is wrong with it is said, and nothing changes.
  *
+ * posternctl upgrade: the program that is installed by then is executed in the place of this one, in the same process,
+ * and is left all there is (upgrade.h).
+ *
  * TERM or INT: listeners shut down, the pid file given up, workers leave when idle and finish when busy; at
  * drain_timeout, or at a second TERM or INT, they get WORKER_CUT_SIGNAL, and a second later SIGKILL.
  */
@@ -15,6 +18,8 @@
 #include "common/worker_setup.h"
 
 #include "daemon/plan.h"
+#include "daemon/program.h"
+#include "daemon/takeover.h"
 
 struct master_setup {
     const struct planner *planner;
@@ -22,10 +27,12 @@ struct master_setup {
     worker_function *worker;
     housekeeper_function *housekeeper; /* NULL: none */
     int background;                    /* from background_enter, or -1: in the foreground */
+    const struct program *program;
+    struct takeover *takeover; /* what there was before us, which may be nothing */
 };
 
-/* From binding to the end. The exit status of the process: 0 after a stop that was asked for, 1 when it could not
- * start, which is then said on stderr and in the log. */
+/* From binding, or from taking over what another program has bound, to the end. The exit status of the process: 0 after
+ * a stop that was asked for, 1 when it could not start, which is then said on stderr and in the log. */
 int master_run(const struct master_setup *setup);
 
 #endif

@@ -41,6 +41,17 @@ void notify_open(void)
     unsetenv(VARIABLE);
 }
 
+void notify_hand_on(void)
+{
+    char name[sizeof(manager.address.sun_path) + 1] = "";
+    if (!notify_is_on())
+        return;
+    memcpy(name, manager.address.sun_path, manager.size - offsetof(struct sockaddr_un, sun_path));
+    if (name[0] == '\0')
+        name[0] = '@';
+    setenv(VARIABLE, name, 1);
+}
+
 bool notify_is_on(void)
 {
     return manager.size > 0;

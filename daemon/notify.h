@@ -13,7 +13,8 @@
 
 enum { NOTIFY_WAIT_MS = 1000 };
 
-void notify_open(void); /* once, early: looks at the environment and takes the variable out of it */
+void notify_open(void);    /* once, early: looks at the environment and takes the variable out of it */
+void notify_hand_on(void); /* puts it back: another program takes our place (upgrade.h) */
 /* False: nobody listens. */
 bool notify_is_on(void);
 void notify_ready(void);     /* READY=1 and MAINPID; also when a reload is over, however it ended */

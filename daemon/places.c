@@ -41,6 +41,18 @@ int places_take(struct places *places, const char *backend, const char *name, co
     return -1;
 }
 
+bool places_keep(struct places *places, int place, const char *backend, const char *name,
+                 const struct endpoint *address)
+{
+    must(place >= 0 && place < SCOREBOARD_SERVERS_MAX);
+    if (places->all[place].users == 0)
+        return fill(&places->all[place], backend, name, address);
+    if (!is_of(&places->all[place], backend, name, address))
+        return false;
+    places->all[place].users++;
+    return true;
+}
+
 void places_give_back(struct places *places, int place)
 {
     if (place < 0)

@@ -25,6 +25,9 @@ struct places {
 
 /* The server's place, -1: all are taken. One more plan has it, until it is given back. */
 int places_take(struct places *places, const char *backend, const char *name, const struct endpoint *address);
+/* This place, of an earlier program's plan (upgrade.h): one user more. False: another server has it, or no memory. */
+bool places_keep(struct places *places, int place, const char *backend, const char *name,
+                 const struct endpoint *address);
 void places_give_back(struct places *places, int place); /* -1 is fine */
 
 #endif

@@ -62,13 +62,16 @@ bool plan_has_server(const struct plan *plan, const struct plan_server *server);
  * be busy; descriptors are the master's own. */
 int plan_check_limits(const struct plan *plan);
 
+struct places;
+
 struct planner {
     /* The configuration read anew, with all that it names. NULL, and why: "file:line: option: text". */
     struct plan *(*make)(const struct planner *planner, char *why, size_t why_size);
     /* The same configuration, the files that it names (certificates) read anew. */
     struct plan *(*renew)(const struct planner *planner, const struct plan *old, char *why, size_t why_size);
     void (*drop)(const struct planner *planner, struct plan **plan);
-    const void *context; /* the planner's own */
+    const void *context;   /* the planner's own */
+    struct places *places; /* of inside servers; NULL: nobody keeps any */
 };
 
 #endif

@@ -347,7 +347,7 @@ static struct plan *renew(const struct planner *planner, const struct plan *old,
 
 struct planner planning_planner(struct planning *planning)
 {
-    return (struct planner){make, renew, drop, planning};
+    return (struct planner){make, renew, drop, planning, &planning->places};
 }
 
 void planning_settle(struct planning *planning, const struct plan *plan)

@@ -162,6 +162,27 @@ bool privilege_reduce(void)
     return bound_capabilities(MASTER_CAPABILITIES) && keep_only(MASTER_CAPABILITIES);
 }
 
+/* Ambient ones must be inheritable, too. privilege_reduce takes both away again. */
+bool privilege_hand_on(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {{0}, {0}};
+    if (started_as_root())
+        return true;
+    if (syscall(SYS_capget, &header, data) != 0)
+        return false;
+    data[0].inheritable = data[0].permitted;
+    data[1].inheritable = data[1].permitted;
+    if (syscall(SYS_capset, &header, data) != 0)
+        return false;
+    for (int capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++) {
+        unsigned int word = data[capability / 32].permitted, bit = 1u << (capability % 32);
+        if ((word & bit) != 0 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) != 0)
+            return false;
+    }
+    return true;
+}
+
 /* No kind of mapping is written (core(5)). Where there is no /proc there is no worker either (spawn.c). */
 void privilege_empty_cores(void)
 {

@@ -36,6 +36,9 @@ bool privilege_resolve(const char *user, const char *group, struct identity *out
 /* The master: all but the five are gone, also for what it may execute. False with errno. */
 bool privilege_reduce(void);
 
+/* What there is outlives the next exec. Only uid 0 keeps it there by itself. False with errno. */
+bool privilege_hand_on(void);
+
 /* A child that reads the configuration and root's files for it: of the five, DAC_READ_SEARCH alone. False with errno.
  */
 bool privilege_keep_reading(void);

@@ -58,7 +58,7 @@ static void say_master(struct show *show)
     const struct control_view *view = &show->view;
     bool serves = strcmp(view->state, "serving") == 0 || strcmp(view->state, "reloading") == 0;
     say_family(show, "postern_build_info", GAUGE, "Always 1; the version is a label.");
-    say_labelled(show, "postern_build_info", 1, "version", POSTERN_VERSION);
+    say_labelled(show, "postern_build_info", 1, "version", postern_version);
     say_one(show, "postern_start_time_seconds", GAUGE, "When the master started, in seconds since 1970.",
             (uint64_t)view->started_wall); /* the same in each answer: not from the clocks of now */
     say_one(show, "postern_stopping", GAUGE, "1: no new connections are taken, it ends when the sessions have.",

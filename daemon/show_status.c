@@ -30,7 +30,7 @@ static void say_master(struct show *show)
 {
     const struct control_view *view = &show->view;
     struct buffer *to = show_record(show, "posternd");
-    control_string(to, "version", POSTERN_VERSION);
+    control_string(to, "version", postern_version);
     control_number(to, "pid", getppid());
     control_string(to, "state", view->state);
     control_string(to, "hostname", view->plan->hostname);

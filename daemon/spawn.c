@@ -13,6 +13,7 @@
 #include "common/must.h"
 
 #include "daemon/spawn.h"
+#include "daemon/wayback.h"
 
 enum { FD_PATH_MAX = 40 };
 
@@ -33,6 +34,7 @@ void spawn_reset_signals(void)
     static const int ignored[] = {SIGINT, SIGHUP, SIGPIPE, SIGTERM, SPAWN_KILL_SIGNAL};
     sigset_t none;
     sigemptyset(&none);
+    wayback_disarm(); /* the master's alone */
     reset_dispositions();
     for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
         sigaction(ignored[i], &(struct sigaction){.sa_handler = SIG_IGN}, NULL);

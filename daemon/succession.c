@@ -9,15 +9,20 @@
 #include "common/log.h"
 #include "common/must.h"
 
+#include "daemon/adopted.h"
 #include "daemon/spawn.h"
 #include "daemon/succession.h"
 
 static void end_generation(const struct succession *s, struct generation *generation)
 {
     struct plan *plan = generation->plan;
+    bool adopted = generation->adopted;
     generation_close(generation);
     free(generation);
-    s->planner->drop(s->planner, &plan);
+    if (adopted)
+        adopted_drop(&plan, s->planner->places);
+    else
+        s->planner->drop(s->planner, &plan);
 }
 
 /* NULL with why; the plan is gone then. */
@@ -64,22 +69,34 @@ static void dismiss(struct succession *s, struct generation *generation, const s
     let_drain(s, generation);
 }
 
+struct generation *succession_prepare(struct succession *s, struct house *house, struct plan *plan, int64_t now_ms,
+                                      char *why, size_t why_size)
+{
+    struct generation *next = open_next(s, house, plan, why, why_size);
+    if (next == NULL)
+        return NULL;
+    generation_look(next, house, true, now_ms);
+    if (generation_has_workers(next, house))
+        return next;
+    snprintf(why, why_size, "no workers can be made; see event=fork-failed");
+    dismiss(s, next, s->present, now_ms);
+    return NULL;
+}
+
+void succession_switch(struct succession *s, struct generation *next, int64_t now_ms)
+{
+    struct generation *before = s->present;
+    s->present = next;
+    dismiss(s, before, next, now_ms + next->plan->process->retire_timeout_ms);
+}
+
 bool succession_change(struct succession *s, struct house *house, struct plan *plan, int64_t now_ms, char *why,
                        size_t why_size)
 {
-    int64_t retire_ms = plan->process->retire_timeout_ms;
-    struct generation *next = open_next(s, house, plan, why, why_size), *before = s->present;
-    if (next == NULL)
-        return false;
-    generation_look(next, house, true, now_ms);
-    if (!generation_has_workers(next, house)) {
-        snprintf(why, why_size, "no workers can be made; see event=fork-failed");
-        dismiss(s, next, before, now_ms);
-        return false;
-    }
-    s->present = next;
-    dismiss(s, before, next, now_ms + retire_ms);
-    return true;
+    struct generation *next = succession_prepare(s, house, plan, now_ms, why, why_size);
+    if (next != NULL)
+        succession_switch(s, next, now_ms);
+    return next != NULL;
 }
 
 bool succession_is_settled(const struct succession *s, const struct house *house)

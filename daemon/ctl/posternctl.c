@@ -241,6 +241,6 @@ int main(int argc, char **argv)
     if (command.help)
         return print_help();
     if (command.version)
-        return puts("posternctl " POSTERN_VERSION) < 0;
+        return printf("posternctl %s\n", postern_version) < 0;
     return command.top ? run_top(&command) : run(&command);
 }

@@ -220,7 +220,10 @@ static _Noreturn void rig_become_master(struct rig *rig, int log)
     log_set_level(LEVEL_DEBUG);
     struct planner planner = {rig_make, rig_renew, rig_drop, rig->wanted};
     rig->wanted->master = getpid();
-    struct master_setup setup = {&planner, wanted_plan(rig->wanted), dummy_worker, rig->housekeeper, -1};
+    static const struct program program = {.fd = -1};
+    static struct takeover nothing = {.legacy = {.fd = -1}};
+    struct master_setup setup = {&planner, wanted_plan(rig->wanted), dummy_worker, rig->housekeeper, -1, &program,
+                                 &nothing};
     _exit(master_run(&setup));
 }
 
