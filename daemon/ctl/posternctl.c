@@ -207,7 +207,7 @@ static int run(const struct command *command)
 {
     struct answer answer;
     char why[ASK_WHY_MAX];
-    bool long_wait = command->verb == CONTROL_RELOAD || command->verb == CONTROL_CHECK;
+    bool long_wait = control_verbs[command->verb].by == CONTROL_LATER || command->verb == CONTROL_CHECK;
     bool heard = ask(command->socket, command->request, long_wait ? LONG_WAIT_MS : WAIT_MS, &answer, why);
     if (answer.draining)
         complain("this posternd is stopping");

@@ -242,6 +242,25 @@ def test_a_reload_keeps_the_sockets(managed, listening):
     assert net.is_listening(program.address)
 
 
+def test_an_upgrade_is_a_reload_to_the_manager(managed, manager, listening, tmp_path):
+    """The same process is ready again, as often as it likes; where the manager listens, and its sockets, go along."""
+    made = listening()
+    program = managed(spelled(made), sockets=[made], ready=False, notify=manager.name,
+                      more=f"control_socket = {tmp_path}/run/control")
+    ready = manager.hear()
+    for _ in range(3):
+        done = subprocess.run([postern_program.BUILD + "/posternctl", "-s", f"{tmp_path}/run/control", "upgrade"],
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, (done, program.story())
+        assert manager.hear().keys() == {"RELOADING", "MONOTONIC_USEC"}
+        assert manager.hear() == ready
+        assert greeting(program.address) == 220
+    assert all("notify" not in fd for pid in program.settled_workers() for fd in net.descriptors(pid))
+    program.stop()
+    assert manager.hear() == {"STOPPING": "1"}
+    assert net.is_listening(program.address), "the manager's socket was shut down"
+
+
 # -- the unit
 
 

@@ -166,6 +166,25 @@ def test_hup_is_a_reload_to_systemd_as_well(service):
     net.wait_until(lambda: rig.state() == "active", 20, "systemd was not told that the reload is over", rig.story)
 
 
+def test_an_upgrade_with_all_that_the_unit_forbids(service):
+    """systemd sees the same process, and nothing that ended; it has what the unit gives, and no more."""
+    rig = service()
+    rig.systemctl("start", "postern")
+    master, capabilities = rig.main_pid(), net.status_field(rig.main_pid(), "CapEff")
+    with Client(rig.address) as client:
+        client.hello()
+        for _ in range(2):
+            status, said = rig.run("posternctl", "upgrade")
+            assert status == 0, said + rig.log()
+        assert (rig.state(), rig.main_pid(), rig.show("NRestarts")) == ("active", master, "0")
+        assert net.status_field(master, "CapEff") == capabilities
+        client.message(["bob@example.org"], CONTENT)
+        client.quit()
+    rig.systemctl("reload", "postern")
+    rig.systemctl("stop", "postern")
+    assert rig.show("Result") == "success"
+
+
 def test_stop_lets_sessions_end(service):
     rig = service()
     rig.systemctl("start", "postern")

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 
@@ -39,9 +40,11 @@ backend inside {{
 }}
 policy inbound {{
     recipient {{ relay_domains = "*" }}
-    limit rate {{ of = connections  per = client  rate = 3/1h  burst = 3 }}
+    limit rate {{ of = messages  per = client  rate = 3/1h  action = defer  mode = {limit} }}
 }}
 """
+USER = 65534
+CAPABILITIES = {"root": 1 << 2 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 10, "nobody": 0, "nobody with a port": 1 << 10}
 CONTENT = b"Subject: upgrade\r\n\r\ntext\r\n"
 BAD_SCRIPT = "#!/bin/sh\necho this version wants a newer kernel >&2\nexit 3\n"
 
@@ -49,15 +52,16 @@ BAD_SCRIPT = "#!/bin/sh\necho this version wants a newer kernel >&2\nexit 3\n"
 class Gate(postern_program.PosternFrom):
     """A posternd from a file of its own, which another can be put in the place of."""
 
-    def __init__(self, directory, server, more="", how=None, **options):
+    def __init__(self, directory, server, more="", limit="watch", how=None, before=(), **options):
         directory.mkdir(exist_ok=True)
         os.chmod(directory, 0o755)
         self.directory = directory
         self.run = directory / "run"
         self.path = directory / "postern.conf"
-        self.how = how
+        self.how, self.before = how, before
         port = net.free_port()
-        self.path.write_text(CONFIGURATION.format(run=self.run, more=more, port=port, inside=server.address[1]))
+        self.path.write_text(CONFIGURATION.format(run=self.run, more=more, port=port, limit=limit,
+                                                  inside=server.address[1]))
         self.path.chmod(0o644)
         self.install(postern_program.POSTERND)
         super().__init__(("127.0.0.1", port), "-f", "-c", str(self.path), program=str(directory / "posternd"), **options)
@@ -66,7 +70,7 @@ class Gate(postern_program.PosternFrom):
     def _popen(self, command, **options):
         if self.how is not None:
             options["env"]["POSTERN_NEXT"] = self.how
-        return super()._popen(command, **options)
+        return super()._popen([*self.before, *command], **options)
 
     def install(self, program=None, text=None):
         """As a package or make install does it: a new file, renamed over the old one. Root may not be needed for it."""
@@ -159,7 +163,8 @@ def test_another_program_takes_the_place(gates, server):
         assert gate.master == master and net.command_name(master) == "posternd"
         assert program_of(master) == identity_of(gate.directory / "posternd")
         after = gate.status()
-        assert (after["version"], after["pid"], after["started"]) == (NEXT_VERSION, master, before["started"])
+        assert (after["version"], after["pid"]) == (NEXT_VERSION, master)
+        assert after["uptime_ms"] >= before["uptime_ms"]
         assert after["generation"] == before["generation"] + 1 and after["state"] == "serving"
         assert (after["log_level"], after["log_level_ordered"], after["bypass"]) == ("debug", True, True)
         session = gate.records("session", "sessions")[0]
@@ -180,3 +185,239 @@ def test_another_program_takes_the_place(gates, server):
     gate.ask("forget", "192.0.2.7")
     assert not os.path.exists(gate.run / "listed" / "list.saved"), "it did not know its own file again"
     gate.wait_log(rf"event=upgraded from=0.1 to={NEXT_VERSION} scoreboard=kept")
+    done = subprocess.run([str(gate.directory / "posternd"), "-f", "-c", str(gate.path)], capture_output=True, text=True,
+                          timeout=30)
+    assert done.returncode == 1 and f"already running as process {master}" in done.stderr, "it does not hold its pid file"
+
+
+def test_what_was_counted_and_charged_stays(gates):
+    gate = gates(limit="enforce")
+    for _ in range(3):
+        gate.deliver()
+
+    def charged():
+        with Client(gate.address) as client:
+            client.hello()
+            client.ask("MAIL FROM:<a@example.com>", 250)
+            reply = client.command("RCPT TO:<b@example.org>")
+            client.quit()
+        return reply.code
+
+    def counted():
+        hits = [(r["key"], r["limit"], r["times"]) for r in gate.records("rate", "rates")]
+        tables = {r["table"]: r["used"] for r in gate.records("table", "stats")}
+        totals = {k: v for k, v in gate.totals().items() if k in ("messages", "sessions", "limited")}
+        return hits, tables, totals
+
+    assert charged() == 451
+    net.wait_until(lambda: gate.totals()["sessions"] == 4, 10, "a session is not counted", gate.story)
+    before = counted()
+    assert before[0] == [("127.0.0.1", "inbound.rate", 1)] and before[1]["reputations"] > 0
+    for program in (NEXT, postern_program.POSTERND, NEXT):
+        gate.install(program)
+        gate.upgrade()
+        assert counted() == before
+    assert charged() == 451
+
+
+@pytest.mark.parametrize("who", CAPABILITIES)
+def test_it_has_the_rights_that_it_had(gates, tmp_path, who):
+    """Neither more, nor less; and the port below 1024 that it was given stays bound."""
+    for place in (tmp_path.parent.parent, tmp_path.parent, tmp_path):
+        place.chmod(0o755)
+    before = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"] if who != "root" else []
+    if who == "nobody with a port":
+        before += ["--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service"]
+    if who != "root":
+        (tmp_path / "gate").mkdir()
+        os.chown(tmp_path / "gate", USER, USER)
+    gate = gates(before=before)
+    gate.deliver()
+
+    def rights():
+        held = {name: int(net.status_field(gate.master, name), 16) for name in ("CapPrm", "CapEff", "CapInh", "CapAmb")}
+        return held, net.status_field(gate.master, "Uid"), net.status_field(gate.master, "Groups")
+
+    has = CAPABILITIES[who]
+    assert rights()[0] == {"CapPrm": has, "CapEff": has, "CapInh": 0, "CapAmb": 0}
+    was = rights()
+    for program in (NEXT, postern_program.POSTERND):
+        gate.install(program)
+        gate.upgrade()
+        assert rights() == was
+        assert all(int(net.status_field(pid, "CapPrm"), 16) == 0 for pid in gate.settled_workers())
+    gate.deliver()
+
+
+def test_a_daemon_that_was_started_from_somewhere_else(gates, server, tmp_path, monkeypatch):
+    """By names that mean nothing in /, which is where it lives."""
+    gate = gates()  # for its file and its place
+    gate.stop()
+    monkeypatch.chdir(gate.directory)
+    log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    log.bind(str(gate.directory / "log"))
+    os.chmod(gate.directory / "log", 0o666)
+    gate.path.write_text(gate.path.read_text().replace("log = stderr", f"log_socket = {gate.directory}/log"))
+    done = subprocess.run(["./posternd", "-c", "postern.conf"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done
+    pid = int((gate.run / "pid").read_text())
+    try:
+        gate.install(NEXT)
+        assert gate.upgrade() == {"kind": "upgraded", "from": "0.1", "to": NEXT_VERSION, "pid": pid}
+        assert gate.upgrade()["from"] == NEXT_VERSION
+        assert os.readlink(f"/proc/{pid}/cwd") == "/"
+        gate.deliver()
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        net.wait_until(lambda: not net.is_alive(pid), 20, "it does not end")
+        log.close()
+
+
+def test_who_asks_meanwhile_is_answered(gates):
+    """Several at once, a reload among them, and one who has said half of his line when it begins."""
+    gate = gates()
+    gate.install(NEXT)
+    with socket.socket(socket.AF_UNIX) as slow:
+        slow.connect(str(gate.run / "control"))
+        slow.sendall(b"vers")
+        net.wait_until(lambda: len([d for d in net.descriptors(gate.master) if "socket" in d]) > 2, 5,
+                       "who asks is not heard", gate.story)
+        asked = [subprocess.Popen([POSTERNCTL, "-s", str(gate.run / "control"), verb], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                 for verb in ("upgrade", "reload", "upgrade", "upgrade", "reload", "status")]
+        for one in asked:
+            said, _ = one.communicate(timeout=60)
+            assert one.returncode == 0, (one.args, said, gate.story())
+        slow.sendall(b"ion\n")
+        slow.settimeout(10)
+        assert slow.recv(4096).decode() == f'version version="{NEXT_VERSION}"\nok\n'
+
+
+def test_the_new_program_is_tried_first(gates):
+    """What lies there is no program, or one that cannot take the place: nothing has happened but that."""
+    gate = gates(more="control_group = nogroup")
+    master, workers = gate.master, set(gate.settled_workers())
+    for text, why in (("", "cannot execute it: Exec format error"),
+                      (BAD_SCRIPT, "this version wants a newer kernel"),
+                      ("#!/bin/sh\n", "what lies there is no posternd that can take a place"),
+                      ("#!/nonexistent\n", "cannot execute it: No such file or directory")):
+        gate.install(text=text)
+        assert gate.refused_upgrade() == why
+    (gate.directory / "posternd").unlink()
+    assert gate.refused_upgrade() == "cannot execute it: No such file or directory"
+    gate.install(NEXT)
+    good = gate.path.read_text()
+    gate.path.write_text(good.replace("max_workers", "max_wrkers"))
+    assert "max_wrkers" in gate.refused_upgrade()
+    gate.path.write_text(good.replace("control_group = nogroup", "control_group = root"))
+    assert "control_group: cannot change while posternd runs" in gate.refused_upgrade()
+    gate.path.write_text(good)
+    assert gate.status()["version"] == "0.1" and gate.status()["state"] == "serving"
+    assert gate.master == master and set(gate.workers()) == workers
+    gate.deliver()
+    assert len(re.findall("event=upgrade-failed version=0.1 why=", gate.log())) == 7
+    gate.upgrade()
+
+
+@pytest.mark.parametrize("how, why", [
+    ("trial-crash", "the new program was ended by signal 11 when it was tried"),
+    ("trial-silent", "what lies there is no posternd that can take a place"),
+])
+def test_a_program_that_fails_on_trial(gates, how, why):
+    gate = gates(how=how)
+    gate.install(NEXT)
+    assert gate.refused_upgrade() == why
+    gate.deliver()
+
+
+def check_the_way_back(gate, why, server):
+    """The program before is there again, in the same process, with all that it had; and can be upgraded."""
+    master = gate.master
+    gate.deliver()
+    with Client(gate.address) as client:
+        client.hello()
+        was = gate.status()
+        gate.install(NEXT)
+        assert why in gate.refused_upgrade()
+        gate.wait_log(f"event=upgrade-failed version=0.1 scoreboard=kept why=.*{why}")
+        now = gate.status()
+        assert (now["version"], now["pid"]) == ("0.1", master) and now["uptime_ms"] >= was["uptime_ms"]
+        assert gate.master == master and net.command_name(master) == "posternd"
+        assert program_of(master) != identity_of(gate.directory / "posternd")
+        assert client.message("user@example.org", CONTENT).code == 250
+        client.quit()
+    gate.deliver()
+    net.wait_until(lambda: gate.totals()["messages"] == 3, 10, "a message is not counted", gate.story)
+    gate.install(postern_program.POSTERND)
+    assert gate.upgrade()["to"] == "0.1"
+    assert program_of(gate.master) == identity_of(gate.directory / "posternd")
+    gate.deliver()
+
+
+@pytest.mark.parametrize("how, why", [
+    ("crash", "the new program was ended by signal 11"),
+    ("abort", "the new program was ended by signal 06"),
+    ("exit", "the new program ended at its start"),
+])
+def test_the_way_back(gates, server, how, why):
+    check_the_way_back(gates(how=how), why, server)
+
+
+def test_the_way_back_takes_its_time(gates, server):
+    """Each of them waits for something that does not come: all at once, or this would take half a minute."""
+    waiting = {how: gates(how=how, name=how) for how in ("trial-hang", "hang", "workers")}
+    waiting["workers"].expects_crashes = True
+    found = {}
+
+    def ask(how):
+        waiting[how].install(NEXT)
+        found[how] = waiting[how].refused_upgrade()
+
+    threads = [threading.Thread(target=ask, args=(how,)) for how in waiting]
+    for thread in threads:
+        thread.start()
+    hanging = waiting["hang"]
+    hanging.wait_log("event=upgrade-begun")
+    net.wait_until(lambda: program_of(hanging.master) == identity_of(hanging.directory / "posternd"), 10, "it is not executed")
+    hanging.deliver()
+    os.kill(hanging.workers()[0], signal.SIGKILL)  # heard of afterwards, and so is this:
+    os.kill(hanging.master, signal.SIGHUP)
+    for thread in threads:
+        thread.join()
+    assert found == {"trial-hang": "the new program did not answer in time",
+                     "hang": "the new program was not ready in time",
+                     "workers": f"the workers of posternd {NEXT_VERSION} do not come up; see its lines in the log"}
+    hanging.wait_log("event=worker-cut .*signal=KILL")
+    hanging.wait_log("event=reload state=done by=signal")
+    for gate in waiting.values():
+        assert gate.status()["version"] == "0.1"
+        gate.deliver()
+
+
+def test_another_layout_is_another_scoreboard(gates):
+    """What is remembered is lost, and said to be; what was ordered is not, nor what was counted of sessions that were
+    over by then."""
+    gate = gates(how="layout")
+    gate.deliver()
+    gate.ask("bypass", "on")
+    gate.ask("log", "notice")
+    gate.ask("block", "192.0.2.7")
+    with Client(gate.address) as client:
+        client.hello()
+        assert client.message("user@example.org", CONTENT).code == 250
+        gate.install(NEXT)
+        gate.upgrade()
+        gate.wait_log("event=upgraded .*scoreboard=new")
+        status = gate.status()
+        assert (status["bypass"], status["log_level"], status["log_level_ordered"]) == (True, "notice", True)
+        assert [r["network"] for r in gate.records("listed", "block")] == ["192.0.2.7"]
+        assert gate.totals()["messages"] == 1
+        assert [r["alive"] for r in gate.records("draining", "status")] == [1]
+        assert client.message("user@example.org", CONTENT).code == 250
+        client.quit()
+    net.wait_until(lambda: not gate.records("draining", "status"), 10, "the earlier worker stays", gate.story)
+    gate.deliver()
+    memory = [d for d in net.descriptors(gate.master) if "memfd:postern-tags" in d]
+    assert len(memory) == 2, "the earlier scoreboard is still held"
+    gate.upgrade()  # the same program again
+    gate.wait_log("event=upgraded .*scoreboard=kept")
