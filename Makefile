@@ -213,7 +213,7 @@ test: deps servers
 arch: deps $(libraries)
 	@tests/arch $(BUILD)
 
-fault: deps all $(BUILD)/hostile/posternd
+fault: deps all $(BUILD)/hostile/posternd $(BUILD)/next/posternd
 	@tests/fault/run --build $(BUILD)
 
 memory: deps all

@@ -25,6 +25,7 @@ enum state { FREE, HEARING, AWAITING_RELOAD, AWAITING_STOP, ANSWERED_BY_CHILD, A
 struct connection {
     enum state state;
     int fd;           /* -1 when a child has it */
+    bool came_along;  /* asked the program that was here before */
     int64_t until_ms; /* then it is closed, or its child killed */
     pid_t child;
     struct ucred who;
@@ -340,7 +341,7 @@ void control_reload_over(struct control *control, bool good, const char *why)
 {
     for (int i = 0; control != NULL && i < CONTROL_CONNECTIONS_MAX; i++) {
         struct connection *c = &control->connections[i];
-        if (c->state != AWAITING_RELOAD)
+        if (c->state != AWAITING_RELOAD || (good && c->came_along))
             continue;
         if (good)
             finish_ok(c);
@@ -363,16 +364,22 @@ static void finish_upgraded(struct connection *c, const char *before)
     finish(c, &answer);
 }
 
-void control_upgrade_over(struct control *control, const char *before, const char *why)
+void control_upgrade_refused(struct control *control, const char *why)
+{
+    for (int i = 0; control != NULL && i < CONTROL_CONNECTIONS_MAX; i++)
+        if (control->connections[i].state == AWAITING_UPGRADE)
+            finish_error(&control->connections[i], why,
+                         "the program that ran before goes on; after the correction: posternctl upgrade");
+}
+
+void control_upgrade_over(struct control *control, const char *before)
 {
     for (int i = 0; control != NULL && i < CONTROL_CONNECTIONS_MAX; i++) {
         struct connection *c = &control->connections[i];
-        if (c->state != AWAITING_UPGRADE)
-            continue;
-        if (before != NULL)
+        if (c->came_along && c->state == AWAITING_UPGRADE)
             finish_upgraded(c, before);
-        else
-            finish_error(c, why, "the program that ran before goes on; after the correction: posternctl upgrade");
+        else if (c->came_along && c->state == AWAITING_RELOAD)
+            finish_ok(c);
     }
 }
 
@@ -419,6 +426,7 @@ static void read_connection(struct connection *c, const struct legacy_record *r)
 {
     *c = (struct connection){
         .state = (enum state)legacy_number(r, "state", HEARING, STATES - 1),
+        .came_along = true,
         .fd = legacy_fd(r, "fd"),
         .until_ms = legacy_number(r, "until_ms", 0, CLOCK_NEVER),
         .child = (pid_t)legacy_number(r, "child", 0, INT32_MAX),

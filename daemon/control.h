@@ -72,9 +72,13 @@ void control_close(struct control **control); /* NULL is fine; also removes the 
 int control_poll_fds(const struct control *control, struct pollfd fds[CONTROL_FDS]); /* how many were filled */
 int64_t control_next_ms(const struct control *control);                              /* look again at the latest then */
 void control_step(struct control *control, int64_t now_ms); /* all that can be done without waiting */
-void control_reload_over(struct control *control, bool good, const char *why); /* answers all who wait for it */
-/* The same; `before` is the version of the program that was there before, where it was good. */
-void control_upgrade_over(struct control *control, const char *before, const char *why);
+/* Answers all who wait for it; a good one not those who came with control_read. */
+void control_reload_over(struct control *control, bool good, const char *why);
+/* An upgrade was refused, or has failed: answers all who wait for one. */
+void control_upgrade_refused(struct control *control, const char *why);
+/* .. was good: answers all who came with control_read and wait, for a reload as well. Those who asked since then wait
+ * for one more. `before` is the version of the program that was there before. */
+void control_upgrade_over(struct control *control, const char *before);
 bool control_reaped(struct control *control, pid_t pid, int status); /* was it a child of ours? */
 
 #endif

@@ -111,7 +111,7 @@ static void drain(struct master *m)
     generation_dismiss(m->succession.present);
     generation_shut(m->succession.present, NULL);
     control_reload_over(m->control, false, "posternd is stopping");
-    control_upgrade_over(m->control, NULL, "posternd is stopping");
+    control_upgrade_refused(m->control, "posternd is stopping");
     control_yield(m->control);
     listing_yield(&m->listing);
     pidfile_remove(&m->pidfile); /* a new master may take the place while the sessions of this one end */
@@ -170,8 +170,7 @@ static void say_end(struct master *m, bool good, const char *why)
 {
     if (m->is_upgrade) {
         m->is_upgrade = false;
-        control_upgrade_over(m->control, m->setup->takeover->version, NULL); /* who waits for a reload has it, too */
-        control_reload_over(m->control, true, NULL);
+        control_upgrade_over(m->control, m->setup->takeover->version);
         return;
     }
     if (reload_over(&m->reload, m->succession.present->number, good ? NULL : why))
@@ -216,7 +215,7 @@ static int64_t look_at_reload(struct master *m, int64_t now_ms)
         return CLOCK_NEVER;
     take_news(m, now_ms);
     int64_t settle_ms = settle(m, now_ms);
-    if (upgrade_is_running(&m->upgrade))
+    if (upgrade_is_running(&m->upgrade) || m->is_upgrade)
         return settle_ms;
     bool was_running = reload_is_running(&m->reload);
     int64_t look_ms = reload_look(&m->reload, master_plan(m), succession_has_room(&m->succession), now_ms);

@@ -113,7 +113,7 @@ void master_say_taken_over(struct master *m)
     record_string(&r, "why", back ? takeover->why : NULL);
     record_send(&r, back ? LEVEL_ERROR : LEVEL_NOTICE);
     if (back)
-        control_upgrade_over(m->control, NULL, takeover->why);
+        control_upgrade_refused(m->control, takeover->why);
 }
 
 /* -- and goes */
@@ -138,7 +138,7 @@ static void refuse_upgrade(struct master *m, const char *why)
     record_string(&r, "why", why);
     record_send(&r, LEVEL_ERROR);
     upgrade_over(&m->upgrade);
-    control_upgrade_over(m->control, NULL, why);
+    control_upgrade_refused(m->control, why);
     notify_ready();
 }
 

@@ -19,7 +19,7 @@
 #include "daemon/takeover.h"
 #include "daemon/upgrade.h"
 
-enum { VARIABLE_MAX = 80, ARGUMENTS_MAX = 1024 };
+enum { VARIABLE_MAX = 80, ARGUMENTS_MAX = 1024, SHOWN_PATH_MAX = 512 };
 
 void upgrade_open(struct upgrade *upgrade, const struct program *program, const struct planner *planner)
 {
@@ -53,6 +53,13 @@ static void refuse(struct upgrade *upgrade, const char *why)
 {
     upgrade->news = UPGRADE_REFUSED;
     snprintf(upgrade->why, sizeof(upgrade->why), "%s", why);
+}
+
+static void refuse_file(struct upgrade *upgrade)
+{
+    snprintf(upgrade->why, sizeof(upgrade->why), "cannot look at %.*s: %s", SHOWN_PATH_MAX, upgrade->program->path,
+             strerror(errno));
+    upgrade->news = UPGRADE_REFUSED;
 }
 
 /* -- the child */
@@ -155,6 +162,8 @@ void upgrade_begin(struct upgrade *upgrade, const struct legacy *legacy, int64_t
     upgrade->until_ms = now_ms + UPGRADE_TRIAL_MS;
     if (upgrade->program->path[0] == '\0')
         refuse(upgrade, "it is not known where this program was executed from");
+    else if (stat(upgrade->program->path, &upgrade->tried) != 0)
+        refuse_file(upgrade);
     else if (!start_child(upgrade, legacy)) {
         forget_child(upgrade);
         refuse(upgrade, strerror(errno));
@@ -252,9 +261,22 @@ static void execute(const struct program *program, const struct legacy *legacy)
     execv(program->path, program->argv);
 }
 
+static bool is_what_was_tried(const struct upgrade *upgrade)
+{
+    const struct stat *was = &upgrade->tried;
+    struct stat is;
+    return stat(upgrade->program->path, &is) == 0 && is.st_dev == was->st_dev && is.st_ino == was->st_ino &&
+           is.st_size == was->st_size && is.st_mtim.tv_sec == was->st_mtim.tv_sec &&
+           is.st_mtim.tv_nsec == was->st_mtim.tv_nsec;
+}
+
 bool upgrade_execute(const struct upgrade *upgrade, const struct legacy *legacy, char *why, size_t why_size)
 {
     const struct program *program = upgrade->program;
+    if (!is_what_was_tried(upgrade)) {
+        snprintf(why, why_size, "%s was replaced while it was tried", program->path);
+        return false;
+    }
     execute(program, legacy);
     int error = errno;
     legacy_keep_open(legacy, false);

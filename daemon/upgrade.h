@@ -11,7 +11,7 @@
 #ifndef POSTERN_DAEMON_UPGRADE_H
 #define POSTERN_DAEMON_UPGRADE_H
 
-#include <sys/types.h>
+#include <sys/stat.h>
 
 #include "daemon/legacy.h"
 #include "daemon/plan.h"
@@ -29,6 +29,7 @@ struct upgrade {
     bool wished, running;
     pid_t child, dying; /* 0: none. What was killed is waited for before there is another. */
     int said_fd;        /* what the child says */
+    struct stat tried;  /* the file that is tried */
     int64_t until_ms;   /* when it is killed */
     enum upgrade_news news;
     char why[UPGRADE_WHY_MAX];

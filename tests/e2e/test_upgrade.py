@@ -304,7 +304,7 @@ def test_the_new_program_is_tried_first(gates):
         gate.install(text=text)
         assert gate.refused_upgrade() == why
     (gate.directory / "posternd").unlink()
-    assert gate.refused_upgrade() == "cannot execute it: No such file or directory"
+    assert gate.refused_upgrade() == f"cannot look at {gate.directory}/posternd: No such file or directory"
     gate.install(NEXT)
     good = gate.path.read_text()
     gate.path.write_text(good.replace("max_workers", "max_wrkers"))

@@ -19,6 +19,7 @@ import machine_master as master
 import machine_rig as rig
 import machine_signals as signals
 import machine_tls as tls
+import machine_upgrades as upgrades
 
 WIDTH = 6
 
@@ -129,13 +130,18 @@ def _kill_cells(seconds):
     return [Cell(f"kills: workers killed at random under load, {seconds} s", _bind(kills.under_load, seconds), own=True)]
 
 
+def _upgrade_cells(seconds):
+    return [Cell(f"upgrades: upgrades and reloads without a pause under load, {seconds} s",
+                 _bind(upgrades.under_load, seconds), own=True)]
+
+
 def cells():
     return [*_call_cells(calls.CALLS, calls.each_once, "each in turn"),
             *_call_cells(calls.LASTING, calls.from_then_on, "from one on"),
             *_tls_cells(tls.CALLS, "each in turn"), *_master_cells(master.RELOAD), *_birth_cells(master.BIRTH),
             *_fork_cells(("EAGAIN", "ENOMEM")), *_limit_cells(), *_log_cells(log.FAULTS),
             *_signal_cells(signals.STEPS, signals.FATAL), *_hostile_cells(100000),
-            *_kill_cells(60)]
+            *_kill_cells(60), *_upgrade_cells(60)]
 
 
 SHORT_CALLS = {"accept4": ("EMFILE", "ECONNABORTED"), "connect": ("EADDRNOTAVAIL",), "poll": ("EINTR", "ENOMEM"),
@@ -150,7 +156,8 @@ def short_cells():
     return [*_call_cells(SHORT_CALLS, calls.each_once, "one in four", 4), *_master_cells(SHORT_RELOAD),
             *_tls_cells(SHORT_TLS, "one in four", 4), *_fork_cells(("EAGAIN",)),
             *(cell for cell in _limit_cells() if "workers' descriptors, 0" not in cell.name),
-            *_log_cells(("stopped", "away")), *_signal_cells(SHORT_STEPS, ("KILL",)), *_hostile_cells(5000), *_kill_cells(6)]
+            *_log_cells(("stopped", "away")), *_signal_cells(SHORT_STEPS, ("KILL",)), *_hostile_cells(5000), *_kill_cells(6),
+            *_upgrade_cells(5)]
 
 
 # -- running them
