@@ -25,7 +25,7 @@ enum state { FREE, HEARING, AWAITING_RELOAD, AWAITING_STOP, ANSWERED_BY_CHILD, A
 struct connection {
     enum state state;
     int fd;           /* -1 when a child has it */
-    bool came_along;  /* asked the program that was here before */
+    bool came_along;  /* what it waits for it asked of the program that was here before */
     int64_t until_ms; /* then it is closed, or its child killed */
     pid_t child;
     struct ucred who;
@@ -129,6 +129,7 @@ static void begin_later(struct control *control, struct connection *c, const str
     log_request(c, request);
     c->state = awaiting; /* before it is asked for: it may be over at once */
     c->until_ms = CLOCK_NEVER;
+    c->came_along = false;
     bool begun = upgrade ? control->host.upgrade(control->host.context) : control->host.reload(control->host.context);
     if (!begun && c->state == awaiting)
         finish_error(c, "posternd is stopping", NULL);

@@ -101,19 +101,38 @@ bool master_take_over(struct master *m, char *why)
     return succeed(m, why);
 }
 
+static const char *board_state(const struct master *m)
+{
+    return m->is_new_board ? "new" : "kept";
+}
+
+static void say_upgraded(const struct master *m)
+{
+    struct record r;
+    record_begin(&r, "upgraded");
+    record_string(&r, "from", m->setup->takeover->version);
+    record_string(&r, "to", postern_version);
+    record_string(&r, "scoreboard", board_state(m));
+    record_send(&r, LEVEL_NOTICE);
+}
+
+static void say_back(const struct master *m)
+{
+    struct record r;
+    record_begin(&r, "upgrade-failed");
+    record_string(&r, "version", postern_version);
+    record_string(&r, "scoreboard", board_state(m));
+    record_string(&r, "why", m->setup->takeover->why);
+    record_send(&r, LEVEL_ERROR);
+    control_upgrade_refused(m->control, m->setup->takeover->why);
+}
+
 void master_say_taken_over(struct master *m)
 {
-    const struct takeover *takeover = m->setup->takeover;
-    bool back = takeover->how == TAKEOVER_BACK;
-    struct record r;
-    record_begin(&r, back ? "upgrade-failed" : "upgraded");
-    record_string(&r, back ? "version" : "from", takeover->version);
-    record_string(&r, "to", back ? NULL : postern_version);
-    record_string(&r, "scoreboard", m->is_new_board ? "new" : "kept");
-    record_string(&r, "why", back ? takeover->why : NULL);
-    record_send(&r, back ? LEVEL_ERROR : LEVEL_NOTICE);
-    if (back)
-        control_upgrade_refused(m->control, takeover->why);
+    if (m->setup->takeover->how == TAKEOVER_BACK)
+        say_back(m);
+    else
+        say_upgraded(m);
 }
 
 /* -- and goes */

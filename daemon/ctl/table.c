@@ -95,6 +95,8 @@ static const struct layout LAYOUTS[] = {
         {"busy", "BUSY", AS_IT_IS}, {"busy_most", "MOST", AS_IT_IS}, {"held", "HELD", AS_IT_IS},
         {"held_most", "MOST", AS_IT_IS}, {"workers", "WORKERS", AS_IT_IS}}},
     {"version", true, {{"version", "posternd", AS_IT_IS}}},
+    {"upgraded", true, {
+        {"from", "posternd was", AS_IT_IS}, {"to", "and is now", AS_IT_IS}, {"pid", "process", AS_IT_IS}}},
 };
 
 /* What an answer without records says. */

@@ -237,15 +237,15 @@ def demand_no_more(before, after):
         demand(after["worker"] <= before["worker"] + WORKER_GROWTH_KIB, "workers have grown\n" + story)
 
 
-def demand_parallel(gate, source):
+def demand_parallel(gate, source, parallel=PARALLEL):
     """Exactly so many at the same time, and as many again once they have gone."""
     for _ in range(2):
-        clients = [Client(gate, source) for _ in range(PARALLEL + 3)]
+        clients = [Client(gate, source) for _ in range(parallel + 3)]
         let_in = sum(client.begin() for client in clients)
         for client in clients:
             client.close()
         idle_workers(gate)
-        demand(let_in == PARALLEL, f"{let_in} sessions of {source} are let in at the same time, not {PARALLEL}\n"
+        demand(let_in == parallel, f"{let_in} sessions of {source} are let in at the same time, not {parallel}\n"
                                    + gate.story())
 
 

@@ -15,6 +15,7 @@ import machine_rig as rig
 from machine_rig import demand, net
 
 SENDERS = 8
+PARALLEL = 20  # of a client: a worker that gets no processor for a while after a session still counts
 NEXT = "#!/bin/sh\nunset POSTERN_NEXT\nexec {next} \"$@\"\n"  # tests/upgrade/next.c
 CRASHES = NEXT.replace("unset POSTERN_NEXT", "export POSTERN_NEXT=crash")
 NOT_NOW = "#!/bin/sh\necho not now\nexit 1\n"
@@ -29,7 +30,8 @@ class Gate(kills.Gate):
         with open(f"{self.directory}/postern.conf", "r+") as f:
             text = f.read()
             f.seek(0)
-            f.write(f"control_socket = {self.socket}\n{text}")
+            f.write(f"control_socket = {self.socket}\n{text}".replace(f"concurrent = {kills.PARALLEL}",
+                                                                      f"concurrent = {PARALLEL}"))
         self.install(rig.postern.POSTERND)
         return [self.program, *command[1:]]
 
@@ -136,6 +138,7 @@ def under_load(seconds):
             kills.idle_workers(gate)
             kills.demand_delivered(sink, load.acknowledged)
             demand_counted(gate, before, load)
+            kills.demand_parallel(gate, "127.0.1.1", PARALLEL)
             demand(kinds(gate) == held, f"the master holds other descriptors\n{held}\n{kinds(gate)}")
             gate.stop()
             kills.demand_no_complaint(gate.log())
