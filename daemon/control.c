@@ -88,6 +88,7 @@ static void finish(struct connection *c, const struct buffer *answer)
     struct slice text = buffer_unread(answer);
     if (send(c->fd, text.at, text.size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
         log_line(LEVEL_DEBUG, "who asked at the control socket has gone");
+    shutdown(c->fd, SHUT_WR); /* also where a program on trial holds a copy (upgrade.h) */
     release(c);
 }
 

@@ -162,6 +162,8 @@ void upgrade_begin(struct upgrade *upgrade, const struct legacy *legacy, int64_t
     upgrade->until_ms = now_ms + UPGRADE_TRIAL_MS;
     if (upgrade->program->path[0] == '\0')
         refuse(upgrade, "it is not known where this program was executed from");
+    else if (upgrade->program->fd < 0)
+        refuse(upgrade, "there would be no way back: /proc/self/exe could not be opened at the start");
     else if (stat(upgrade->program->path, &upgrade->tried) != 0)
         refuse_file(upgrade);
     else if (!start_child(upgrade, legacy)) {

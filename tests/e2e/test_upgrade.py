@@ -320,6 +320,15 @@ def test_the_new_program_is_tried_first(gates):
     gate.upgrade()
 
 
+@pytest.mark.parametrize("value", ["", "to", "to 77", "to 77 78", "back 77 x", "trial 1", "trial -1", "trial 99999999999",
+                                   "by hand", "trial 0"])
+def test_what_is_not_for_people(value):
+    """Whoever sets the variable by hand, with nothing behind it."""
+    done = subprocess.run([postern_program.POSTERND, "-V"], env=dict(os.environ, POSTERN_UPGRADE=value),
+                          capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1 and done.stderr.startswith("posternd: POSTERN_UPGRADE ") and done.stdout == "", done
+
+
 @pytest.mark.parametrize("how, why", [
     ("trial-crash", "the new program was ended by signal 11 when it was tried"),
     ("trial-silent", "what lies there is no posternd that can take a place"),

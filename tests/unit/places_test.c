@@ -52,11 +52,30 @@ static void when_all_are_taken_there_is_none(void **state)
         places_give_back(&places, i);
 }
 
+static void a_place_of_an_earlier_program_is_kept(void **state)
+{
+    static struct places places;
+    (void)state;
+    assert_true(places_keep(&places, 1, "in", "one", &A));
+    assert_true(places_keep(&places, 1, "in", "one", &A)); /* of two generations */
+    assert_false(places_keep(&places, 1, "in", "two", &B));
+    assert_int_equal(places_take(&places, "in", "two", &B), 0);
+    assert_int_equal(places_take(&places, "in", "one", &A), 1);
+    places_give_back(&places, 1);
+    places_give_back(&places, 1);
+    assert_int_equal(places_take(&places, "in", "three", &A), 2);
+    places_give_back(&places, 1);
+    assert_int_equal(places_take(&places, "in", "four", &A), 1);
+    for (int i = 0; i < 3; i++)
+        places_give_back(&places, i);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_server_keeps_its_place),
         cmocka_unit_test(when_all_are_taken_there_is_none),
+        cmocka_unit_test(a_place_of_an_earlier_program_is_kept),
     };
     return cmocka_run_group_tests_name("places", tests, NULL, NULL);
 }
