@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "common/clock.h"
@@ -17,7 +18,8 @@
 
 enum {
     COMES_UP_MS = 5000, /* for the first workers of a program that takes another one's place */
-    COMES_UP_LOOK_MS = 5
+    COMES_UP_LOOK_MS = 5,
+    TAKE_BACK_MS = 500
 };
 
 static struct estate estate_of(struct master *m)
@@ -64,6 +66,24 @@ static bool comes_up(const struct master *m, const struct generation *next, char
     return false;
 }
 
+/* Before the way back: the program before makes workers in the same slots, and does not know of these. Who has a client
+ * already goes on to the end of the session, unseen: two in one slot spoil no more of it than a worker may. */
+static void take_back(struct master *m, struct generation *next)
+{
+    int64_t until_ms = clock_deadline(TAKE_BACK_MS);
+    struct roster *roster = &m->house.roster;
+    generation_dismiss(next);
+    while (roster_of_generation(roster, next->number) > 0 && clock_ms() < until_ms) {
+        for (int slot = 0; slot < roster->end; slot++) {
+            const struct roster_entry *entry = &roster->entries[slot];
+            if (entry->pid != 0 && entry->generation == next->number &&
+                waitpid(entry->pid, NULL, WNOHANG) == entry->pid)
+                roster_remove(roster, slot);
+        }
+        clock_poll(NULL, 0, clock_deadline(COMES_UP_LOOK_MS));
+    }
+}
+
 /* As a reload does it. What was left by the other program is used up from here on: there is no way back any more. */
 static bool succeed(struct master *m, char *why)
 {
@@ -71,8 +91,12 @@ static bool succeed(struct master *m, char *why)
     m->first_plan = NULL;
     master_forget_changed_servers(m, plan);
     struct generation *next = succession_prepare(&m->succession, &m->house, plan, clock_ms(), why, MASTER_WHY_MAX);
-    if (next == NULL || !comes_up(m, next, why))
+    if (next == NULL)
         return false;
+    if (!comes_up(m, next, why)) {
+        take_back(m, next);
+        return false;
+    }
     takeover_end(m->setup->takeover);
     succession_switch(&m->succession, next, clock_ms());
     household_change(&m->household, plan, next->number, clock_ms());

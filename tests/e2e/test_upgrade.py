@@ -376,7 +376,9 @@ def test_the_way_back(gates, server, how, why):
 def test_the_way_back_takes_its_time(gates, server):
     """Each of them waits for something that does not come: all at once, or this would take half a minute."""
     waiting = {how: gates(how=how, name=how) for how in ("trial-hang", "hang", "workers")}
-    waiting["workers"].expects_crashes = True
+    second = f'listener second {{ address = "127.0.0.1:{net.free_port()}"  backend = inside  policy = inbound }}'
+    waiting["some"] = gates(how="some", name="some", more=second)
+    waiting["workers"].expects_crashes = waiting["some"].expects_crashes = True
     found = {}
 
     def ask(how):
@@ -386,6 +388,14 @@ def test_the_way_back_takes_its_time(gates, server):
     threads = [threading.Thread(target=ask, args=(how,)) for how in waiting]
     for thread in threads:
         thread.start()
+    some = waiting["some"]
+    some.wait_log("event=upgrade-begun")
+    new = identity_of(some.directory / "posternd")
+    net.wait_until(lambda: len([pid for pid in some.workers() if program_of(pid) == new]) >= 2, 10, "it makes no workers",
+                   some.story)
+    early = [Client(some.address) for _ in range(4)]  # as many as there are of both programs
+    for client in early:
+        client.hello()
     hanging = waiting["hang"]
     hanging.wait_log("event=upgrade-begun")
     net.wait_until(lambda: program_of(hanging.master) == identity_of(hanging.directory / "posternd"), 10, "it is not executed")
@@ -396,7 +406,11 @@ def test_the_way_back_takes_its_time(gates, server):
         thread.join()
     assert found == {"trial-hang": "the new program did not answer in time",
                      "hang": "the new program was not ready in time",
-                     "workers": f"the workers of posternd {NEXT_VERSION} do not come up; see its lines in the log"}
+                     "workers": f"the workers of posternd {NEXT_VERSION} do not come up; see its lines in the log",
+                     "some": f"the workers of posternd {NEXT_VERSION} do not come up; see its lines in the log"}
+    for client in early:  # also those whom a worker of the new program serves
+        assert client.message("user@example.org", CONTENT).code == 250
+        client.quit()
     hanging.wait_log("event=worker-cut .*signal=KILL")
     hanging.wait_log("event=reload state=done by=signal")
     for gate in waiting.values():

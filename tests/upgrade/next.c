@@ -5,6 +5,7 @@
  *     trial-crash trial-hang trial-silent    when it is tried
  *     crash abort exit hang                  after it has taken the place, before it serves
  *     workers                                its workers end as soon as they are made
+ *     some                                   .. those of the listener "second"; the others serve
  *     layout                                 it fails at nothing, but its scoreboard is another
  */
 #include <signal.h>
@@ -16,6 +17,7 @@
 #include "common/scoreboard.h"
 #include "common/version.h"
 
+#include "workers/service.h"
 #include "workers/worker.h"
 
 #include "daemon/master.h"
@@ -83,7 +85,8 @@ _Noreturn void __real_worker_main(const struct worker_setup *setup);
 
 void __wrap_worker_main(const struct worker_setup *setup)
 {
-    if (wants("workers"))
+    const struct service *service = setup->service;
+    if (wants("workers") || (wants("some") && strcmp(service->listener, "second") == 0))
         _exit(WORKER_BROKEN);
     __real_worker_main(setup);
 }
