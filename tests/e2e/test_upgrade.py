@@ -137,9 +137,11 @@ def gates(tmp_path, server):
 
 
 def program_of(pid):
-    """What it runs, by the file itself: it may have lost its name."""
-    is_it = os.stat(f"/proc/{pid}/exe")
-    return is_it.st_dev, is_it.st_ino
+    """What it runs, by the file itself, which may have lost its name. None: it has ended."""
+    try:
+        return identity_of(f"/proc/{pid}/exe")
+    except OSError:
+        return None
 
 
 def identity_of(path):
