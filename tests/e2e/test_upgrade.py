@@ -64,7 +64,8 @@ class Gate(postern_program.PosternFrom):
                                                   inside=server.address[1]))
         self.path.chmod(0o644)
         self.install(postern_program.POSTERND)
-        super().__init__(("127.0.0.1", port), "-f", "-c", str(self.path), program=str(directory / "posternd"), **options)
+        super().__init__(("127.0.0.1", port), "-f", "-c", str(self.path), program=str(directory / "posternd"),
+                         **options)
         net.wait_until(lambda: "event=ready" in self.log() and len(self.workers()) >= 2, 30, "posternd is not ready",
                        self.story)
 
@@ -188,9 +189,9 @@ def test_another_program_takes_the_place(gates, server):
     gate.ask("forget", "192.0.2.7")
     assert not os.path.exists(gate.run / "listed" / "list.saved"), "it did not know its own file again"
     gate.wait_log(rf"event=upgraded from=0.1 to={NEXT_VERSION} scoreboard=kept")
-    done = subprocess.run([str(gate.directory / "posternd"), "-f", "-c", str(gate.path)], capture_output=True, text=True,
-                          timeout=30)
-    assert done.returncode == 1 and f"already running as process {master}" in done.stderr, "it does not hold its pid file"
+    done = subprocess.run([str(gate.directory / "posternd"), "-f", "-c", str(gate.path)], capture_output=True,
+                          text=True, timeout=30)
+    assert done.returncode == 1 and f"already running as process {master}" in done.stderr, done
 
 
 def test_what_was_counted_and_charged_stays(gates):
@@ -322,8 +323,8 @@ def test_the_new_program_is_tried_first(gates):
     gate.upgrade()
 
 
-@pytest.mark.parametrize("value", ["", "to", "to 77", "to 77 78", "back 77 x", "trial 1", "trial -1", "trial 99999999999",
-                                   "by hand", "trial 0"])
+@pytest.mark.parametrize("value", ["", "to", "to 77", "to 77 78", "back 77 x", "trial 1", "trial -1", "trial 0",
+                                   "trial 99999999999", "by hand"])
 def test_what_is_not_for_people(value):
     """Whoever sets the variable by hand, with nothing behind it."""
     done = subprocess.run([postern_program.POSTERND, "-V"], env=dict(os.environ, POSTERN_UPGRADE=value),
@@ -393,14 +394,15 @@ def test_the_way_back_takes_its_time(gates, server):
     some = waiting["some"]
     some.wait_log("event=upgrade-begun")
     new = identity_of(some.directory / "posternd")
-    net.wait_until(lambda: len([pid for pid in some.workers() if program_of(pid) == new]) >= 2, 10, "it makes no workers",
+    net.wait_until(lambda: [program_of(pid) for pid in some.workers()].count(new) >= 2, 10, "it makes no workers",
                    some.story)
     early = [Client(some.address) for _ in range(4)]  # as many as there are of both programs
     for client in early:
         client.hello()
     hanging = waiting["hang"]
     hanging.wait_log("event=upgrade-begun")
-    net.wait_until(lambda: program_of(hanging.master) == identity_of(hanging.directory / "posternd"), 10, "it is not executed")
+    new = identity_of(hanging.directory / "posternd")
+    net.wait_until(lambda: program_of(hanging.master) == new, 10, "it is not executed", hanging.story)
     hanging.deliver()
     os.kill(hanging.workers()[0], signal.SIGKILL)  # heard of afterwards, and so is this:
     os.kill(hanging.master, signal.SIGHUP)
