@@ -160,6 +160,7 @@ static bool switch_over(struct master *m, int64_t now_ms, char *why)
     bool changed = succession_change(&m->succession, &m->house, plan, now_ms, why, MASTER_WHY_MAX);
     if (changed) {
         plan_check_limits(plan);
+        master_say_sandbox(m, plan);
         household_change(&m->household, plan, m->succession.present->number, now_ms);
     }
     log_set_level((enum level)master_plan(m)->process->log_level);

@@ -59,6 +59,9 @@ bool master_failed(char *why, const char *what); /* with errno's text; false */
 struct control_host master_host(struct master *m);
 const struct plan *master_plan(const struct master *m);
 bool master_is_serving(const struct master *m);
+bool master_make_sandbox(struct master *m, char *why);
+/* A machine that cannot is no reason not to run, but nobody shall believe in a sandbox that is not there. */
+void master_say_sandbox(const struct master *m, const struct plan *plan);
 /* A place in the scoreboard that another server has now: before the first worker that knows it as such. */
 void master_forget_changed_servers(struct master *m, const struct plan *next);
 

@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/sandbox.h"
 
 #include "daemon/background.h"
 #include "daemon/inherited.h"
@@ -58,6 +59,12 @@ static void say_unused(int sockets)
     record_send(&r, LEVEL_WARNING);
 }
 
+bool master_make_sandbox(struct master *m, char *why)
+{
+    m->house.sandbox = sandbox_new();
+    return m->house.sandbox != NULL || master_failed(why, "cannot make the sandbox");
+}
+
 /* The lock first: nothing of a master that runs is touched, least of all its Unix sockets. */
 bool master_start(struct master *m, char *why)
 {
@@ -81,6 +88,8 @@ bool master_start(struct master *m, char *why)
     listing_open(&m->listing, m->house.board.listed, process->listed_file, !m->log_is_stderr);
     if (!household_open(&m->household, &m->house, m->setup->housekeeper))
         return master_failed(why, "cannot make the housekeeper's pipe");
+    if (!master_make_sandbox(m, why))
+        return false;
     struct plan *first = m->first_plan;
     m->first_plan = NULL;
     if (!succession_begin(&m->succession, &m->house, first, why, MASTER_WHY_MAX))
@@ -92,13 +101,28 @@ bool master_start(struct master *m, char *why)
     return true;
 }
 
+void master_say_sandbox(const struct master *m, const struct plan *plan)
+{
+    const char *missing = sandbox_missing(m->house.sandbox);
+    if (plan_sandbox(plan) == SANDBOX_OFF || missing == NULL)
+        return;
+    struct record r;
+    record_begin(&r, "no-sandbox");
+    record_string(&r, "why", missing);
+    record_send(&r, LEVEL_WARNING);
+}
+
 /* The one place where the start is over: whoever waits for us is told here. */
 void master_ready(struct master *m)
 {
     struct record r;
+    enum sandbox_mode mode = plan_sandbox(master_plan(m));
     plan_check_limits(master_plan(m));
+    master_say_sandbox(m, master_plan(m));
     record_begin(&r, "ready");
     record_number(&r, "listeners", (uint64_t)master_plan(m)->listener_count);
+    record_string(&r, "sandbox", sandbox_in_force(m->house.sandbox, mode));
+    record_number(&r, "landlock", (uint64_t)sandbox_landlock(m->house.sandbox, mode));
     record_send(&r, LEVEL_NOTICE);
     if (!m->log_is_stderr && !log_is_heard())
         dprintf(STDERR_FILENO, PROCESS_IDENT ": runs, but nobody reads its log at %s\n",
@@ -119,6 +143,7 @@ void master_clean_up(struct master *m)
     control_close(&m->control);
     pidfile_remove(&m->pidfile);
     house_close(&m->house);
+    sandbox_free(&m->house.sandbox);
     if (m->signals >= 0)
         close(m->signals);
 }

@@ -120,6 +120,8 @@ bool master_take_over(struct master *m, char *why)
         return false;
     if (on_trial)
         takeover_pass();
+    if (!master_make_sandbox(m, why))
+        return false;
     if (!privilege_reduce())
         return master_failed(why, "cannot reduce privileges");
     return succeed(m, why);
