@@ -13,7 +13,7 @@
 
 #include "daemon/ctl/top_terminal.h"
 
-enum { ESCAPE_WAIT_MS = 50 };
+enum { ESCAPE_WAIT_MS = 50, REDRAW = 'L' - '@' /* ^L: somebody wrote on the screen */ };
 
 static void restore(void)
 {
@@ -125,9 +125,10 @@ static int key_of(int read)
 
 int top_terminal_key(void)
 {
-    int read = getch();
-    if (read == 'L' - '@') /* ^L: somebody wrote on the screen */
-        clearok(curscr, TRUE);
+    int read;
+    while ((read = getch()) == KEY_RESIZE || read == REDRAW) /* no keys: they answer no question */
+        if (read == REDRAW)
+            clearok(curscr, TRUE);
     return read == ERR ? TOP_KEY_NONE : key_of(read);
 }
 
