@@ -80,6 +80,12 @@ static bool look_around(struct top *top)
     struct answer answer;
     if (!look(top, "status", &answer))
         return false;
+    if (answer.end == ANSWER_ERROR) { /* no child for it, say: what was known last stays */
+        say_refused(top, &answer);
+        top_model_lost(&top->model);
+        answer_clear(&answer);
+        return false;
+    }
     top_model_take_status(&top->model, &answer, clock_ms(), minute_now(0));
     return look_at_pane(top) && look_at_history(top);
 }

@@ -160,6 +160,10 @@ void top_model_take_status(struct top_model *model, struct answer *answer, int64
     int64_t totals[TOP_RATES], more[TOP_RATES];
     replace(&model->status, answer);
     const struct answer_record *record = top_model_record(&model->status, "totals");
+    if (record == NULL) { /* posternd could not say it: what it counted did not become 0 */
+        model->totals_known = model->rates_known = false;
+        return;
+    }
     for (int i = 0; i < TOP_RATES; i++)
         totals[i] = top_model_number(record, top_rate_rows[i].key);
     compare(model, totals, now_ms, more);

@@ -169,6 +169,26 @@ def test_sizes(gate, terminals):
         quit_well(top)
 
 
+def test_another_size_answers_no_question(gate, terminals):
+    with Client(gate.address) as client:
+        client.hello()
+        top = terminals(gate.socket)
+        top.shows(r"^127\.0\.0\.1 ")
+        top.type("k")
+        top.shows(r"^end session \S+\? \(y/n\)")
+        top.resize(30, 90)
+        top.type("\f")
+        top.watch(1.5)
+        top.shows(r"^end session \S+\? \(y/n\)")
+        top.type("n?")
+        top.shows("Any key: back")
+        top.resize(24, 80)
+        top.watch(1.5)
+        top.shows("Any key: back")
+        top.type("x")
+        quit_well(top)
+
+
 def test_colours_where_they_are(gates, terminals):
     gate = gates(policy="pregreet { mode = enforce  wait = 1m }")
     with socket.create_connection(gate.address):
@@ -356,6 +376,21 @@ def test_what_is_no_answer(said, terminals, answer):
     top.shows("^posternd 0.1 h  serving  up 5s  generation 4, draining 3 \\(2 busy\\)")
     top.watch(1.2)
     quit_well(top)
+
+
+def test_a_status_that_is_refused(said, terminals):
+    """By a machine short of memory, say: what was known last stays, and the next status is no leap from nothing."""
+    said = said({"status": b"totals sessions=1000000\n" + MASTER, "sessions": b"ok\n"})
+    top = terminals(said.path, columns=100)
+    top.shows(r"sessions 0\.0/s")
+    said.answers["status"] = b'error why="Cannot allocate memory" try=""\n'
+    top.shows("^Cannot allocate memory")
+    top.shows("^posternd 0.1 h  serving")
+    said.answers["status"] = b"totals sessions=1000001\n" + MASTER
+    top.shows_no("Cannot allocate")
+    top.shows(r"sessions (-|0\.0/s)")
+    quit_well(top)
+    assert not re.search(rb"\d{4,}/s", top.raw)
 
 
 def minutes(of):

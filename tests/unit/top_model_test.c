@@ -71,6 +71,20 @@ static void test_no_rates_over_a_restart(void **state)
     assert_false(model.rates_known);
 }
 
+/* Nobody could be forked, say: the next answer is no leap from nothing. */
+static void test_no_rates_over_a_refusal(void **state)
+{
+    (void)state;
+    hear("totals sessions=1000000\nok\n", 10000, MINUTE);
+    hear("error why=\"Cannot allocate memory\" try=\"\"\n", 11000, MINUTE);
+    assert_false(model.rates_known);
+    hear("totals sessions=1000004\nok\n", 12000, MINUTE);
+    assert_false(model.rates_known);
+    assert_series(TOP_SESSIONS_SERIES, MINUTE, 1, (int64_t[]){0});
+    hear("totals sessions=1000005\nok\n", 13000, MINUTE);
+    assert_true(model.rates_known && model.per_s[TOP_RATE_SESSIONS] == 1);
+}
+
 static void test_numbers_that_cannot_be(void **state)
 {
     (void)state;
@@ -151,6 +165,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_rates_are_what_changed, clear),
         cmocka_unit_test_teardown(test_no_rates_over_a_restart, clear),
+        cmocka_unit_test_teardown(test_no_rates_over_a_refusal, clear),
         cmocka_unit_test_teardown(test_numbers_that_cannot_be, clear),
         cmocka_unit_test_teardown(test_minutes_that_were_seen, clear),
         cmocka_unit_test_teardown(test_what_is_remembered_counts_more, clear),
