@@ -404,7 +404,7 @@ struct tag_count scoreboard_count(const struct scoreboard *board, int first, int
         uint32_t tag = atomic_load_explicit(&board->tags[i], memory_order_relaxed);
         found.idle += tag == TAG_IDLE;
         found.starting += tag == TAG_STARTING;
-        found.alive += tag != TAG_NONE;
+        found.alive += tag != TAG_NONE && tag != TAG_LEAVING;
         found.held += (tag & TAG_HELD) != 0;
     }
     return found;

@@ -56,7 +56,13 @@ enum {
 };
 
 /* tags */
-enum tag { TAG_NONE = 0, TAG_STARTING = 1, TAG_IDLE = 2, TAG_BUSY = 16 /* and above: a hash of the client */ };
+enum tag {
+    TAG_NONE = 0,
+    TAG_STARTING = 1,
+    TAG_IDLE = 2,
+    TAG_LEAVING = 3, /* nobody any more, but what it counted is in its slot alone until the master has reaped it */
+    TAG_BUSY = 16    /* and above: a hash of the client */
+};
 #define TAG_HELD UINT32_C(0x80000000) /* beside it: the session is in the tarpit */
 
 enum slot_state { SLOT_EMPTY, SLOT_IDLE, SLOT_BUSY, SLOT_STATES };
@@ -184,7 +190,7 @@ bool scoreboard_enter_as(struct scoreboard *board, enum scoreboard_role role); /
 void scoreboard_forget_server(struct scoreboard *board, int server);
 void scoreboard_forget_servers(struct scoreboard *board); /* all of them */
 
-/* How many of [first, first+count) are idle or starting, how many are not TAG_NONE, and how many serve somebody whom
+/* How many of [first, first+count) are idle or starting, how many are neither TAG_NONE nor TAG_LEAVING, and how many serve somebody whom
  * the tarpit holds. */
 struct tag_count {
     int idle, starting, alive, held;

@@ -45,7 +45,7 @@ struct worker {
 static _Noreturn void leave(const struct worker *w, enum worker_exit status)
 {
     if (w->entered)
-        scoreboard_set_tag(w->setup->board, w->setup->slot, TAG_NONE);
+        scoreboard_set_tag(w->setup->board, w->setup->slot, TAG_LEAVING);
     log_report_drops();
     exit((int)status);
 }

@@ -161,6 +161,25 @@ static void serve(int slot, bool held)
     scoreboard_set_tag(&house.board, slot, (TAG_BUSY + (uint32_t)slot) | (held ? TAG_HELD : 0));
 }
 
+/* It takes a while until the master knows: all workers of a reload are so for a moment. */
+static void a_worker_that_leaves_is_counted_still(void **state)
+{
+    (void)state;
+    begin_minute();
+    works(0, 1000);
+    works(1, 1);
+    assert_int_equal(end_minute().values[HISTORY_MESSAGES], 1001);
+    works(0, 2);
+    works(1, 3);
+    scoreboard_set_tag(&house.board, 0, TAG_LEAVING);
+    struct history_minute minute = end_minute();
+    assert_int_equal(minute.values[HISTORY_MESSAGES], 5);
+    assert_int_equal(minute.values[HISTORY_WORKERS], 1);
+    assert_int_equal(minute.values[HISTORY_BUSY], 0);
+    ends(0, false);
+    assert_int_equal(end_minute().values[HISTORY_MESSAGES], 0);
+}
+
 static void the_most_at_once_is_remembered_for_a_minute(void **state)
 {
     (void)state;
@@ -302,6 +321,7 @@ int main(void)
         IT(what_was_done_is_in_its_minute),
         IT(what_was_done_before_is_in_no_minute),
         IT(a_worker_that_ended_is_counted_once),
+        IT(a_worker_that_leaves_is_counted_still),
         IT(the_most_at_once_is_remembered_for_a_minute),
         IT(where_no_sum_holds_it_is_counted_later),
         IT(a_lie_spoils_no_minute_but_its_own),

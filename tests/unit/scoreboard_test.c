@@ -82,6 +82,8 @@ static void tags_are_counted(void **state)
     assert_int_equal(all.idle, 3);
     assert_int_equal(all.starting, 1);
     assert_int_equal(all.alive, 7);
+    scoreboard_set_tag(board, 6, TAG_LEAVING);
+    assert_int_equal(scoreboard_count(board, 0, SLOTS).alive, 6);
     struct tag_count some = scoreboard_count(board, 2, 3);
     assert_int_equal(some.idle, 0);
     assert_int_equal(some.starting, 1);
