@@ -221,6 +221,48 @@ static void where_no_sum_holds_it_is_counted_later(void **state)
     assert_int_equal(end_minute().values[HISTORY_MESSAGES], 3);
 }
 
+static struct slot *slot_at(int slot)
+{
+    return (struct slot *)(void *)((unsigned char *)pages + slot * SLOT_BYTES);
+}
+
+/* It had to wait for the processor while it wrote: the minute waits for it. */
+static void who_writes_is_waited_for(void **state)
+{
+    struct history_minute minute;
+    (void)state;
+    begin_minute();
+    works(0, 1000);
+    assert_int_equal(end_minute().values[HISTORY_MESSAGES], 1000);
+    int64_t number = minute_now();
+    works(0, 3);
+    atomic_fetch_add(&slot_at(0)->sequence, 1);
+    fake_clock_move_to(end_of_minute());
+    assert_int_equal(step(), clock_ms() + 50);
+    atomic_fetch_add(&slot_at(0)->sequence, 1);
+    step();
+    assert_true(history_read(house.board.history, number, &minute));
+    assert_int_equal(minute.values[HISTORY_MESSAGES], 3);
+    assert_int_equal(end_minute().values[HISTORY_MESSAGES], 0);
+}
+
+static void who_never_stops_writing_is_left_out(void **state)
+{
+    (void)state;
+    atomic_store(&slot_at(1)->sequence, 1);
+    works(1, 1000);
+    begin_minute();
+    go_on_until(clock_ms() + 6000);
+    works(0, 3);
+    fake_clock_move_to(end_of_minute() - 1000);
+    struct history_minute minute = {0};
+    int64_t number = minute_now();
+    begin_minute();
+    go_on_until(clock_ms() + 6000);
+    assert_true(history_read(house.board.history, number, &minute));
+    assert_int_equal(minute.values[HISTORY_MESSAGES], 3);
+}
+
 static void a_lie_spoils_no_minute_but_its_own(void **state)
 {
     (void)state;
@@ -324,6 +366,8 @@ int main(void)
         IT(a_worker_that_leaves_is_counted_still),
         IT(the_most_at_once_is_remembered_for_a_minute),
         IT(where_no_sum_holds_it_is_counted_later),
+        IT(who_writes_is_waited_for),
+        IT(who_never_stops_writing_is_left_out),
         IT(a_lie_spoils_no_minute_but_its_own),
         IT(a_slot_that_nobody_is_at_is_not_touched),
         IT(the_next_housekeeper_goes_on),

@@ -13,23 +13,32 @@ static int slots_end(const struct scoreboard *board)
 
 /* -- counts */
 
-static void add_living(const struct scoreboard *board, struct totals *sum)
+/* False: one of them could not be read. */
+static bool add_living(const struct scoreboard *board, struct totals *sum)
 {
+    bool all = true;
     struct slot_facts facts;
     int end = slots_end(board);
-    for (int slot = 0; slot < end; slot++)
-        if (atomic_load_explicit(&board->tags[slot], memory_order_relaxed) != TAG_NONE &&
-            slot_read(board, slot, &facts))
-            totals_add(sum, &facts);
+    for (int slot = 0; slot < end; slot++) {
+        if (atomic_load_explicit(&board->tags[slot], memory_order_relaxed) == TAG_NONE)
+            continue;
+        all &= slot_read(board, slot, &facts);
+        totals_add(sum, &facts); /* unreadable: all zero */
+    }
+    return all;
 }
 
-static bool add_up(const struct scoreboard *board, struct totals *sum)
+/* One that had to wait for the processor while it wrote is read a little later; one that never stops writing is left
+ * out by who is patient no more. */
+static bool add_up(const struct scoreboard *board, bool patient, struct totals *sum)
 {
     uint32_t sequence;
     for (int i = 0; i < TOTALS_TRIES; i++) {
         if (!totals_read(board->ended, sum, &sequence))
             continue;
-        add_living(board, sum);
+        bool all = add_living(board, sum);
+        if (!all && patient)
+            return false;
         if (totals_holds(board->ended, sequence))
             return true;
     }
@@ -97,10 +106,10 @@ static void begin(struct history *history, int64_t number, const struct tag_coun
 
 /* The first there ever was counts from here on: a master that took another one's place has its totals, too. False: not
  * now. */
-static bool begin_first(const struct scoreboard *board, int64_t number, const struct tag_count *tags)
+static bool begin_first(const struct scoreboard *board, int64_t number, bool patient, const struct tag_count *tags)
 {
     struct totals sum;
-    if (!add_up(board, &sum))
+    if (!add_up(board, patient, &sum))
         return false;
     board->history->now.before = sum;
     begin(board->history, number, tags);
@@ -111,7 +120,7 @@ static bool begin_first(const struct scoreboard *board, int64_t number, const st
 static bool end_minute(const struct scoreboard *board, int64_t next, bool patient, const struct tag_count *tags)
 {
     struct totals sum;
-    bool added = add_up(board, &sum);
+    bool added = add_up(board, patient, &sum);
     if (!added && patient)
         return false;
     write_down(board, tags, added ? &sum : NULL);
@@ -124,12 +133,12 @@ int64_t minutes_step(const struct scoreboard *board, int64_t now_ms)
     struct tag_count tags = scoreboard_count(board, 0, slots_end(board));
     int64_t wall_ms = clock_wall_us() / US_PER_MS, in_ms = wall_ms % MINUTE_MS;
     int64_t number = board->history->now.number, now = wall_ms / MINUTE_MS;
-    bool done = true;
+    bool done = true, patient = in_ms < PATIENCE_MS;
     note_most(board->history, &tags);
     if (number <= 0)
-        done = begin_first(board, now, &tags);
+        done = begin_first(board, now, patient, &tags);
     else if (number != now)
-        done = end_minute(board, now, in_ms < PATIENCE_MS, &tags);
+        done = end_minute(board, now, patient, &tags);
     if (!done)
         return now_ms + AGAIN_MS;
     return now_ms + (MINUTE_MS - in_ms < MINUTES_LOOK_MS ? MINUTE_MS - in_ms : MINUTES_LOOK_MS);
