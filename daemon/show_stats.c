@@ -7,16 +7,34 @@
 
 enum { ADD_AGAIN_MS = 20 };
 
-static void add_living(const struct house *house, struct totals *sum)
+/* False: one of them could not be read. */
+static bool add_living(const struct house *house, struct totals *sum)
 {
+    bool all = true;
     struct slot_facts facts;
-    for (int slot = 0; slot < house->roster.end; slot++)
-        if (house->roster.entries[slot].pid != 0 && slot_read(&house->board, slot, &facts))
-            totals_add(sum, &facts);
+    for (int slot = 0; slot < house->roster.end; slot++) {
+        if (house->roster.entries[slot].pid == 0)
+            continue;
+        all &= slot_read(&house->board, slot, &facts);
+        totals_add(sum, &facts); /* unreadable: all zero */
+    }
+    return all;
+}
+
+/* As large as a reader of JSON understands. Not cut there, as other numbers are: a sum that one worker's lie has made
+ * larger goes on from what is left of it, and its differences are true. */
+static void wrap(struct totals *sum)
+{
+    uint64_t words[sizeof(*sum) / sizeof(uint64_t)];
+    memcpy(words, sum, sizeof(words));
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        words[i] &= HISTORY_MOST;
+    memcpy(sum, words, sizeof(words));
 }
 
 /* Who ended since this child was forked is in the region by now: what was counted once never shrinks, but where workers
- * end faster than anybody can add up. */
+ * end faster than anybody can add up, or one never stops writing. One that had to wait for the processor while it wrote
+ * is read a little later: what shrinks for a moment has begun anew to who takes differences. */
 struct totals show_totals(const struct show *show)
 {
     const struct house *house = show->view.house;
@@ -24,11 +42,12 @@ struct totals show_totals(const struct show *show)
     uint32_t sequence;
     for (int i = 0; i < TOTALS_TRIES; i++) {
         bool whole = totals_read(house->board.ended, &sum, &sequence);
-        add_living(house, &sum);
+        whole &= add_living(house, &sum);
         if (whole && totals_holds(house->board.ended, sequence))
             break;
         clock_poll(NULL, 0, clock_deadline(ADD_AGAIN_MS));
     }
+    wrap(&sum);
     return sum;
 }
 

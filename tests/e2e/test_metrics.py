@@ -4,7 +4,9 @@ what was done. The reader refuses what others forgive."""
 import os
 import re
 import signal
+import struct
 import subprocess
+import threading
 import time
 
 import pytest
@@ -230,6 +232,36 @@ def test_crashes_are_counted(gate):
     os.kill(gate.housekeeper(), signal.SIGKILL)
     net.wait_until(lambda: value(metrics(gate), "housekeeper_restarts_total") == 1, 10, "no restart is counted",
                    gate.story)
+
+
+def test_a_lie_stops_no_counter(gate):
+    """What a worker said that ended is in the sum for ever: sums go on from there."""
+    with open(net.region_of(gate.master, "totals"), "r+b", buffering=0) as region:
+        region.seek(8)  # behind the sequence; the first is that of sessions
+        region.write(struct.pack("<Q", 2 ** 60 + 7))
+    assert value(metrics(gate), "sessions_total") == 7 == gate.records("totals", "status")[0]["sessions"]
+    assert a_message(gate).code == 250
+    wait_sessions(gate, 8)
+
+
+def test_who_writes_is_waited_for(gate):
+    """A worker that had to wait for the processor while it wrote: no counter shrinks meanwhile, or Prometheus takes all
+    of it for what was done since. One that never stops does not stop the answer."""
+    assert a_message(gate).code == 250
+    wait_sessions(gate, 1)
+    worker, = [w for w in gate.records("worker", "workers") if w["sessions"] == 1]
+    with open(net.region_of(gate.master, "slots"), "r+b", buffering=0) as region:
+        at = worker["slot"] * 4096
+        sequence, = struct.unpack("<I", os.pread(region.fileno(), 4, at))
+        os.pwrite(region.fileno(), struct.pack("<I", sequence + 1), at)
+        back = threading.Timer(0.05, lambda: os.pwrite(region.fileno(), struct.pack("<I", sequence), at))
+        back.start()
+        shown = value(metrics(gate), "sessions_total")
+        back.join()
+        assert shown == 1
+        os.pwrite(region.fileno(), struct.pack("<I", sequence + 1), at)
+        assert value(metrics(gate), "sessions_total") == 0
+        os.pwrite(region.fileno(), struct.pack("<I", sequence), at)
 
 
 def test_the_line_for_cron(gate, tmp_path):
