@@ -45,8 +45,10 @@ static void draw_tabs(WINDOW *window, int y, const struct top_screen *screen)
     char words[LINE_MAX_OCTETS];
     top_draw_line(window, y, A_NORMAL, "");
     wmove(window, y, 0);
-    for (int i = 0; i < TOP_PANES; i++)
+    for (int i = 0; i < TOP_PANES && getcury(window) == y; i++) /* behind the edge is the next line */
         draw_tab(window, i, i == view->pane);
+    if (getcury(window) != y)
+        return;
     bool more = screen->model->pane == view->pane && screen->model->listing.cut_short;
     snprintf(words, sizeof(words), " %d%s by %s%s%s%s", view->rows.count, more ? "+" : "",
              pane->sorts[view->sort[view->pane]].title, view->reversed[view->pane] ? ", reversed" : "",
