@@ -6,7 +6,8 @@
 
 enum { MS_PER_S = 1000 };
 
-/* In HELP a quote stands for itself. */
+/* In HELP a quote stands for itself. An octet that is no printable ASCII is said as the log says it, \xC3: two names
+ * that differ in nothing else stay two, or their samples would be one given twice, and all of it be refused. */
 static void put_escaped(FILE *to, const char *text, size_t size, bool quoted)
 {
     for (size_t i = 0; i < size; i++) {
@@ -15,8 +16,10 @@ static void put_escaped(FILE *to, const char *text, size_t size, bool quoted)
             fputs("\\n", to);
         else if (c == '\\' || (quoted && c == '"'))
             fprintf(to, "\\%c", c);
+        else if (c < ' ' || c > '~')
+            fprintf(to, "\\\\x%02X", (unsigned char)c);
         else
-            fputc(c >= ' ' && c <= '~' ? c : '?', to);
+            fputc(c, to);
     }
 }
 

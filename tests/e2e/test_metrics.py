@@ -222,6 +222,15 @@ def test_limits(gate):
     assert value(families, "limited_total") == 2 == value(families, "messages_delivered_total")
 
 
+def test_names_that_differ_in_what_is_not_ascii(gate):
+    line = "    limit '%s' { of = messages  per = client  rate = 2/1h }\n"
+    gate.write(gate.path.read_text().replace("policy permissive {\n", "policy permissive {\n" + line % "gro\u00df"
+                                             + line % "gro\u00fc" + line % "gro\\\\xC3"))
+    assert gate.ctl("reload").returncode == 0, gate.story()
+    names = {dict(labels)["limit"] for labels in metrics(gate)["postern_limit_hits_total"].samples}
+    assert {r"permissive.gro\xC3\x9F", r"permissive.gro\xC3\xBC"} <= names and len(names) == 3
+
+
 def test_crashes_are_counted(gate):
     gate.expects_crashes = True
     with Client(gate.address) as client:

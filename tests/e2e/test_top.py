@@ -174,8 +174,8 @@ def test_what_is_too_long_for_a_line_is_cut(said, terminals):
     for columns in (10, 13, 20, 30, 46):
         top = terminals(said.path, lines=24, columns=columns)
         top.shows("^no session")
-        assert re.search(rf"^{'1 sessions 2 clients 3 servers 4 limits 5 hits'[:columns].rstrip()}\nCLIENT.*\nno sess[^\n]*\n\n",
-                         top.screen.text(), re.M), top.screen.text()
+        names = "1 sessions 2 clients 3 servers 4 limits 5 hits"[:columns].rstrip()
+        assert re.search(rf"^{names}\nCLIENT.*\nno sess[^\n]*\n\n", top.screen.text(), re.M), top.screen.text()
         quit_well(top)
 
 
