@@ -78,11 +78,30 @@ static int64_t ago_ms(int64_t seconds)
     return ago > 0 ? ago * MS_PER_S : 0;
 }
 
+/* NULL: no such limit any more, or its name was cut and is that of two. */
+static const char *per_of(const struct plan *plan, const struct hit *hit)
+{
+    const char *per = NULL;
+    for (int i = 0; i < plan->limit_count; i++) {
+        if (strcmp(plan->limits[i].name, hit->limit) != 0)
+            continue;
+        if (per != NULL && strcmp(per, plan->limits[i].per) != 0)
+            return NULL;
+        per = plan->limits[i].per;
+    }
+    return per;
+}
+
+/* What looks like an address may be a domain that a client thought of: only by its limit is it known for one. */
 static void say_hit(struct show *show, const struct hit *hit)
 {
+    const char *per = per_of(show->view.plan, hit);
+    bool is_client = per != NULL && (strcmp(per, "client") == 0 || strcmp(per, "network") == 0);
     struct buffer *to = show_record(show, "rate");
     control_string(to, "key", hit->key);
+    control_string(to, "client", is_client ? hit->key : NULL);
     control_string(to, "limit", hit->limit);
+    control_string(to, "per", per);
     show_count(to, "times", hit->times);
     control_number(to, "first_ms", ago_ms(hit->first_s));
     control_number(to, "last_ms", ago_ms(hit->last_s));

@@ -62,7 +62,7 @@ static const struct layout LAYOUTS[] = {
         {"name", "LIMIT", AS_IT_IS}, {"of", "OF", AS_IT_IS}, {"per", "PER", AS_IT_IS}, {"rate", "RATE", AS_IT_IS},
         {"action", "ACTION", AS_IT_IS}, {"mode", "MODE", AS_IT_IS}, {"hits", "HITS", AS_IT_IS}}},
     {"rate", false, {
-        {"key", "KEY", AS_IT_IS}, {"limit", "LIMIT", AS_IT_IS}, {"times", "TIMES", AS_IT_IS},
+        {"key", "KEY", AS_IT_IS}, {"limit", "LIMIT", AS_IT_IS}, {"per", "PER", AS_IT_IS}, {"times", "TIMES", AS_IT_IS},
         {"last_ms", "LAST", AGE}, {"first_ms", "FIRST", AGE}, {"charged_ms", "CHARGED FOR", AGE}}},
     {"client", false, {
         {"client", "CLIENT", AS_IT_IS}, {"sessions", "SESSIONS", AS_IT_IS}, {"held", "HELD", AS_IT_IS},

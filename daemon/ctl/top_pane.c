@@ -34,9 +34,10 @@ const struct top_pane top_panes[TOP_PANES] = {
          {{"rate", "RATE", AS_IT_IS}, 1}, {{"action", "ACTION", AS_IT_IS}, 4}, {{"mode", "MODE", AS_IT_IS}, 5},
          {{"hits", "HITS", AS_IT_IS}, 0}}},
     [TOP_HITS] = {
-        "hits", "rates", "rate", "nobody hit a limit lately", "key", NULL, "key",
+        "hits", "rates", "rate", "nobody hit a limit lately", "key", NULL, "client",
         {{NULL, "latest"}, {"times", "times"}, {"charged_ms", "charge"}},
-        {{{"key", "KEY", AS_IT_IS}, 0}, {{"limit", "LIMIT", AS_IT_IS}, 0}, {{"times", "TIMES", AS_IT_IS}, 0},
+        {{{"key", "KEY", AS_IT_IS}, 0}, {{"limit", "LIMIT", AS_IT_IS}, 0},
+         {{"per", "PER", AS_IT_IS}, 4}, {{"times", "TIMES", AS_IT_IS}, 0},
          {{"last_ms", "LAST", AGE}, 1}, {{"first_ms", "FIRST", AGE}, 3}, {{"charged_ms", "CHARGED FOR", AGE}, 2}}},
 };
 /* clang-format on */

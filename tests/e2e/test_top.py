@@ -291,11 +291,39 @@ def test_hostile_clients(gates, terminals):
             for pane in "12345":
                 top.type(pane)
                 top.watch(0.2)
-            top.shows(r'^"a;\$\(b\)%n"@x\.example +permissive\.letters +1 ')
+            top.shows(r'^"a;\$\(b\)%n"@x\.example +permissive\.letters +sender +1 ')
             top.type("b")
             top.shows("^no address is selected")
     quit_well(top)
     assert b"owned" not in top.raw and not re.search(rb"[\x80-\xff\x07\x7f]", top.raw)
+
+
+def test_a_domain_is_no_address(gates, terminals):
+    """Nobody gets an address blocked by sending from a domain that looks like it."""
+    gate = gates(policy="limit domains { of = messages  per = sender_domain  rate = 1/1h  action = defer }\n"
+                        "limit clients { of = messages  per = client  rate = 2/1h  action = defer }")
+    with Client(gate.address) as client:
+        client.hello()
+        for sender in ("a@192.0.2.1", "a@192.0.2.1", "a@x.example", "a@y.example"):
+            client.ask(f"MAIL FROM:<{sender}>", 250)
+            client.command("RCPT TO:<user@example.org>")
+            client.ask("RSET", 250)
+    rates = {r["key"]: r for r in gate.records("rate", "rates")}
+    assert rates["192.0.2.1"]["per"] == "sender_domain" and "client" not in rates["192.0.2.1"]
+    assert rates["127.0.0.1"]["per"] == "client" and rates["127.0.0.1"]["client"] == "127.0.0.1"
+    top = terminals(gate.socket, columns=100)
+    top.type("5")
+    top.type("/domains\r")
+    top.shows(r"^192\.0\.2\.1 +permissive\.domains +sender_domain +\d ")
+    top.type("b")
+    top.shows("^no address is selected")
+    top.type("/\b\b\b\b\b\b\bclients\r")
+    top.shows(r"^127\.0\.0\.1 +permissive\.clients +client +\d ")
+    top.type("b")
+    top.shows(r"^block 127\.0\.0\.1 for how long")
+    top.type("\x1b")
+    top.shows("^nothing was done")
+    quit_well(top)
 
 
 # -- a posternd of which nothing is true
