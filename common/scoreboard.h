@@ -190,8 +190,8 @@ bool scoreboard_enter_as(struct scoreboard *board, enum scoreboard_role role); /
 void scoreboard_forget_server(struct scoreboard *board, int server);
 void scoreboard_forget_servers(struct scoreboard *board); /* all of them */
 
-/* How many of [first, first+count) are idle or starting, how many are neither TAG_NONE nor TAG_LEAVING, and how many serve somebody whom
- * the tarpit holds. */
+/* How many of [first, first+count) are idle or starting, how many are neither TAG_NONE nor TAG_LEAVING, and how many
+ * serve somebody whom the tarpit holds. */
 struct tag_count {
     int idle, starting, alive, held;
 };
