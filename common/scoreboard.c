@@ -144,12 +144,18 @@ static void **view_of(struct scoreboard *board, enum scoreboard_region region)
     return views[region];
 }
 
+/* The log reads its level from the orders, in a child that has not entered yet as well. */
+static bool is_hidden(const struct scoreboard *board, enum scoreboard_region region)
+{
+    return board->hidden_by != 0 && region != REGION_ORDERS;
+}
+
 static void unmap_view(struct scoreboard *board, enum scoreboard_region region)
 {
     void **view = view_of(board, region);
     if (region == REGION_ORDERS)
         log_follow(NULL);
-    if (*view != NULL)
+    if (*view != NULL && (!is_hidden(board, region) || board->hidden_by == getpid()))
         munmap(*view, bytes_of(board, region));
     *view = NULL;
 }
@@ -352,6 +358,16 @@ int scoreboard_descriptors(const struct scoreboard *board, enum scoreboard_role 
     return count;
 }
 
+void scoreboard_hide(struct scoreboard *board)
+{
+    board->hidden_by = getpid();
+    for (int i = 0; i < REGIONS; i++) {
+        void *view = *view_of(board, (enum scoreboard_region)i);
+        if (view != NULL && is_hidden(board, (enum scoreboard_region)i))
+            madvise(view, bytes_of(board, (enum scoreboard_region)i), MADV_DONTFORK);
+    }
+}
+
 static bool enter(struct scoreboard *board, enum scoreboard_role role, int slot)
 {
     for (int i = 0; i < REGIONS; i++)
@@ -396,11 +412,19 @@ void scoreboard_forget_servers(struct scoreboard *board)
         scoreboard_forget_server(board, i);
 }
 
-struct tag_count scoreboard_count(const struct scoreboard *board, int first, int count)
+/* Beyond the last slot that was ever used there is nobody. */
+static int end_of(const struct scoreboard *board, int first, int count)
 {
     must(first >= 0 && count >= 0 && count <= board->slot_count - first);
+    int end = first + count;
+    int used = board->orders != NULL ? orders_slots_end(board->orders, board->slot_count) : end;
+    return used < end ? used : end;
+}
+
+struct tag_count scoreboard_count(const struct scoreboard *board, int first, int count)
+{
     struct tag_count found = {0};
-    for (int i = first; i < first + count; i++) {
+    for (int i = first, end = end_of(board, first, count); i < end; i++) {
         uint32_t tag = atomic_load_explicit(&board->tags[i], memory_order_relaxed);
         found.idle += tag == TAG_IDLE;
         found.starting += tag == TAG_STARTING;
@@ -410,10 +434,10 @@ struct tag_count scoreboard_count(const struct scoreboard *board, int first, int
     return found;
 }
 
+/* From behind: who was made last is idle most likely. */
 bool scoreboard_has_spare(const struct scoreboard *board, int first, int count, int wanted)
 {
-    must(first >= 0 && count >= 0 && count <= board->slot_count - first);
-    for (int i = first; i < first + count && wanted > 0; i++) {
+    for (int i = end_of(board, first, count) - 1; i >= first && wanted > 0; i--) {
         uint32_t tag = atomic_load_explicit(&board->tags[i], memory_order_relaxed);
         wanted -= tag == TAG_IDLE || tag == TAG_STARTING;
     }

@@ -31,6 +31,7 @@
 #define POSTERN_COMMON_SCOREBOARD_H
 
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #include "common/health.h"
 #include "common/history.h"
@@ -162,6 +163,7 @@ struct scoreboard {
     _Atomic uint32_t *seats;         /* SCOREBOARD_SEATS_MAX columns of slot_count words */
     struct table rates, reputations; /* words NULL: not in this role */
     struct hits *hits;
+    pid_t hidden_by;  /* the master, whose children have none of its views; 0: they have */
     struct slot *own; /* a worker's own page */
     int own_slot;
 };
@@ -179,6 +181,8 @@ void scoreboard_destroy(struct scoreboard *board);              /* also of one t
 void scoreboard_clear_slot(struct scoreboard *board, int slot); /* before fork and after death: page zeroed, TAG_NONE */
 void scoreboard_set_tag(struct scoreboard *board, int slot, uint32_t tag);
 
+/* Master: no child is born with what it sees, which it would only have to unmap: a tenth of its birth. */
+void scoreboard_hide(struct scoreboard *board);
 /* The descriptors that a child of this role needs for entering; how many. */
 int scoreboard_descriptors(const struct scoreboard *board, enum scoreboard_role role, int fds_out[REGIONS]);
 /* In the child, once: what its role allows is mapped, everything else becomes unreachable; all descriptors are closed.

@@ -229,6 +229,8 @@ static int64_t look_at_reload(struct master *m, int64_t now_ms)
 
 static void take_signal(struct master *m, uint32_t number)
 {
+    if (number == SIGCHLD)
+        m->reap_ms = 0;
     if (number == SIGHUP && master_is_serving(m))
         reload_ask(&m->reload, RELOAD_BY_SIGNAL);
     if (number == SIGTERM || number == SIGINT)
@@ -276,11 +278,15 @@ static bool wait_for_news(struct master *m, int64_t look_ms)
     return true;
 }
 
-/* All children that have ended by now; never waits. True when one was a worker. */
+/* All children that have ended by now; never waits. True when one was a worker. Each question goes through all children
+ * that there are, so it is asked when one has said that it ended, and now and then. */
 static bool reap(struct master *m, int64_t now_ms)
 {
     bool any = false;
     int status;
+    if (now_ms < m->reap_ms)
+        return false;
+    m->reap_ms = now_ms + CHECK_MS;
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
         if (reap_worker(&m->house, &m->succession, pid, status, now_ms))
             any = true;

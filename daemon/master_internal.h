@@ -43,6 +43,7 @@ struct master {
     bool is_upgrade;   /* .. which of them */
     int64_t wake_after_ms, ask_after_ms;
     int64_t check_ms; /* when to look at the listeners */
+    int64_t reap_ms;  /* when to ask for children that ended; 0: one has */
 };
 
 /* False with why, and nothing was said yet. */

@@ -90,6 +90,7 @@ bool master_start(struct master *m, char *why)
         return master_failed(why, "cannot make the housekeeper's pipe");
     if (!master_make_sandbox(m, why))
         return false;
+    scoreboard_hide(&m->house.board);
     struct plan *first = m->first_plan;
     m->first_plan = NULL;
     if (!succession_begin(&m->succession, &m->house, first, why, MASTER_WHY_MAX))

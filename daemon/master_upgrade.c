@@ -122,6 +122,7 @@ bool master_take_over(struct master *m, char *why)
         takeover_pass();
     if (!master_make_sandbox(m, why))
         return false;
+    scoreboard_hide(&m->house.board);
     if (!privilege_reduce())
         return master_failed(why, "cannot reduce privileges");
     return succeed(m, why);

@@ -31,7 +31,10 @@ static int set_up(void **state)
 {
     const struct scoreboard_size size = {SLOTS, ENTRIES, ENTRIES};
     (void)state;
-    if (!scoreboard_create(&board, &size) || !scoreboard_enter(&board, 0))
+    if (!scoreboard_create(&board, &size))
+        return -1;
+    orders_set_slots_end(board.orders, SLOTS);
+    if (!scoreboard_enter(&board, 0))
         return -1;
     crowd.common.mode = MODE_ENFORCE;
     crowd.from = 50;

@@ -26,7 +26,10 @@ static int set_up(void **state)
 {
     struct scoreboard *board = calloc(1, sizeof(*board));
     *state = board;
-    return board != NULL && scoreboard_create(board, &(struct scoreboard_size){SLOTS, 1024, 1024}) ? 0 : -1;
+    if (board == NULL || !scoreboard_create(board, &(struct scoreboard_size){SLOTS, 1024, 1024}))
+        return -1;
+    orders_set_slots_end(board->orders, SLOTS);
+    return 0;
 }
 
 static int tear_down(void **state)
@@ -182,6 +185,37 @@ static void ticket_keys_are_written_by_no_worker_and_seen_by_no_reader(void **st
     assert_true(WIFSIGNALED(status));
     assert_int_equal(WTERMSIG(status), SIGSEGV);
     assert_int_equal(in_child(look_for_the_keys_as_reader, board), 0);
+}
+
+static void enter_what_is_hidden(struct scoreboard *board)
+{
+    if (mapped_bytes("postern-tags") != 0 || mapped_bytes("postern-orders") == 0)
+        _exit(1);
+    if (!scoreboard_enter(board, 3) || mapped_bytes("postern-tags") == 0)
+        _exit(2);
+    scoreboard_set_tag(board, 3, TAG_IDLE);
+    _exit(0);
+}
+
+static void children_are_born_without_the_masters_views(void **state)
+{
+    struct scoreboard *board = *state;
+    scoreboard_hide(board);
+    assert_int_equal(in_child(enter_what_is_hidden, board), 0);
+    assert_int_equal(scoreboard_count(board, 0, SLOTS).idle, 1);
+}
+
+static void beyond_the_last_slot_that_was_used_nobody_looks(void **state)
+{
+    struct scoreboard *board = *state;
+    orders_set_slots_end(board->orders, 2);
+    for (int i = 0; i < SLOTS; i++)
+        scoreboard_set_tag(board, i, TAG_IDLE);
+    assert_int_equal(scoreboard_count(board, 0, SLOTS).idle, 2);
+    assert_int_equal(scoreboard_count(board, 1, 2).idle, 1);
+    assert_int_equal(scoreboard_count(board, 4, 2).idle, 0);
+    assert_true(scoreboard_has_spare(board, 0, SLOTS, 2));
+    assert_false(scoreboard_has_spare(board, 0, SLOTS, 3));
 }
 
 /* What a role has mapped for writing. */
@@ -353,6 +387,8 @@ int main(void)
         cmocka_unit_test(sizes_out_of_range_are_refused),
         cmocka_unit_test(a_zero_one_can_be_destroyed),
         WITH_BOARD(tags_are_counted),
+        WITH_BOARD(children_are_born_without_the_masters_views),
+        WITH_BOARD(beyond_the_last_slot_that_was_used_nobody_looks),
         WITH_BOARD(no_region_can_be_resized),
         WITH_BOARD(the_masters_view_of_slots_is_read_only_for_ever),
         WITH_BOARD(what_a_worker_says_is_read),

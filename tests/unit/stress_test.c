@@ -23,7 +23,10 @@ static struct session session;
 static int make_house(void **state)
 {
     (void)state;
-    if (!scoreboard_create(&board, &(struct scoreboard_size){SLOTS, 1024, 1024}) || !scoreboard_enter(&board, FIRST))
+    if (!scoreboard_create(&board, &(struct scoreboard_size){SLOTS, 1024, 1024}))
+        return -1;
+    orders_set_slots_end(board.orders, SLOTS);
+    if (!scoreboard_enter(&board, FIRST))
         return -1;
     for (int slot = 0; slot < SLOTS; slot++)
         scoreboard_set_tag(&board, slot, OTHERS_BUSY);

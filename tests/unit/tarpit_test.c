@@ -55,8 +55,11 @@ static int make_session(void **state)
 {
     int pair[2];
     (void)state;
-    if (!scoreboard_create(&board, &(struct scoreboard_size){POOL, 1024, 1024}) || !scoreboard_enter(&board, 0) ||
-        socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0 || pipe2(pressure, O_NONBLOCK) != 0)
+    if (!scoreboard_create(&board, &(struct scoreboard_size){POOL, 1024, 1024}))
+        return -1;
+    orders_set_slots_end(board.orders, POOL);
+    if (!scoreboard_enter(&board, 0) || socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0 ||
+        pipe2(pressure, O_NONBLOCK) != 0)
         return -1;
     for (int slot = 0; slot < POOL; slot++)
         scoreboard_set_tag(&board, slot, slot == 0 ? TAG_BUSY : TAG_IDLE);
