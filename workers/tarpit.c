@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/net.h"
 
+#include "workers/kill_switch.h"
 #include "workers/pressure.h"
 #include "workers/stress.h"
 #include "workers/tarpit.h"
@@ -98,7 +99,7 @@ static void leave_by(struct session *s, enum io io)
         pressure_make_room(s);
         return;
     }
-    s->deeds.left_held = true;
+    s->deeds.left_held = !kill_switch_is_pulled();
     session_end(s, "client hung up");
 }
 

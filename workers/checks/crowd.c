@@ -88,12 +88,20 @@ static int64_t longer(int64_t a_ms, int64_t b_ms)
     return a_ms > b_ms ? a_ms : b_ms;
 }
 
+/* A gate speaks for clients that it names later, or asks whether we live: who held it, or put it off, would shut out all
+ * behind it. Who is never held takes no room to wait, and need not find any. */
+static bool is_no_stranger(const struct session *s)
+{
+    return s->standing == STANDING_GOOD || s->rules.is_never_held || s->client_untold ||
+           session_client_is_in(s, &s->options->proxy_from) || session_client_is_in(s, &s->options->xclient_from);
+}
+
 static struct verdict judge_by(struct check_call *call, enum rate_way way)
 {
     const struct crowd_options *options = call->options;
     const struct session *s = call->session;
     struct verdict verdict = VERDICT_NONE;
-    if (s->standing == STANDING_GOOD)
+    if (is_no_stranger(s))
         return verdict;
     bool is_bad = s->standing == STANDING_BAD;
     int64_t in_crowd_ms = longer(delay_by_house(options, s), delay_by_surge(options, s, way));
