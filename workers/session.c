@@ -233,6 +233,7 @@ void session_reply(struct session *s, const struct reply *reply)
         must(fits); /* OUTSIDE_OUT_BYTES is twice the longest reply */
     }
     transcript_reply(&s->transcript, reply);
+    s->deeds.put_off |= reply_class(reply) == 4 && reply->code != 421;
     if (reply->code == 421)
         session_end(s, "inside said 421");
 }

@@ -198,6 +198,7 @@ struct session {
         bool left_message; /* hung up in the middle of one */
         bool left_held;    /* hung up while it was held */
         bool sat_idle;     /* had the word, and said nothing for too long */
+        bool put_off;      /* heard 4yz, which is no fault of its own */
         bool wore_out;     /* too many errors, or commands that led nowhere */
         bool spoke_early;  /* where it had to wait for a reply (L6) */
     } deeds;               /* of the client: what its network will be remembered for (standing.h) */

@@ -50,7 +50,6 @@ static const struct weight EARLY_TALK = {2 * REPUTATION_ONE, 2 * REPUTATION_ONE}
 static const struct weight LEFT_MESSAGE = {REPUTATION_ONE, REPUTATION_ONE};
 static const struct weight LEFT_HELD = {2 * REPUTATION_ONE, 2 * REPUTATION_ONE};
 static const struct weight WORN_OUT = {2 * REPUTATION_ONE, 2 * REPUTATION_ONE};
-
 static const struct weight SAT_IDLE = {REPUTATION_ONE, REPUTATION_ONE};
 
 enum { PATIENT_MS = 2000 }; /* held for so long in a session */
@@ -74,8 +73,14 @@ static struct reputation sum_up(const struct session *s)
                weigh(&ERROR, s->errors - deeds->errors_before) +
                weigh(&EARLY_TALK, s->spoke_early || deeds->spoke_early) + weigh(&LEFT_MESSAGE, deeds->left_message) +
                weigh(&LEFT_HELD, deeds->left_held) + weigh(&WORN_OUT, deeds->wore_out) +
-               weigh(&SAT_IDLE, deeds->sat_idle && deeds->delivered == 0),
+               weigh(&SAT_IDLE, deeds->sat_idle && deeds->delivered == 0 && !deeds->put_off),
     };
+}
+
+bool standing_is_earned(const struct session *s)
+{
+    struct reputation own = sum_up(s);
+    return reputation_standing(&own) == STANDING_GOOD;
 }
 
 void standing_learn(const struct session *s)

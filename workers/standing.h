@@ -23,5 +23,7 @@ enum standing standing_of(const struct service *service, const struct scoreboard
 
 void standing_look(struct session *s); /* whenever the client is known, or another one was named */
 void standing_learn(const struct session *s);
+/* Would what it did in this session make a good name of an unknown one? */
+bool standing_is_earned(const struct session *s);
 
 #endif

@@ -143,6 +143,24 @@ static void dead_addresses_among_good_ones_cost_nothing(void **state)
     expect(ONE, 0);
 }
 
+static void who_was_put_off_may_sit_there(void **state)
+{
+    (void)state;
+    s.deeds = (struct deeds){.sat_idle = true, .put_off = true};
+    expect(0, 0);
+}
+
+static void a_name_is_earned_within_a_session(void **state)
+{
+    (void)state;
+    s.deeds.delivered = 1;
+    assert_false(standing_is_earned(&s));
+    s.held_ms = 2000;
+    assert_true(standing_is_earned(&s));
+    s.errors = 2;
+    assert_false(standing_is_earned(&s));
+}
+
 static void nothing_is_learnt_where_it_would_be_somebody_elses(void **state)
 {
     (void)state;
@@ -183,6 +201,8 @@ int main(void)
         IT(each_deed_has_its_weight),
         IT(no_kind_alone_makes_a_bad_name_at_once),
         IT(dead_addresses_among_good_ones_cost_nothing),
+        IT(who_was_put_off_may_sit_there),
+        IT(a_name_is_earned_within_a_session),
         IT(nothing_is_learnt_where_it_would_be_somebody_elses),
         IT(a_network_has_one_name),
     };
