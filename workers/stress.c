@@ -76,7 +76,8 @@ bool stress_may_hold(const struct session *s, int percent)
     if (s->setup->board == NULL || s->setup->pool_size == 0)
         return true;
     struct tag_count count = count_house(s->setup);
-    return count.held < share_of(s, &count) * percent / 100;
+    int64_t share = share_of(s, &count), part = share * percent / 100;
+    return count.held < (part > 0 ? part : share);
 }
 
 int64_t stress_look_at(const struct session *s, int64_t deadline_ms)

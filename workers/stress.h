@@ -27,7 +27,7 @@ int stress_leeway(const struct session *s);
 int stress_missing(const struct session_setup *setup);
 /* So many more are held than the tarpit's share allows now. */
 int stress_over_share(const struct session *s);
-/* May one more be held, where `percent` of that share may be taken? True where nobody knows. */
+/* May one more be held, where `percent` of that share may be taken (of a share of one all)? True where nobody knows. */
 bool stress_may_hold(const struct session *s, int percent);
 
 /* The limits of a session, which are less while it is on. */

@@ -182,6 +182,17 @@ static void who_finds_no_room_to_wait_is_put_off(void **state)
     assert_int_equal(judge(STAGE_CONNECT).action, ACTION_DROP);
 }
 
+/* Of three workers one may hold somebody. Half of that is not nobody: a bad name would hear 421 as long as it lasts. */
+static void in_a_small_house_there_is_room_for_one(void **state)
+{
+    (void)state;
+    s.standing = STANDING_BAD;
+    setup.pool_size = 3;
+    assert_int_equal(judge(STAGE_CONNECT).action, ACTION_DELAY);
+    hold(1);
+    assert_int_equal(judge(STAGE_CONNECT).action, ACTION_DROP);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -196,6 +207,7 @@ int main(void)
         TEST(each_listener_has_its_own_crowd),
         TEST(it_can_be_switched_off),
         TEST(who_finds_no_room_to_wait_is_put_off),
+        TEST(in_a_small_house_there_is_room_for_one),
     };
     return cmocka_run_group_tests_name("crowd", tests, NULL, NULL);
 }
