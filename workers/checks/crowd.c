@@ -18,6 +18,7 @@
 
 #include "common/clock.h"
 #include "workers/session.h"
+#include "workers/standing.h"
 #include "workers/stress.h"
 
 static const struct reply REPLY_CROWDED = REPLY(421, "4.3.2", "Too many clients now, try again later");
@@ -88,11 +89,17 @@ static int64_t longer(int64_t a_ms, int64_t b_ms)
     return a_ms > b_ms ? a_ms : b_ms;
 }
 
-/* A gate speaks for clients that it names later, or asks whether we live: who held it, or put it off, would shut out all
- * behind it. Who is never held takes no room to wait, and need not find any. */
+/* Good, or has shown in this very session that it will be. */
+static bool has_good_name(const struct session *s)
+{
+    return s->standing == STANDING_GOOD || (s->standing == STANDING_UNKNOWN && standing_is_earned(s));
+}
+
+/* A gate speaks for clients that it names later, or asks whether we live: who held it, or put it off, would shut out
+ * all behind it. Who is never held takes no room to wait, and need not find any. */
 static bool is_no_stranger(const struct session *s)
 {
-    return s->standing == STANDING_GOOD || s->rules.is_never_held || s->client_untold ||
+    return has_good_name(s) || s->rules.is_never_held || s->client_untold ||
            session_client_is_in(s, &s->options->proxy_from) || session_client_is_in(s, &s->options->xclient_from);
 }
 
