@@ -156,6 +156,32 @@ static void it_can_be_switched_off(void **state)
     assert_int_equal(judge(STAGE_HELO).delay_ms, 0);
 }
 
+static void come_from(uint8_t last, int count)
+{
+    s.client = (struct endpoint){.kind = ENDPOINT_IP, .address = {4, {192, 0, 2, last}}};
+    come(count);
+}
+
+/* The second after the first; a third one makes it more than unknown_rate. */
+static void no_network_is_a_crowd(void **state)
+{
+    (void)state;
+    service.scoreboard = &(struct scoreboard_options){ENTRIES, ENTRIES, 32, 64};
+    for (int second = 0; second < 60; second++) {
+        come_from(1, 100 * RATE);
+        come_from(2, 100 * RATE);
+        assert_int_equal(judge(STAGE_HELO).delay_ms, 0);
+        pass_ms(1000);
+    }
+    for (int second = 0; second < 60; second++) {
+        for (uint8_t i = 1; i <= 3; i++)
+            come_from(i, 100 * RATE);
+        pass_ms(1000);
+    }
+    assert_in_range(judge(STAGE_HELO).delay_ms, DELAY_MS - 1000, DELAY_MS);
+    service.scoreboard = NULL;
+}
+
 static void hold(int count)
 {
     for (int slot = 1; slot < SLOTS; slot++)
@@ -206,6 +232,7 @@ int main(void)
         TEST(bad_names_wait_in_any_case_and_count),
         TEST(each_listener_has_its_own_crowd),
         TEST(it_can_be_switched_off),
+        TEST(no_network_is_a_crowd),
         TEST(who_finds_no_room_to_wait_is_put_off),
         TEST(in_a_small_house_there_is_room_for_one),
     };

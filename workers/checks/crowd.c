@@ -10,9 +10,9 @@
  * would ever get through if newcomers pushed out those who have waited. Bad names may take half of the share only.
  *
  * A house can be large enough for a botnet and still not want it inside: so it is counted how many come who have no
- * good name, one stamp for each listener (common/rate). What unknown_rate allows is paid for at once; SURGE_S seconds'
- * worth more are let pass, as many more again raise the delay to all of it, and there the count stops: the surge is
- * over 2 * SURGE_S after the last of it at the latest.
+ * good name, one stamp for each listener (common/rate), and of one network half of unknown_rate at most. What
+ * unknown_rate allows is paid for at once; SURGE_S seconds' worth more are let pass, as many more again raise the delay
+ * to all of it, and there the count stops: the surge is over 2 * SURGE_S after the last of it at the latest.
  */
 #include <stddef.h>
 
@@ -69,6 +69,23 @@ static int64_t delay_by_house(const struct crowd_options *options, const struct 
     return options->delay_ms * (percent - options->from) / (STRESS_PERCENT - options->from);
 }
 
+/* No network is a crowd: of one that comes again and again half of unknown_rate counts, so that a single machine that
+ * does not stop, blocked or not, delays nobody else. */
+static enum rate_way way_of(const struct crowd_options *options, const struct session *s, enum rate_way way)
+{
+    const struct scoreboard *board = s->setup->board;
+    if (way != RATE_ADD || s->client.kind != ENDPOINT_IP || s->service->scoreboard == NULL)
+        return way;
+    int64_t half = (options->unknown_rate + 1) / 2;
+    struct rate rate = {.count = half, .window_ms = MS_PER_S, .burst = half};
+    struct table_counts counts = {0};
+    struct network network = scoreboard_network(s->service->scoreboard, &s->client.address);
+    uint64_t hash = scoreboard_hash(board, slice_of("crowd of one"), network_octets(&network));
+    struct rate_answer answer = rate_ask(&board->rates, hash, &rate, clock_ms(), RATE_TAKE, 1, &counts);
+    slot_add_counts(s->setup->board, &counts);
+    return answer.allowed ? RATE_ADD : RATE_LOOK;
+}
+
 static int64_t delay_by_surge(const struct crowd_options *options, const struct session *s, enum rate_way way)
 {
     const struct scoreboard *board = s->setup->board;
@@ -78,7 +95,7 @@ static int64_t delay_by_surge(const struct crowd_options *options, const struct 
         .count = options->unknown_rate, .window_ms = MS_PER_S, .burst = SURGE_S * options->unknown_rate};
     struct table_counts counts = {0};
     uint64_t hash = scoreboard_hash(board, slice_of("crowd"), slice_of(s->service->listener));
-    struct rate_answer answer = rate_ask(&board->rates, hash, &rate, clock_ms(), way, 1, &counts);
+    struct rate_answer answer = rate_ask(&board->rates, hash, &rate, clock_ms(), way_of(options, s, way), 1, &counts);
     slot_add_counts(s->setup->board, &counts);
     int64_t over_ms = answer.wait_ms < SURGE_MS ? answer.wait_ms : SURGE_MS;
     return options->delay_ms * over_ms / SURGE_MS;
