@@ -219,6 +219,16 @@ static void in_a_small_house_there_is_room_for_one(void **state)
     assert_int_equal(judge(STAGE_CONNECT).action, ACTION_DROP);
 }
 
+static void where_nobody_may_be_held_nobody_is_put_off(void **state)
+{
+    (void)state;
+    options.tarpit_share = 0;
+    come(20 * RATE);
+    s.standing = STANDING_BAD;
+    assert_int_equal(judge(STAGE_CONNECT).action, ACTION_NONE);
+    assert_int_equal(judge(STAGE_HELO).action, ACTION_NONE);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -234,6 +244,7 @@ int main(void)
         TEST(it_can_be_switched_off),
         TEST(no_network_is_a_crowd),
         TEST(who_finds_no_room_to_wait_is_put_off),
+        TEST(where_nobody_may_be_held_nobody_is_put_off),
         TEST(in_a_small_house_there_is_room_for_one),
     };
     return cmocka_run_group_tests_name("crowd", tests, NULL, NULL);

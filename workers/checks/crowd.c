@@ -39,7 +39,7 @@ static const struct option rows[] = {
      "Who would be held when tarpit_share is taken hears 421."},
     {"from", OPTION_COUNT, offsetof(struct crowd_options, from), "50", "0..79",
      "From so many percent of max_workers busy on, unknown clients are held."},
-    {"unknown_rate", OPTION_COUNT, offsetof(struct crowd_options, unknown_rate), "10", "0..100000",
+    {"unknown_rate", OPTION_COUNT, offsetof(struct crowd_options, unknown_rate), "10", "0..10000",
      "So many clients a second who have no good name are no crowd. Once ten seconds' worth of them were too many, unknown "
      "clients are held as in a full house. 0: however many come."},
     {"delay", OPTION_TIME, offsetof(struct crowd_options, delay_ms), "5s", "0s..1m",
@@ -125,7 +125,7 @@ static struct verdict judge_by(struct check_call *call, enum rate_way way)
     const struct crowd_options *options = call->options;
     const struct session *s = call->session;
     struct verdict verdict = VERDICT_NONE;
-    if (is_no_stranger(s))
+    if (is_no_stranger(s) || s->options->tarpit_share == 0) /* nobody may be held: nobody is, or all would hear 421 */
         return verdict;
     bool is_bad = s->standing == STANDING_BAD;
     int64_t in_crowd_ms = longer(delay_by_house(options, s), delay_by_surge(options, s, way));
