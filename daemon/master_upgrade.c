@@ -199,17 +199,31 @@ static void begin_upgrade(struct master *m, int64_t now_ms)
     legacy_clear(&legacy);
 }
 
+/* What the new program begins with, and this one on the way back: an address that cannot be bound, or slots that are
+ * not free, would end them both. The trial may not bind. */
+static bool rehearse(struct master *m, char *why)
+{
+    struct plan *plan = reload_plan(&m->reload, master_plan(m), why, MASTER_WHY_MAX);
+    return plan != NULL && succession_rehearse(&m->succession, &m->house, plan, why, MASTER_WHY_MAX);
+}
+
+static void leave_all(struct master *m, char *why)
+{
+    struct legacy legacy;
+    log_report_drops();
+    if (!write_legacy(m, &legacy))
+        snprintf(why, MASTER_WHY_MAX, "cannot write down what there is: %s", strerror(errno));
+    else
+        upgrade_execute(&m->upgrade, &legacy, why, MASTER_WHY_MAX);
+    legacy_clear(&legacy);
+}
+
 /* Comes back only when it failed. */
 static void execute_upgrade(struct master *m)
 {
     char why[MASTER_WHY_MAX];
-    struct legacy legacy;
-    log_report_drops();
-    if (!write_legacy(m, &legacy))
-        snprintf(why, sizeof(why), "cannot write down what there is: %s", strerror(errno));
-    else
-        upgrade_execute(&m->upgrade, &legacy, why, sizeof(why));
-    legacy_clear(&legacy);
+    if (rehearse(m, why))
+        leave_all(m, why);
     refuse_upgrade(m, why);
 }
 

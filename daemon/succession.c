@@ -69,6 +69,18 @@ static void dismiss(struct succession *s, struct generation *generation, const s
     let_drain(s, generation);
 }
 
+bool succession_rehearse(struct succession *s, const struct house *house, struct plan *plan, char *why, size_t why_size)
+{
+    uint32_t last_number = s->last_number;
+    struct generation *next = open_next(s, house, plan, why, why_size);
+    s->last_number = last_number;
+    if (next == NULL)
+        return false;
+    generation_shut(next, s->present);
+    end_generation(s, next);
+    return true;
+}
+
 struct generation *succession_prepare(struct succession *s, struct house *house, struct plan *plan, int64_t now_ms,
                                       char *why, size_t why_size)
 {

@@ -31,8 +31,13 @@ bool succession_has_room(const struct succession *s); /* for one more that drain
 bool succession_change(struct succession *s, struct house *house, struct plan *plan, int64_t now_ms, char *why,
                        size_t why_size);
 
-/* The same in two steps. The next one is opened and has workers; the present one goes on, and is the present one. NULL:
- * as false. */
+/* Would the next one open? It is, down to its sockets, and closed again: no worker, and nothing has changed. The plan
+ * is gone. */
+bool succession_rehearse(struct succession *s, const struct house *house, struct plan *plan, char *why,
+                         size_t why_size);
+
+/* succession_change in two steps. The next one is opened and has workers; the present one goes on, and is the present
+ * one. NULL: as false. */
 struct generation *succession_prepare(struct succession *s, struct house *house, struct plan *plan, int64_t now_ms,
                                       char *why, size_t why_size);
 void succession_switch(struct succession *s, struct generation *next, int64_t now_ms);

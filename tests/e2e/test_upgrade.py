@@ -449,3 +449,24 @@ def test_another_layout_is_another_scoreboard(gates):
     assert len(memory) == 2, "the earlier scoreboard is still held"
     gate.upgrade()  # the same program again
     gate.wait_log("event=upgraded .*scoreboard=kept")
+
+
+def test_what_no_program_could_begin_with(gates):
+    """A configuration that reads well, but for an address that somebody else has: nothing has happened, neither to who
+    serves nor to the way back, which would have had to begin with the same."""
+    gate = gates()
+    gate.install(NEXT)
+    good = gate.path.read_text()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        gate.path.write_text(good + f'listener more {{ address = "{taken}"  backend = inside  policy = inbound }}\n')
+        why = gate.refused_upgrade()
+        assert f"listener more: cannot listen on {taken}: Address already in use" in why
+        assert gate.status()["version"] == "0.1" and gate.status()["state"] == "serving"
+        gate.deliver()
+    before = gate.status()["generation"]
+    gate.upgrade()
+    assert gate.status()["generation"] == before + 1
+    gate.deliver()
