@@ -437,7 +437,7 @@ static void read_connection(struct connection *c, const struct legacy_record *r)
                 .gid = (gid_t)legacy_number(r, "gid", 0, UINT32_MAX)},
     };
     char line[CONTROL_LINE_MAX + 1];
-    c->size = legacy_text(r, "line", line, sizeof(line));
+    c->size = legacy_octets(r, "line", line, sizeof(line)); /* whatever he said so far: he is told when it is a line */
     memcpy(c->line, line, c->size);
 }
 

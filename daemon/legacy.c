@@ -186,17 +186,26 @@ bool legacy_flag(const struct legacy_record *record, const char *key)
     return false;
 }
 
-size_t legacy_text(const struct legacy_record *record, const char *key, char *to, size_t size)
+size_t legacy_octets(const struct legacy_record *record, const char *key, char *to, size_t size)
 {
     struct control_field field;
     to[0] = '\0';
-    if (!find(record, key, &field) || field.type != CONTROL_IS_TEXT || field.size >= size ||
-        memchr(field.text, '\0', field.size) != NULL) {
+    if (!find(record, key, &field) || field.type != CONTROL_IS_TEXT || field.size >= size) {
         legacy_be_bad(record->legacy, key, "no text, or too long");
         return 0;
     }
     memcpy(to, field.text, field.size + 1);
     return field.size;
+}
+
+size_t legacy_text(const struct legacy_record *record, const char *key, char *to, size_t size)
+{
+    size_t got = legacy_octets(record, key, to, size);
+    if (memchr(to, '\0', got) == NULL)
+        return got;
+    legacy_be_bad(record->legacy, key, "holds a NUL");
+    to[0] = '\0';
+    return 0;
 }
 
 char *legacy_string(const struct legacy_record *record, const char *key)

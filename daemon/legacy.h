@@ -74,6 +74,7 @@ int64_t legacy_number(const struct legacy_record *record, const char *key, int64
 bool legacy_flag(const struct legacy_record *record, const char *key);
 /* A copy that ends; what does not fit, or holds a NUL, is bad. How long it is. */
 size_t legacy_text(const struct legacy_record *record, const char *key, char *to, size_t size);
+size_t legacy_octets(const struct legacy_record *record, const char *key, char *to, size_t size); /* .. or holds any */
 char *legacy_string(const struct legacy_record *record, const char *key); /* to be freed; NULL: bad */
 int legacy_fd(const struct legacy_record *record, const char *key);       /* -1: there is none */
 void legacy_leave(struct legacy *legacy, int fd);                         /* asked for, but of no use */

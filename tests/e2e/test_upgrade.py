@@ -470,3 +470,19 @@ def test_what_no_program_could_begin_with(gates):
     gate.upgrade()
     assert gate.status()["generation"] == before + 1
     gate.deliver()
+
+
+def test_an_asker_who_says_a_nul(gates):
+    """Half of a line, by when the program changes: no reason for any of them not to understand what is left to it."""
+    gate = gates(how="crash")
+    with socket.socket(socket.AF_UNIX) as odd:
+        odd.connect(str(gate.run / "control"))
+        odd.sendall(b"ver\0")
+        net.wait_until(lambda: len([d for d in net.descriptors(gate.master) if "socket" in d]) > 2, 5,
+                       "who asks is not heard", gate.story)
+        gate.install(NEXT)
+        assert "was ended by signal 11" in gate.refused_upgrade()
+        odd.sendall(b"\n")
+        odd.settimeout(10)
+        assert odd.recv(4096).startswith(b"error ")
+    gate.deliver()
