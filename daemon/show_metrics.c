@@ -56,7 +56,8 @@ static uint64_t draining_workers(const struct show *show)
 static void say_master(struct show *show)
 {
     const struct control_view *view = &show->view;
-    bool serves = strcmp(view->state, "serving") == 0 || strcmp(view->state, "reloading") == 0;
+    bool serves = strcmp(view->state, "serving") == 0 || strcmp(view->state, "reloading") == 0 ||
+                  strcmp(view->state, "upgrading") == 0;
     say_family(show, "postern_build_info", GAUGE, "Always 1; the version is a label.");
     say_labelled(show, "postern_build_info", 1, "version", postern_version);
     say_one(show, "postern_start_time_seconds", GAUGE, "When the master started, in seconds since 1970.",

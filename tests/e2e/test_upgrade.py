@@ -406,6 +406,10 @@ def test_the_way_back_takes_its_time(gates, server):
     hanging.deliver()
     os.kill(hanging.workers()[0], signal.SIGKILL)  # heard of afterwards, and so is this:
     os.kill(hanging.master, signal.SIGHUP)
+    trial = waiting["trial-hang"]
+    assert trial.status()["state"] == "upgrading"
+    stopping = [r["value"] for r in trial.records("sample", "metrics") if r["name"] == "postern_stopping"]
+    assert stopping == [0], "an alarm would say that it stops"
     for thread in threads:
         thread.join()
     assert found == {"trial-hang": "the new program did not answer in time",
