@@ -255,9 +255,9 @@ static void execute(const struct program *program, const struct legacy *legacy)
 {
     char variable[VARIABLE_MAX];
     snprintf(variable, sizeof(variable), "to %d %d", legacy->fd, program->fd);
+    notify_hand_on(); /* first: upgrade_execute takes it back whatever fails here */
     if (setenv(LEGACY_VARIABLE, variable, 1) != 0 || !privilege_hand_on())
         return;
-    notify_hand_on();
     legacy_keep_open(legacy, true);
     fcntl(program->fd, F_SETFD, 0);
     execv(program->path, program->argv);
