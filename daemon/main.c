@@ -88,13 +88,9 @@ static int check_only(const struct plan *plan, const char *path)
  * could a moment ago, or until somebody wants us to end. */
 static struct plan *make_plan(const struct command *command, const struct planner *planner, char *why)
 {
-    sigset_t pending;
     struct plan *plan = planner->make(planner, why, WHY_MAX);
-    while (plan == NULL && command->takeover.how == TAKEOVER_BACK && sigpending(&pending) == 0 &&
-           !sigismember(&pending, SIGTERM)) {
-        sleep(1);
+    while (plan == NULL && command->takeover.how == TAKEOVER_BACK && wayback_wait())
         plan = planner->make(planner, why, WHY_MAX);
-    }
     return plan;
 }
 

@@ -347,6 +347,16 @@ static void complain(const struct master *m, const char *why)
         dprintf(STDERR_FILENO, PROCESS_IDENT ": %s\n", why);
 }
 
+/* The program before, where there is one. Who is back already, and cannot fork now, or has no memory, tries again:
+ * until then the workers that there are serve. */
+static void go_back(const struct master *m, const char *why)
+{
+    if (m->setup->takeover->how == TAKEOVER_BACK && !wayback_wait())
+        return;
+    wayback_say(why);
+    wayback_go();
+}
+
 int master_run(const struct master_setup *setup)
 {
     struct master m = {.setup = setup, .signals = -1, .stop = {STOP_NONE, CLOCK_NEVER}};
@@ -367,8 +377,7 @@ int master_run(const struct master_setup *setup)
         serve(&m);
     } else {
         complain(&m, why);
-        wayback_say(why);
-        wayback_go();
+        go_back(&m, why);
     }
     master_clean_up(&m);
     log_report_drops();

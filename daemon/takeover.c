@@ -80,6 +80,8 @@ bool takeover_begin(struct takeover *takeover, struct program *program, char *wh
         return refuse(why, why_size, LEGACY_VARIABLE " is not for people, and makes no sense as it is");
     if (takeover->how == TAKEOVER_TO)
         wayback_arm(fd, before, program->argv);
+    if (takeover->how == TAKEOVER_BACK)
+        wayback_arm_again(fd, program->fd, program->argv, takeover->why);
     if (!legacy_open(&takeover->legacy, fd, why, why_size))
         return false;
     wayback_watch(&takeover->legacy);

@@ -16,6 +16,7 @@ static const int CRASHES[SIGNALS] = {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL, S
 
 static struct {
     volatile sig_atomic_t armed;
+    bool catches; /* signals, and the end of the process */
     pid_t master;
     int legacy_fd, program;
     char **argv;
@@ -118,18 +119,24 @@ static bool copy_environment(void)
     return true;
 }
 
-void wayback_arm(int legacy_fd, int program, char **argv)
+static bool prepare(int legacy_fd, int program, char **argv)
 {
-    stack_t stack = {.ss_sp = way.stack, .ss_size = sizeof(way.stack)};
-    struct sigaction action = {.sa_handler = fall, .sa_flags = SA_ONSTACK};
     way.master = getpid();
     way.legacy_fd = legacy_fd;
     way.program = program;
     way.argv = argv;
     way.before_why = (size_t)snprintf(way.variable, sizeof(way.variable), LEGACY_VARIABLE "=back %d ", legacy_fd);
+    return copy_environment();
+}
+
+void wayback_arm(int legacy_fd, int program, char **argv)
+{
+    stack_t stack = {.ss_sp = way.stack, .ss_size = sizeof(way.stack)};
+    struct sigaction action = {.sa_handler = fall, .sa_flags = SA_ONSTACK};
     fcntl(program, F_SETFD, FD_CLOEXEC);
-    if (!copy_environment())
+    if (!prepare(legacy_fd, program, argv))
         return;
+    way.catches = true;
     sigaltstack(&stack, NULL);
     sigemptyset(&action.sa_mask);
     for (int i = 0; i < SIGNALS; i++)
@@ -138,6 +145,22 @@ void wayback_arm(int legacy_fd, int program, char **argv)
     atexit(leave);
     way.armed = 1;
     set_alarm(WAYBACK_MS);
+}
+
+void wayback_arm_again(int legacy_fd, int program, char **argv, const char *why)
+{
+    int copy = fcntl(program, F_DUPFD_CLOEXEC, 0); /* wayback_disarm closes it */
+    if (copy < 0 || !prepare(legacy_fd, copy, argv))
+        return;
+    put_why(why);
+    way.armed = 1;
+}
+
+bool wayback_wait(void)
+{
+    sigset_t pending;
+    sleep(1);
+    return sigpending(&pending) == 0 && !sigismember(&pending, SIGTERM) && !sigismember(&pending, SIGINT);
 }
 
 void wayback_watch(const struct legacy *legacy)
@@ -150,9 +173,11 @@ void wayback_disarm(void)
     if (way.armed == 0)
         return;
     way.armed = 0;
+    close(way.program);
+    if (!way.catches)
+        return;
     set_alarm(0);
     for (int i = 0; i < SIGNALS; i++)
         sigaction(CRASHES[i], &way.before[i], NULL);
     sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
-    close(way.program);
 }

@@ -15,6 +15,10 @@ enum { WAYBACK_MS = 15000 };
 
 /* Early in main. `program` is the descriptor of the program before. */
 void wayback_arm(int legacy_fd, int program, char **argv);
+/* .. of this one, which is back already. There is none before it, and what keeps it from beginning may pass: wayback_go
+ * begins anew, and nothing else does. */
+void wayback_arm_again(int legacy_fd, int program, char **argv, const char *why);
+bool wayback_wait(void);                         /* a moment, before that; false: somebody wants this process to end */
 void wayback_watch(const struct legacy *legacy); /* whose descriptors go along */
 bool wayback_is_armed(void);
 /* Comes back only where there is no way: not armed, in a child, or it cannot be executed. The reason for one that is

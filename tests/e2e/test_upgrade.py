@@ -4,6 +4,7 @@ counted and ordered stays; and a program that cannot take the place leaves the o
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -45,6 +46,7 @@ policy inbound {{
 """
 USER = 65534
 CAPABILITIES = {"root": 1 << 2 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 10, "nobody": 0, "nobody with a port": 1 << 10}
+AS_USER = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
 CONTENT = b"Subject: upgrade\r\n\r\ntext\r\n"
 BAD_SCRIPT = "#!/bin/sh\necho this version wants a newer kernel >&2\nexit 3\n"
 
@@ -150,6 +152,20 @@ def identity_of(path):
     return is_it.st_dev, is_it.st_ino
 
 
+def make_room_for_a_user(directory):
+    """Who is not root can run a gate in it."""
+    for place in (directory.parent.parent, directory.parent, directory):
+        place.chmod(0o755)
+    (directory / "gate").mkdir()
+    os.chown(directory / "gate", USER, USER)
+
+
+def limit_processes(pid, most):
+    """How many its user may have, for it alone. By that user: root may lack the right."""
+    soft = "unlimited" if most == resource.RLIM_INFINITY else most
+    subprocess.run([*AS_USER, "prlimit", f"--pid={pid}", f"--nproc={soft}:"], check=True, timeout=30)
+
+
 def test_another_program_takes_the_place(gates, server):
     gate = gates()
     master = gate.master
@@ -227,14 +243,11 @@ def test_what_was_counted_and_charged_stays(gates):
 @pytest.mark.parametrize("who", CAPABILITIES)
 def test_it_has_the_rights_that_it_had(gates, tmp_path, who):
     """Neither more, nor less; and the port below 1024 that it was given stays bound."""
-    for place in (tmp_path.parent.parent, tmp_path.parent, tmp_path):
-        place.chmod(0o755)
-    before = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"] if who != "root" else []
+    before = AS_USER if who != "root" else []
     if who == "nobody with a port":
-        before += ["--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service"]
+        before = [*before, "--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service"]
     if who != "root":
-        (tmp_path / "gate").mkdir()
-        os.chown(tmp_path / "gate", USER, USER)
+        make_room_for_a_user(tmp_path)
     gate = gates(before=before)
     gate.deliver()
 
@@ -424,6 +437,32 @@ def test_the_way_back_takes_its_time(gates, server):
     for gate in waiting.values():
         assert gate.status()["version"] == "0.1"
         gate.deliver()
+
+
+def test_the_way_back_is_tried_again(gates, tmp_path):
+    """What kept both programs from beginning passes: meanwhile the workers that there are serve."""
+    make_room_for_a_user(tmp_path)
+    gate = gates(how="hang", before=AS_USER)
+    master, held, found = gate.master, len(net.descriptors(gate.master)), []
+    gate.install(NEXT)
+    asking = threading.Thread(target=lambda: found.append(gate.refused_upgrade()))
+    asking.start()
+    new = identity_of(gate.directory / "posternd")
+    net.wait_until(lambda: program_of(master) == new, 10, "it is not executed", gate.story)
+    limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]  # which it has as well
+    limit_processes(master, 1)
+    os.kill(master, signal.SIGABRT)
+    gate.wait_log("event=fork-failed")
+    gate.wait_log('event=start-failed why="no workers can be made')
+    gate.deliver()
+    limit_processes(master, limit)
+    asking.join()
+    assert found == ["the new program was ended by signal 06"]
+    assert gate.master == master and gate.status()["version"] == "0.1"
+    gate.deliver()
+    gate.install(postern_program.POSTERND)
+    gate.upgrade()
+    net.wait_until(lambda: len(net.descriptors(master)) == held, 10, "it holds other descriptors", gate.story)
 
 
 def test_another_layout_is_another_scoreboard(gates):
