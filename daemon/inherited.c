@@ -12,6 +12,7 @@
 #include "common/slice.h"
 
 #include "daemon/inherited.h"
+#include "daemon/listen.h"
 
 enum { FIRST_FD = 3 };
 
@@ -162,6 +163,8 @@ bool inherited_read(struct legacy *from, char *why, size_t why_size)
     socket_count = 0;
     while (socket_count < INHERITED_MAX && legacy_next(from, "inherited", &r)) {
         int fd = legacy_fd(&r, "fd");
+        if (fd >= 0 && !option_is(fd, SOL_SOCKET, SO_ACCEPTCONN, 1))
+            listen(fd, LISTEN_BACKLOG); /* a worker can shut it down, but shall not keep us from beginning */
         if (fd >= 0 && !add(fd, why, why_size))
             return false;
     }

@@ -293,6 +293,33 @@ static void more_than_there_is_room_for_is_refused(void **state)
     assert_refused(&(struct handed){.count = 0, .said_count = "33"}, "33 sockets were handed over, at most 32");
 }
 
+/* A program that takes another one's place must not be kept from it by what a worker can do. */
+static void what_a_worker_shut_down_is_handed_on(void **state)
+{
+    struct endpoint at;
+    struct legacy to, from;
+    char why[WHY] = "";
+    int listens = 0, fd = listening(AF_INET, false, &at);
+    socklen_t size = sizeof(listens);
+    (void)state;
+    assert_true(legacy_create(&to));
+    legacy_begin(&to, "inherited");
+    legacy_put_fd(&to, "fd", fd);
+    legacy_end(&to);
+    assert_true(legacy_seal(&to));
+    assert_int_equal(shutdown(fd, SHUT_RDWR), 0);
+    int given = dup(to.fd);
+    legacy_clear(&to);
+    assert_true(legacy_open(&from, given, why, sizeof(why)));
+    if (!inherited_read(&from, why, sizeof(why)))
+        fail_msg("%s", why);
+    assert_int_equal(inherited_count(), 1);
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size), 0);
+    assert_int_equal(listens, 1);
+    assert_int_equal(inherited_close_unused(), 1);
+    legacy_clear(&from);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +332,7 @@ int main(void)
         cmocka_unit_test(a_wildcard_that_takes_both_is_refused),
         cmocka_unit_test(two_at_one_place_are_refused),
         cmocka_unit_test(more_than_there_is_room_for_is_refused),
+        cmocka_unit_test(what_a_worker_shut_down_is_handed_on),
     };
     return cmocka_run_group_tests_name("inherited", tests, NULL, NULL);
 }
