@@ -365,6 +365,12 @@ uint64_t log_dropped(void)
     return state.lost;
 }
 
+void log_count_dropped(uint64_t lines)
+{
+    begin_anew_after_fork();
+    state.lost += lines;
+}
+
 void log_report_drops(void)
 {
     if (state.dropped > 0)

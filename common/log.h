@@ -45,8 +45,9 @@ void log_follow(const _Atomic uint32_t *ordered);
 bool log_wants(enum level level);
 /* Where a process ends: there is no next line that could say what was lost. */
 void log_report_drops(void);
-uint64_t log_dropped(void); /* lines of this process that were lost, reported or not */
-bool log_is_heard(void);    /* no line of this process was lost since the last that got through */
+uint64_t log_dropped(void);             /* lines of this process that were lost, reported or not */
+void log_count_dropped(uint64_t lines); /* of the program that was this process before */
+bool log_is_heard(void);                /* no line of this process was lost since the last that got through */
 void log_line(enum level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 void record_begin(struct record *r, const char *event);

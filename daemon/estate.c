@@ -299,6 +299,7 @@ static void write_orders(const struct orders *orders, const struct bypass *bypas
     legacy_end(to);
     legacy_begin(to, "log");
     legacy_put_number(to, "ordered", atomic_load(&orders->log_level)); /* 0: as configured */
+    legacy_put_number(to, "dropped", (int64_t)(log_dropped() & INT64_MAX));
     legacy_end(to);
 }
 
@@ -313,7 +314,10 @@ static void read_orders(struct estate *estate, struct legacy *from)
                                   .since_ms = legacy_number(&r, "since_ms", 0, INT64_MAX),
                                   .say_ms = legacy_number(&r, "say_ms", 0, INT64_MAX)};
     r = (struct legacy_record){0};
-    int ordered = legacy_next(from, "log", &r) ? (int)legacy_number(&r, "ordered", 0, LEVEL_DEBUG + 1) : 0;
+    bool found = legacy_next(from, "log", &r);
+    int ordered = found ? (int)legacy_number(&r, "ordered", 0, LEVEL_DEBUG + 1) : 0;
+    if (found && legacy_has(&r, "dropped")) /* an earlier program may not have said it */
+        log_count_dropped((uint64_t)legacy_number(&r, "dropped", 0, INT64_MAX));
     if (!estate->is_new_board)
         return;
     orders_set_bypass(orders, bypass->on);

@@ -104,6 +104,11 @@ class Gate(postern_program.PosternFrom):
     def totals(self):
         return self.records("totals", "stats")[0]
 
+    def dropped(self):
+        """Lines of the log."""
+        return next(r["value"] for r in self.records("sample", "metrics")
+                    if r["name"] == "postern_log_dropped_lines_total")
+
     def upgrade(self):
         """The record of one that is good."""
         return self.records("upgraded", "upgrade")[0]
@@ -284,6 +289,13 @@ def test_a_daemon_that_was_started_from_somewhere_else(gates, server, tmp_path, 
         assert gate.upgrade()["from"] == NEXT_VERSION
         assert os.readlink(f"/proc/{pid}/cwd") == "/"
         gate.deliver()
+        log.close()
+        for _ in range(40):
+            gate.ask("log", "configured")
+        lost = gate.dropped()
+        assert lost >= 40
+        gate.upgrade()
+        assert gate.dropped() >= lost, "a counter goes back"
     finally:
         os.kill(pid, signal.SIGTERM)
         net.wait_until(lambda: not net.is_alive(pid), 20, "it does not end")
