@@ -154,6 +154,13 @@ static void forget_child(struct upgrade *upgrade)
     upgrade->until_ms = CLOCK_NEVER;
 }
 
+/* Root executes nothing that others can write: whoever may ask for an upgrade would be root with it. */
+static bool is_others(const struct stat *program)
+{
+    bool by_others = (program->st_mode & S_IWOTH) != 0 || ((program->st_mode & S_IWGRP) != 0 && program->st_gid != 0);
+    return geteuid() == 0 && (program->st_uid != 0 || by_others);
+}
+
 void upgrade_begin(struct upgrade *upgrade, const struct legacy *legacy, int64_t now_ms)
 {
     upgrade->wished = false;
@@ -166,6 +173,8 @@ void upgrade_begin(struct upgrade *upgrade, const struct legacy *legacy, int64_t
         refuse(upgrade, "there would be no way back: /proc/self/exe could not be opened at the start");
     else if (stat(upgrade->program->path, &upgrade->tried) != 0)
         refuse_file(upgrade);
+    else if (is_others(&upgrade->tried))
+        refuse(upgrade, "the program belongs to another user than root, or others may write to it");
     else if (!start_child(upgrade, legacy)) {
         forget_child(upgrade);
         refuse(upgrade, strerror(errno));
@@ -183,12 +192,19 @@ int64_t upgrade_look(struct upgrade *upgrade, int64_t now_ms)
     return upgrade->news != UPGRADE_NOTHING ? now_ms : upgrade->until_ms;
 }
 
+/* The end of it: what comes before may be its log. */
 static void read_said(const struct upgrade *upgrade, char said[UPGRADE_WHY_MAX])
 {
+    char more[UPGRADE_WHY_MAX / 2];
     size_t used = 0;
     ssize_t got;
-    while (used < UPGRADE_WHY_MAX - 1 && (got = read(upgrade->said_fd, said + used, UPGRADE_WHY_MAX - 1 - used)) > 0)
-        used += (size_t)got;
+    while ((got = read(upgrade->said_fd, more, sizeof(more))) > 0) {
+        size_t size = (size_t)got,
+               surplus = used + size > UPGRADE_WHY_MAX - 1 ? used + size - (UPGRADE_WHY_MAX - 1) : 0;
+        memmove(said, said + surplus, used - surplus);
+        memcpy(said + used - surplus, more, size);
+        used += size - surplus;
+    }
     while (used > 0 && said[used - 1] == '\n')
         used--;
     said[used] = '\0';
