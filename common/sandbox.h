@@ -11,7 +11,8 @@
  * A listener is shared by all who hold a copy, so no call that would change it for the others may be made on it. The
  * list knows it by its number: a worker moves its listeners to SANDBOX_LISTENERS_FROM and above, and nothing that could
  * give one another number is allowed. A worker's other descriptors are fewer than that; one too many is refused as a
- * listener would be.
+ * listener would be. Stderr is shared as well: where it is a socket (under a service manager), whoever shuts it down
+ * ends the log of all.
  *
  * What a machine or a build lacks is no failure: it is asked for, for the log.
  */

@@ -12,6 +12,10 @@
 #include "common/sandbox_internal.h"
 
 enum { SORTED_BY_NUMBER = 2 /* a tree, so that the last call on the list costs no more than the first */ };
+enum { RANGES_MAX = 5 };
+
+/* So many numbers from `first` on, a power of two, of which `first` is a multiple. */
+#define FROM_ON(first, count) SCMP_A0(SCMP_CMP_MASKED_EQ, ~(uint64_t)((count)-1), first)
 
 static uint32_t refusal(enum sandbox_mode mode)
 {
@@ -23,18 +27,45 @@ static uint32_t action_of(const struct sandbox_rule *rule)
     return rule->answer == SANDBOX_FAIL ? SCMP_ACT_ERRNO((uint32_t)rule->error) : SCMP_ACT_ALLOW;
 }
 
-static bool add(scmp_filter_ctx filter, const struct sandbox_rule *rule, enum sandbox_role role)
+/* Which descriptors a rule is for. The library takes one condition for an argument: a range is several rules. */
+struct descriptors {
+    int count; /* 0: whichever */
+    struct scmp_arg_cmp ranges[RANGES_MAX];
+};
+
+static const struct descriptors OF_ROLE[SANDBOX_DESCRIPTORS][SANDBOX_ROLES] = {
+    [SANDBOX_NO_LISTENER][SANDBOX_WORKER] = {1, {SCMP_A0(SCMP_CMP_LT, SANDBOX_LISTENERS_FROM)}},
+    [SANDBOX_OWN][SANDBOX_WORKER] = {RANGES_MAX,
+                                     {SCMP_A0(SCMP_CMP_EQ, STDERR_FILENO + 1), FROM_ON(4, 4), FROM_ON(8, 8),
+                                      FROM_ON(16, 16), FROM_ON(32, 16)}},
+    [SANDBOX_OWN][SANDBOX_HOUSEKEEPER] = {1, {SCMP_A0(SCMP_CMP_GT, STDERR_FILENO)}},
+};
+
+_Static_assert(SANDBOX_LISTENERS_FROM == 32 + 16, "a worker's own end there");
+
+static bool add_with(scmp_filter_ctx filter, const struct sandbox_rule *rule, const struct scmp_arg_cmp *descriptor)
 {
     struct scmp_arg_cmp conditions[SANDBOX_RULE_ARGUMENTS];
     unsigned int count = 0;
-    if (rule->no_listener && role == SANDBOX_WORKER)
-        conditions[count++] = SCMP_A0(SCMP_CMP_LT, SANDBOX_LISTENERS_FROM);
+    if (descriptor != NULL)
+        conditions[count++] = *descriptor;
     for (unsigned int i = 0; i < SANDBOX_RULE_ARGUMENTS; i++)
         if (rule->arguments[i].how != 0)
             conditions[count++] =
                 (struct scmp_arg_cmp){i, rule->arguments[i].how, rule->arguments[i].a, rule->arguments[i].b};
     int error = seccomp_rule_add_array(filter, action_of(rule), rule->call, count, conditions);
     return error == 0 || error == -EDOM; /* a call that this machine has not got */
+}
+
+static bool add(scmp_filter_ctx filter, const struct sandbox_rule *rule, enum sandbox_role role)
+{
+    const struct descriptors *wanted = &OF_ROLE[rule->descriptor][role];
+    if (wanted->count == 0)
+        return add_with(filter, rule, NULL);
+    for (int i = 0; i < wanted->count; i++)
+        if (!add_with(filter, rule, &wanted->ranges[i]))
+            return false;
+    return true;
 }
 
 /* What only fails is allowed where nothing is refused: it shall be seen in the kernel's log. */

@@ -21,13 +21,20 @@ enum sandbox_answer {
     SANDBOX_FAIL /* with `error`, as on a kernel that has not got it */
 };
 
+enum sandbox_descriptor {
+    SANDBOX_ANY,
+    SANDBOX_NO_LISTENER, /* which others have, too */
+    SANDBOX_OWN,         /* nor stderr: where it is a socket, the master and all others write to the same */
+    SANDBOX_DESCRIPTORS
+};
+
 /* A call for which no rule fits is refused. */
 struct sandbox_rule {
     int call;
     unsigned who; /* bits, 1 << enum sandbox_role */
     enum sandbox_answer answer;
     int error;
-    bool no_listener; /* the first argument is a descriptor; a worker's listeners are not for this call */
+    enum sandbox_descriptor descriptor; /* the first argument, where it is one */
     struct {
         enum scmp_compare how; /* 0: no condition */
         uint64_t a, b;

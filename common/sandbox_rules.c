@@ -21,7 +21,8 @@
 #define ALLOW(name, ...)       {.call = SCMP_SYS(name), .who = BOTH, __VA_ARGS__}
 #define WORKER(name, ...)      {.call = SCMP_SYS(name), .who = THE_WORKER, __VA_ARGS__}
 #define FAIL(name, with, ...)  {.call = SCMP_SYS(name), .who = BOTH, .answer = SANDBOX_FAIL, .error = (with), __VA_ARGS__}
-#define ONE_OF_ITS_OWN         .no_listener = true
+#define NO_LISTENER            .descriptor = SANDBOX_NO_LISTENER
+#define ONE_OF_ITS_OWN         .descriptor = SANDBOX_OWN
 #define WHEN(...)              .arguments = {__VA_ARGS__}
 
 /* The arguments, in order. */
@@ -46,13 +47,13 @@ const struct sandbox_rule sandbox_rules[] = {
     ALLOW(socket, WHEN(IS(AF_UNIX))),
     ALLOW(connect, ONE_OF_ITS_OWN), /* a listener that connects to nowhere listens no more */
     ALLOW(shutdown, ONE_OF_ITS_OWN),
-    ALLOW(setsockopt, ONE_OF_ITS_OWN, WHEN(ANY, IS(SOL_SOCKET), IS(SO_RCVTIMEO))),
-    ALLOW(setsockopt, ONE_OF_ITS_OWN, WHEN(ANY, IS(SOL_SOCKET), IS(SO_SNDTIMEO))),
-    ALLOW(setsockopt, ONE_OF_ITS_OWN, WHEN(ANY, IS(SOL_SOCKET), IS(SO_LINGER))),
-    ALLOW(setsockopt, ONE_OF_ITS_OWN, WHEN(ANY, IS(IPPROTO_TCP), IS(TCP_NODELAY))),
-    ALLOW(setsockopt, ONE_OF_ITS_OWN, WHEN(ANY, IS(IPPROTO_TCP), IS(TCP_WINDOW_CLAMP))),
-    ALLOW(fcntl, ONE_OF_ITS_OWN, WHEN(ANY, IS(F_GETFL))),
-    ALLOW(fcntl, ONE_OF_ITS_OWN, WHEN(ANY, IS(F_SETFL))), /* not F_DUPFD, as there is no dup */
+    ALLOW(setsockopt, NO_LISTENER, WHEN(ANY, IS(SOL_SOCKET), IS(SO_RCVTIMEO))),
+    ALLOW(setsockopt, NO_LISTENER, WHEN(ANY, IS(SOL_SOCKET), IS(SO_SNDTIMEO))),
+    ALLOW(setsockopt, NO_LISTENER, WHEN(ANY, IS(SOL_SOCKET), IS(SO_LINGER))),
+    ALLOW(setsockopt, NO_LISTENER, WHEN(ANY, IS(IPPROTO_TCP), IS(TCP_NODELAY))),
+    ALLOW(setsockopt, NO_LISTENER, WHEN(ANY, IS(IPPROTO_TCP), IS(TCP_WINDOW_CLAMP))),
+    ALLOW(fcntl, NO_LISTENER, WHEN(ANY, IS(F_GETFL))),
+    ALLOW(fcntl, NO_LISTENER, WHEN(ANY, IS(F_SETFL))), /* not F_DUPFD, as there is no dup */
     ALLOW(ioctl, WHEN(ANY, IS(FIONREAD))),
     FAIL(ioctl, ENOTTY, WHEN(ANY, IS_NOT(FIONREAD))),
 

@@ -51,6 +51,10 @@ const struct forbidden forbidden_calls[] = {
 #ifdef SYS_dup2
     {"by dup2", ON_LISTENER(dup2, 9)},
 #endif
+    {"make it block by ioctl", "ioctl", SYS_ioctl, .error = ENOTTY, .on_listener = true, .arguments = {0, FIONBIO, A(&on)}},
+    {"have signals for it", ON_LISTENER(fcntl, F_SETOWN, 1)},
+    {"stop everybody's log", CALL(shutdown, STDERR_FILENO, SHUT_RDWR)},
+    {"turn everybody's log", CALL(connect, STDERR_FILENO, A(&nowhere), sizeof(nowhere))},
     {"take a descriptor in", CALL(recvmsg, 0, 0, 0)},
     {"make a pair that could pass descriptors", CALL(socketpair, AF_UNIX, SOCK_STREAM, 0, A(pair))},
     {"take the master's descriptors", CALL(pidfd_getfd, 0, 3, 0)},
