@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -156,6 +157,19 @@ static bool load(const struct sandbox_program *program)
     return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &code) == 0;
 }
 
+/* For good: no call that could change it is allowed. */
+static bool limit_files(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return false;
+    if (limit.rlim_max > SANDBOX_FILES_MAX)
+        limit.rlim_max = SANDBOX_FILES_MAX;
+    if (limit.rlim_cur > limit.rlim_max)
+        limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0;
+}
+
 bool sandbox_enter(const struct sandbox *sandbox, enum sandbox_mode mode, enum sandbox_role role, const char *session,
                    size_t session_max)
 {
@@ -164,6 +178,8 @@ bool sandbox_enter(const struct sandbox *sandbox, enum sandbox_mode mode, enum s
     entered.sandbox = sandbox;
     entered.session = session;
     entered.session_max = session_max;
+    if (mode == SANDBOX_ON && role == SANDBOX_WORKER && !limit_files())
+        return false;
     return install_handler() && (mode != SANDBOX_ON || landlock_enter(sandbox->landlock)) &&
            load(&sandbox->programs[mode][role]);
 }

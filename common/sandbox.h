@@ -14,6 +14,9 @@
  * listener would be. Stderr is shared as well: where it is a socket (under a service manager), whoever shuts it down
  * ends the log of all.
  *
+ * A worker opens SANDBOX_FILES_MAX at most, all told. What the master may is far more, and would do to hold every
+ * client of the house, or to use up what the kernel lets a user watch by epoll.
+ *
  * What a machine or a build lacks is no failure: it is asked for, for the log.
  */
 #ifndef POSTERN_COMMON_SANDBOX_H
@@ -22,7 +25,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { SANDBOX_LISTENERS_FROM = 48, SANDBOX_CALL_NAME_MAX = 32 };
+enum { SANDBOX_LISTENERS_FROM = 48, SANDBOX_FILES_MAX = 64, SANDBOX_CALL_NAME_MAX = 32 };
 
 enum sandbox_mode {
     SANDBOX_OFF,

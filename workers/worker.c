@@ -267,6 +267,8 @@ static _Noreturn void give_up(const struct worker *w, const char *step)
     leave(w, is_shortage(error) ? WORKER_SHORT : WORKER_BROKEN);
 }
 
+_Static_assert(SANDBOX_LISTENERS_FROM + WORKER_LISTENERS_MAX <= SANDBOX_FILES_MAX, "all listeners have a number");
+
 /* Descriptors get the numbers that the sandbox's rules go by. */
 static void sort_descriptors(struct worker *w)
 {

@@ -175,6 +175,16 @@ static void test_the_listener_listens_on(void **state)
     assert_true((fcntl(f->listener, F_GETFL) & O_NONBLOCK) != 0);
 }
 
+static int open_sockets(struct fixture *f, const void *what)
+{
+    int count = 0;
+    (void)f;
+    (void)what;
+    while (count <= SANDBOX_FILES_MAX && socket(AF_INET, SOCK_STREAM, 0) >= 0)
+        count++;
+    return count > 0 && count < SANDBOX_FILES_MAX && errno == EMFILE ? 0 : 15;
+}
+
 /* -- what goes */
 
 static bool dozes(int fd)
@@ -239,6 +249,12 @@ static void expect_done(struct fixture *f, deed *doing, const void *what)
     int status = run(f, doing, what, log);
     if (status != 0)
         fail_msg("status %#x; %s", status, log);
+}
+
+static void test_a_worker_holds_few_connections(void **state)
+{
+    need_sandbox(*state);
+    expect_done(*state, open_sockets, NULL);
 }
 
 static void test_a_session_goes(void **state)
@@ -380,6 +396,7 @@ int main(void)
         TEST(test_what_a_worker_must_not_do_is_refused_and_named),
         TEST(test_the_housekeeper_neither),
         TEST(test_the_listener_listens_on),
+        TEST(test_a_worker_holds_few_connections),
         TEST(test_a_session_goes),
         TEST(test_memory_goes),
         TEST(test_the_log_goes),
