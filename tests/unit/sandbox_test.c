@@ -175,6 +175,30 @@ static void test_the_listener_listens_on(void **state)
     assert_true((fcntl(f->listener, F_GETFL) & O_NONBLOCK) != 0);
 }
 
+#ifdef __x86_64__
+static int call_as_of_32_bits(struct fixture *f, const void *what)
+{
+    enum { GETPID = 20 };
+    long result = GETPID;
+    (void)f;
+    (void)what;
+    __asm__ volatile("int $0x80" : "+a"(result) : : "r8", "r9", "r10", "r11", "memory");
+    return DONE;
+}
+
+/* A kernel that has no such calls ends it as well, by its own means. */
+static void test_the_calls_of_32_bits_are_refused(void **state)
+{
+    char log[TEXT_MAX];
+    need_sandbox(*state);
+    int status = run(*state, call_as_of_32_bits, NULL, log);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV)
+        return;
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS || strstr(log, "event=sandbox call=20 ") == NULL)
+        fail_msg("status %#x; %s", status, log);
+}
+#endif
+
 static int open_sockets(struct fixture *f, const void *what)
 {
     int count = 0;
@@ -396,6 +420,9 @@ int main(void)
         TEST(test_what_a_worker_must_not_do_is_refused_and_named),
         TEST(test_the_housekeeper_neither),
         TEST(test_the_listener_listens_on),
+#ifdef __x86_64__
+        TEST(test_the_calls_of_32_bits_are_refused),
+#endif
         TEST(test_a_worker_holds_few_connections),
         TEST(test_a_session_goes),
         TEST(test_memory_goes),
