@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -63,6 +64,7 @@ const struct sandbox_rule sandbox_rules[] = {
     ALLOW(mprotect, WHEN(ANY, ANY, LACKS(PROT_EXEC))),
     ALLOW(madvise, WHEN(ANY, ANY, IS(MADV_DONTNEED))),
     FAIL(madvise, EINVAL, WHEN(ANY, ANY, IS_NOT(MADV_DONTNEED))), /* advice that an allocator may have from its tunables */
+    FAIL(prctl, EINVAL, WHEN(IS(PR_SET_VMA))), /* names of mappings, from the same */
     FAIL(mremap, ENOMEM), /* realloc copies then */
 
     /* time, randomness, oneself */
@@ -70,6 +72,8 @@ const struct sandbox_rule sandbox_rules[] = {
     ALLOW(sched_yield), ALLOW(getrandom), ALLOW(futex),
     ALLOW(getpid), ALLOW(gettid), ALLOW(getppid), ALLOW(getuid), ALLOW(geteuid), ALLOW(getgid), ALLOW(getegid),
     ALLOW(uname), ALLOW(sysinfo),
+    ALLOW(prlimit64, WHEN(IS(0), ANY, IS(0))), /* its own, to look at: sysconf */
+    FAIL(sched_getaffinity, EPERM), /* the C library counts processors, for getrandom since 2.41, and takes two then */
     ALLOW(setitimer, WHEN(IS(ITIMER_PROF))), /* the watchdog */
     ALLOW(rt_sigprocmask), ALLOW(rt_sigreturn), ALLOW(restart_syscall),
     FAIL(rt_sigaction, EPERM), /* the handlers are set; abort tries once more to be sure */

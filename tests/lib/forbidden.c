@@ -91,7 +91,8 @@ const struct forbidden forbidden_calls[] = {
     {"read its memory", ON_PARENT(process_vm_readv, 0, 0, 0, 0, 0)},
     {"write its memory", ON_PARENT(process_vm_writev, 0, 0, 0, 0, 0)},
     {"allow more of itself", CALL(prctl, PR_SET_DUMPABLE, 7)},
-    {"lift a limit", CALL(prlimit64, 0, 255, 0, 0)},
+    {"lift a limit", CALL(prlimit64, 0, 255, A(page), 0)},
+    {"look at the master's limits", ON_PARENT(prlimit64, 255, 0, 0)},
     {"be somebody else", CALL(setuid, (uintptr_t)-1)},
     {"be another kind of process", CALL(personality, 0xffffffff)},
 
@@ -116,6 +117,7 @@ const struct forbidden forbidden_calls[] = {
     /* memory that is executed, or a neighbour's */
     {"make memory that can be executed", CALL(mmap, 0, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, (uintptr_t)-1, 0)},
     {"make its memory such", CALL(mprotect, A(page), PAGE, PROT_READ | PROT_EXEC)},
+    {"name its memory", FAILS(prctl, EINVAL, PR_SET_VMA, 0, A(page), PAGE, A("x"))},
     {"grow a mapping", FAILS(mremap, ENOMEM, A(page), PAGE, 2 * PAGE, MREMAP_MAYMOVE)},
     {"put another page into a mapping", CALL(remap_file_pages, A(page), PAGE, 0, 1, 0)},
     {"make a hole in shared memory", FAILS(madvise, EINVAL, A(page), PAGE, MADV_REMOVE)},

@@ -13,7 +13,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/audit.h>
 #include <netinet/tcp.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -23,6 +25,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,6 +43,15 @@ static const bool SANITIZED = true; /* a sandbox there is none in */
 #else
 static const bool SANITIZED = false;
 #endif
+
+/* In the place of libseccomp's: another kind of machine, while it is set. */
+static uint32_t machine;
+
+uint32_t seccomp_arch_native(void)
+{
+    struct utsname here;
+    return machine != 0 || uname(&here) != 0 ? machine : seccomp_arch_resolve_name(here.machine);
+}
 
 static const char SESSION[] = "1k0t361f2da0000";
 
@@ -258,6 +270,13 @@ static int use_memory(struct fixture *f, const void *what)
     return 0;
 }
 
+static int ask_the_c_library(struct fixture *f, const void *what)
+{
+    (void)f;
+    (void)what;
+    return sysconf(_SC_NPROCESSORS_ONLN) > 0 && sysconf(_SC_OPEN_MAX) > 0 && sysconf(_SC_PHYS_PAGES) > 0 ? 0 : 25;
+}
+
 /* A log daemon that was restarted is found again, by its path. */
 static int log_again(struct fixture *f, const void *what)
 {
@@ -291,6 +310,12 @@ static void test_memory_goes(void **state)
 {
     need_sandbox(*state);
     expect_done(*state, use_memory, NULL);
+}
+
+static void test_questions_of_the_c_library_go(void **state)
+{
+    need_sandbox(*state);
+    expect_done(*state, ask_the_c_library, NULL);
 }
 
 static void test_the_log_goes(void **state)
@@ -387,6 +412,17 @@ static void test_what_is_missing_is_said(void **state)
     assert_true(!SANITIZED || sandbox_missing(f->sandbox) != NULL);
 }
 
+static void test_another_kind_of_machine_has_none(void **state)
+{
+    (void)state;
+    machine = AUDIT_ARCH_ARM;
+    struct sandbox *sandbox = sandbox_new();
+    machine = 0;
+    assert_non_null(sandbox_missing(sandbox));
+    assert_string_equal(sandbox_in_force(sandbox, SANDBOX_ON), "off");
+    sandbox_free(&sandbox);
+}
+
 /* -- numbers */
 
 static void test_listeners_are_set_apart(void **state)
@@ -414,6 +450,7 @@ int main(void)
     const struct CMUnitTest everywhere[] = {
         TEST(test_off_is_off),
         TEST(test_what_is_missing_is_said),
+        TEST(test_another_kind_of_machine_has_none),
         TEST(test_listeners_are_set_apart),
     };
     const struct CMUnitTest in_it[] = {
@@ -426,6 +463,7 @@ int main(void)
         TEST(test_a_worker_holds_few_connections),
         TEST(test_a_session_goes),
         TEST(test_memory_goes),
+        TEST(test_questions_of_the_c_library_go),
         TEST(test_the_log_goes),
         TEST(test_a_bug_aborts),
         TEST(test_a_smashed_stack_aborts),
