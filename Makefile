@@ -173,7 +173,7 @@ FUZZ_FLAVOUR := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno
 # and words that nobody guesses are in tests/fuzz/*.dict.
 FUZZ_COMPILE = clang -std=c11 -I. -D_GNU_SOURCE $(WARNINGS) $(FUZZ_FLAVOUR) -fPIE -MMD -MP $(library_cflags)
 FUZZ_LINK = clang $(FUZZ_FLAVOUR) -fsanitize=fuzzer -pie
-FUZZ_WRAPPED = recv send sendmsg close shutdown setsockopt $(if $(filter $(fuzz_sessions),$@),net_connect) \
+FUZZ_WRAPPED = recv send close shutdown setsockopt $(if $(filter $(fuzz_sessions),$@),net_connect) \
                $(if $(filter %/probe,$@),net_connect_begin net_connected)
 fuzz_sources := $(filter-out common/config_print.c workers/worker.c,\
                 $(wildcard common/*.c workers/*.c workers/smtp/*.c workers/checks/*.c workers/limits/*.c)) \

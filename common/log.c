@@ -200,16 +200,12 @@ static void put_piece(struct pieces *p, int which, const char *at, size_t size)
     p->size += size;
 }
 
-static bool send_pieces(int fd, struct pieces *p)
-{
-    struct msghdr message = {.msg_iov = p->parts, .msg_iovlen = PIECES};
-    return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)p->size;
-}
-
-/* False with EAGAIN when the reader is stopped, with anything else when the socket is of no use any more. */
+/* One datagram, and no wait: the socket is our own and non-blocking. Not sendmsg: it can hand descriptors to others, so
+ * no worker may call it. False with EAGAIN when the reader is stopped, with anything else when the socket is of no use
+ * any more. */
 static bool try_datagram(struct pieces *p)
 {
-    return open_socket() && send_pieces(state.fd, p);
+    return open_socket() && writev(state.fd, p->parts, PIECES) == (ssize_t)p->size;
 }
 
 /* The one that hangs may have been replaced, and its socket would never tell. */
@@ -297,10 +293,21 @@ static bool write_syslog(enum level level, struct slice line)
 
 /* -- stderr */
 
+/* As one, and without a wait, whatever others made of the socket. */
+static bool send_stderr(const struct pieces *p)
+{
+    char line[STDERR_MAX];
+    struct buffer whole;
+    buffer_init(&whole, line, sizeof(line));
+    for (int i = 0; i < PIECES; i++)
+        buffer_put(&whole, slice_make(p->parts[i].iov_base, p->parts[i].iov_len));
+    return send(STDERR_FILENO, line, whole.end, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)p->size;
+}
+
 static bool try_stderr(struct pieces *p)
 {
     if (state.stderr_kind == STDERR_SOCKET)
-        return send_pieces(STDERR_FILENO, p);
+        return send_stderr(p);
     if (state.stderr_kind == STDERR_SHARED && !is_writable(STDERR_FILENO, clock_ms())) {
         errno = EAGAIN;
         return false;

@@ -299,15 +299,23 @@ static int advance(struct iovec *pieces, int count, size_t written)
     return count - first;
 }
 
+static bool more_follows(const struct iovec *pieces, int count)
+{
+    for (int i = 1; i < count; i++)
+        if (pieces[i].iov_len > 0)
+            return true;
+    return false;
+}
+
+/* Not sendmsg, which would take all pieces at once: it can hand descriptors to others, so no worker may call it. */
 static enum tls_step put(struct stream *s, struct iovec *pieces, int count, size_t *put_out)
 {
     if (s->tls != NULL)
         return tls_write(s->tls, pieces, count, put_out);
-    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = (size_t)count};
-    const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    const int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (more_follows(pieces, count) ? MSG_MORE : 0);
     ssize_t sent;
     do {
-        sent = count == 1 ? send(s->fd, pieces->iov_base, pieces->iov_len, flags) : sendmsg(s->fd, &message, flags);
+        sent = send(s->fd, pieces->iov_base, pieces->iov_len, flags);
     } while (sent < 0 && errno == EINTR);
     *put_out = sent > 0 ? (size_t)sent : 0;
     if (sent < 0)

@@ -145,7 +145,7 @@ def cells():
 
 
 SHORT_CALLS = {"accept4": ("EMFILE", "ECONNABORTED"), "connect": ("EADDRNOTAVAIL",), "poll": ("EINTR", "ENOMEM"),
-               "recvfrom": ("EINTR",), "sendmsg,sendto": ("EINTR",), "socket": ("EMFILE",), calls.LOG: ("ENOSPC",)}
+               "recvfrom": ("EINTR",), "sendto": ("EINTR",), "socket": ("EMFILE",), calls.LOG: ("ENOSPC",)}
 SHORT_TLS = {"recvfrom": ("EINTR",)}
 SHORT_RELOAD = {"pipe2": ("EMFILE",), master.FORK: ("EAGAIN",)}
 SHORT_STEPS = ("connected", "half", "EHLO 2", "dot", signals.AFTER)

@@ -19,7 +19,7 @@ CALLS = {
     "getsockname": ("ENOBUFS",),
     "poll": ("EINTR", "ENOMEM"),
     "recvfrom": ("ENOMEM", "EINTR", "EIO", "ECONNRESET"),
-    "sendmsg,sendto": ("ENOBUFS", "EINTR", "EPIPE", "ENOMEM", "EIO", "ECONNRESET"),
+    "sendto": ("ENOBUFS", "EINTR", "EPIPE", "ENOMEM", "EIO", "ECONNRESET"),
     "setsockopt": ("ENOMEM",),
     "socket": ("EMFILE", "ENFILE", "ENOMEM", "ENOBUFS"),
     LOG: ("ENOSPC", "EIO", "EINTR", "EPIPE"),

@@ -96,8 +96,6 @@ ssize_t __real_recv(int fd, void *to, size_t size, int flags);
 ssize_t __wrap_recv(int fd, void *to, size_t size, int flags);
 ssize_t __real_send(int fd, const void *from, size_t size, int flags);
 ssize_t __wrap_send(int fd, const void *from, size_t size, int flags);
-ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
-ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
 int __real_close(int fd);
 int __wrap_close(int fd);
 int __real_shutdown(int fd, int how);
@@ -132,32 +130,23 @@ ssize_t __wrap_recv(int fd, void *to, size_t size, int flags)
     return (ssize_t)octets.size;
 }
 
-ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
+ssize_t __wrap_send(int fd, const void *from, size_t size, int flags)
 {
-    size_t sent = 0;
     struct wire *wire = find(fd);
     if (wire == NULL)
-        return __real_sendmsg(fd, message, flags);
+        return __real_send(fd, from, size, flags);
     law((flags & MSG_NOSIGNAL) != 0 && !wire->is_shut, "a write that could raise SIGPIPE");
     if (wire->reset)
         return fails(EPIPE);
-    for (size_t i = 0; i < message->msg_iovlen && wire->room > 0; i++) {
-        struct slice piece = slice_make(message->msg_iov[i].iov_base, message->msg_iov[i].iov_len);
-        piece = law_take(&piece, wire->room);
-        if (wire->room != SIZE_MAX)
-            wire->room -= piece.size;
-        sent += piece.size;
-        if (piece.size > 0)
-            wire->owner->wrote(wire, piece);
-    }
-    return sent == 0 && wire->room == 0 ? fails(EAGAIN) : (ssize_t)sent;
-}
-
-ssize_t __wrap_send(int fd, const void *from, size_t size, int flags)
-{
-    struct iovec piece = {.iov_base = (void *)(uintptr_t)from, .iov_len = size};
-    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
-    return find(fd) != NULL ? __wrap_sendmsg(fd, &message, flags) : __real_send(fd, from, size, flags);
+    if (size > 0 && wire->room == 0)
+        return fails(EAGAIN);
+    struct slice piece = slice_make(from, size);
+    piece = law_take(&piece, wire->room);
+    if (wire->room != SIZE_MAX)
+        wire->room -= piece.size;
+    if (piece.size > 0)
+        wire->owner->wrote(wire, piece);
+    return (ssize_t)piece.size;
 }
 
 int __wrap_close(int fd)

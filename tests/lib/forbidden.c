@@ -59,6 +59,7 @@ const struct forbidden forbidden_calls[] = {
     {"make a pair that could pass descriptors", CALL(socketpair, AF_UNIX, SOCK_STREAM, 0, A(pair))},
     {"take the master's descriptors", CALL(pidfd_getfd, 0, 3, 0)},
     {"take many in", CALL(recvmmsg, 0, 0, 0, 0, 0)},
+    {"hand a descriptor out", CALL(sendmsg, 0, 0, 0)},
     {"hand many out", CALL(sendmmsg, 0, 0, 0, 0)},
     {"bind a port", CALL(bind, 9, A(&anywhere), sizeof(anywhere))},
     {"open a netlink socket", CALL(socket, AF_NETLINK, SOCK_RAW, 0)},
