@@ -19,6 +19,7 @@ enum { READ_TRIES = 64, HASHED_MAX = 2048, PAGE_BYTES = 4096 };
 _Static_assert(sizeof(struct slot) <= SLOT_BYTES, "a slot is a page");
 _Static_assert(sizeof(struct slot_facts) % sizeof(uint64_t) == 0, "facts are copied by words");
 _Static_assert(offsetof(struct slot, facts) % sizeof(uint64_t) == 0, "facts are copied by words");
+_Static_assert(BERTHS_PROBES == (int)SCOREBOARD_SERVERS_MAX, "a probe of each server");
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2, "no lock that a dying worker could hold");
 
 enum access { NONE, READ, WRITE, OWN_PAGE };
@@ -32,6 +33,7 @@ static const enum access ACCESS[ROLES][REGIONS] = {
                      [REGION_KEYS] = NONE,
                      [REGION_ORDERS] = WRITE,
                      [REGION_LISTED] = WRITE,
+                     [REGION_BERTHS] = WRITE,
                      [REGION_SEATS] = WRITE,
                      [REGION_RATES] = WRITE,
                      [REGION_REPUTATIONS] = WRITE,
@@ -45,6 +47,7 @@ static const enum access ACCESS[ROLES][REGIONS] = {
                      [REGION_KEYS] = READ,
                      [REGION_ORDERS] = READ,
                      [REGION_LISTED] = READ,
+                     [REGION_BERTHS] = WRITE,
                      [REGION_SEATS] = WRITE,
                      [REGION_RATES] = WRITE,
                      [REGION_REPUTATIONS] = WRITE,
@@ -58,6 +61,7 @@ static const enum access ACCESS[ROLES][REGIONS] = {
                           [REGION_KEYS] = WRITE,
                           [REGION_ORDERS] = READ,
                           [REGION_LISTED] = NONE,
+                          [REGION_BERTHS] = WRITE,
                           [REGION_SEATS] = NONE,
                           [REGION_RATES] = WRITE,
                           [REGION_REPUTATIONS] = WRITE,
@@ -71,6 +75,7 @@ static const enum access ACCESS[ROLES][REGIONS] = {
                      [REGION_KEYS] = NONE,
                      [REGION_ORDERS] = READ,
                      [REGION_LISTED] = READ,
+                     [REGION_BERTHS] = READ,
                      [REGION_SEATS] = READ,
                      [REGION_RATES] = READ,
                      [REGION_REPUTATIONS] = READ,
@@ -86,7 +91,7 @@ static const char *const NAMES[REGIONS] = {
     [REGION_LISTED] = "postern-listed",   [REGION_SEATS] = "postern-seats",
     [REGION_RATES] = "postern-rates",     [REGION_REPUTATIONS] = "postern-reputations",
     [REGION_HITS] = "postern-hits",       [REGION_TOTALS] = "postern-totals",
-    [REGION_HISTORY] = "postern-history",
+    [REGION_HISTORY] = "postern-history", [REGION_BERTHS] = "postern-berths",
 };
 
 static size_t bytes_of(const struct scoreboard *board, enum scoreboard_region region)
@@ -109,6 +114,8 @@ static size_t bytes_of(const struct scoreboard *board, enum scoreboard_region re
         return sizeof(struct listed);
     case REGION_SEATS:
         return SCOREBOARD_SEATS_MAX * slots * sizeof(uint32_t);
+    case REGION_BERTHS:
+        return (BERTHS_PROBES + slots) * sizeof(uint64_t);
     case REGION_RATES:
         return table_bytes((uint64_t)board->size.rates);
     case REGION_REPUTATIONS:
@@ -139,7 +146,7 @@ static void **view_of(struct scoreboard *board, enum scoreboard_region region)
         [REGION_LISTED] = (void **)&board->listed,     [REGION_SEATS] = (void **)&board->seats,
         [REGION_RATES] = (void **)&board->rates.words, [REGION_REPUTATIONS] = (void **)&board->reputations.words,
         [REGION_HITS] = (void **)&board->hits,         [REGION_TOTALS] = (void **)&board->ended,
-        [REGION_HISTORY] = (void **)&board->history,
+        [REGION_HISTORY] = (void **)&board->history,   [REGION_BERTHS] = (void **)&board->berths,
     };
     return views[region];
 }
@@ -331,6 +338,17 @@ static void clear_seats(struct scoreboard *board, int slot)
     }
 }
 
+static struct berths berths_of(const struct scoreboard *board, int own)
+{
+    return (struct berths){board->berths, board->slot_count, board->orders, own};
+}
+
+static void leave_berth(const struct scoreboard *board, int own)
+{
+    struct berths berths = berths_of(board, own);
+    berths_leave(&berths);
+}
+
 /* A hole instead of zeroes: it costs no memory, so it cannot fail for lack of any, and the master keeps no view of the
  * pages that it could write by mistake. */
 void scoreboard_clear_slot(struct scoreboard *board, int slot)
@@ -338,6 +356,7 @@ void scoreboard_clear_slot(struct scoreboard *board, int slot)
     must_be_slot(board, slot);
     must(clear_page(board, slot));
     clear_seats(board, slot);
+    leave_berth(board, BERTHS_PROBES + slot);
     scoreboard_set_tag(board, slot, TAG_NONE);
 }
 
@@ -461,6 +480,26 @@ int scoreboard_count_seats(const struct scoreboard *board, int column, uint32_t 
 void scoreboard_leave_seats(struct scoreboard *board)
 {
     clear_seats(board, board->own_slot);
+    leave_berth(board, BERTHS_PROBES + board->own_slot);
+}
+
+/* -- berths */
+
+struct berths scoreboard_berths(const struct scoreboard *board)
+{
+    return berths_of(board, BERTHS_PROBES + board->own_slot);
+}
+
+struct berths scoreboard_probe_berths(const struct scoreboard *board, int place)
+{
+    must(place >= 0 && place < BERTHS_PROBES);
+    return berths_of(board, place);
+}
+
+void scoreboard_clear_probes(struct scoreboard *board)
+{
+    for (int place = 0; place < BERTHS_PROBES; place++)
+        leave_berth(board, place);
 }
 
 /* -- entries */

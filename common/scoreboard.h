@@ -12,6 +12,7 @@
  *   listed  whom an administrator blocked or allowed (listed.h)
  *   seats   for each concurrency rule a column, for each slot a word in it: whom its session counts for. Nothing is
  *           counted up and down here either: who wants to know enters himself first, then scans.
+ *   berths  for each slot a word: at which inside server its session is, or waits to be (berths.h)
  *   rates   the time stamps of all rate limits (rate.h)
  *   reputations  what is remembered of networks (reputation.h)
  *   hits    who hit a limit lately (hits.h)
@@ -23,8 +24,10 @@
  * check its range, and use it for display or for hints that are bounded. No pids, pointers, lengths or indices are ever
  * taken from it. What a compromised worker can do with it: hide or feign idle workers (the master's own limits bound
  * the forks that follow), lie about its own slot, and spoil the remembered keywords (sessions then get 421 until inside
- * is asked anew), rates, reputations (which alone delay or defer, never refuse for good) and seats. A worker that runs
- * an attacker's code reaches the pages behind its own as well, by growing its mapping: the sandbox refuses mremap and
+ * is asked anew), rates, reputations (which alone delay or defer, never refuse for good), seats, and berths: it can say
+ * that a server is full, and the others wait for max_sessions_wait and defer, or wipe their words, and more than
+ * max_sessions get there; what it wrote for another slot holds until that slot's session ends. A worker that runs an
+ * attacker's code reaches the pages behind its own as well, by growing its mapping: the sandbox refuses mremap and
  * remap_file_pages. Nothing here relies on that.
  */
 #ifndef POSTERN_COMMON_SCOREBOARD_H
@@ -33,6 +36,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
+#include "common/berths.h"
 #include "common/health.h"
 #include "common/history.h"
 #include "common/hits.h"
@@ -124,6 +128,7 @@ enum scoreboard_region {
     REGION_TOTALS,
     REGION_HITS,
     REGION_HISTORY,
+    REGION_BERTHS,
     REGION_REPUTATIONS,
     REGION_SEATS,
     REGION_RATES,
@@ -161,6 +166,7 @@ struct scoreboard {
     struct totals_ended *ended;
     struct history *history;
     _Atomic uint32_t *seats;         /* SCOREBOARD_SEATS_MAX columns of slot_count words */
+    _Atomic uint64_t *berths;        /* BERTHS_PROBES words of the housekeeper's, then slot_count */
     struct table rates, reputations; /* words NULL: not in this role */
     struct hits *hits;
     pid_t hidden_by;  /* the master, whose children have none of its views; 0: they have */
@@ -206,7 +212,12 @@ bool scoreboard_has_spare(const struct scoreboard *board, int first, int count, 
 /* A worker: its session counts for `whom` in this column, 0: for nobody; and how many of all slots do, its own too. */
 void scoreboard_take_seat(struct scoreboard *board, int column, uint32_t whom);
 int scoreboard_count_seats(const struct scoreboard *board, int column, uint32_t whom);
-void scoreboard_leave_seats(struct scoreboard *board);
+void scoreboard_leave_seats(struct scoreboard *board); /* and its berth */
+
+/* This process's view of the berths. Worker: its own word; housekeeper: that of its probe of the server in `place`. */
+struct berths scoreboard_berths(const struct scoreboard *board);
+struct berths scoreboard_probe_berths(const struct scoreboard *board, int place);
+void scoreboard_clear_probes(struct scoreboard *board); /* the housekeeper has ended */
 
 /* The hash of an entry: the name of what is counted, and its key. What is longer than 2000 octets together is cut. */
 uint64_t scoreboard_hash(const struct scoreboard *board, struct slice name, struct slice key);

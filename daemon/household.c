@@ -166,6 +166,7 @@ bool household_reaped(struct household *household, pid_t pid, int status, int64_
         log_left(household, status);
     else
         lose(household, status, now_ms);
+    scoreboard_clear_probes(&household->house->board);
     close_fd(&household->lifeline);
     household->pid = 0;
     household->leaving = false;

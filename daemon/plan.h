@@ -18,7 +18,8 @@
 struct plan_server {
     const char *backend, *name;
     struct endpoint address;
-    int slot; /* -1: none */
+    int slot;             /* -1: none */
+    int64_t max_sessions; /* 0: any number */
 };
 
 /* A certificate towards the outside, for posternctl and for a warning before it ends. */

@@ -206,9 +206,21 @@ static int count_servers(const struct block_list *backends)
     return count;
 }
 
-static bool plan_servers(struct full_plan *all, struct places *places)
+/* Nobody could see there how many are with it. */
+static bool check_place(const struct full_plan *all, const struct server *server, struct why *why)
+{
+    if (server->max_sessions == 0 || server_has_place(server))
+        return true;
+    return config_complain(all->settings->config, why->text, why->size, server, "max_sessions",
+                           "there are more than %d servers, those of earlier configurations that still have sessions "
+                           "among them, and for this one it cannot be kept",
+                           SCOREBOARD_SERVERS_MAX);
+}
+
+static bool plan_servers(struct full_plan *all, struct places *places, struct why *why)
 {
     const struct root_options *root = all->settings->root;
+    bool kept = true;
     all->servers = calloc((size_t)count_servers(&root->backends), sizeof(*all->servers));
     if (all->servers == NULL)
         return false;
@@ -217,12 +229,13 @@ static bool plan_servers(struct full_plan *all, struct places *places)
         const struct backend *backend = block_at(&root->backends, i);
         for (size_t j = 0; j < backend->servers.count; j++) {
             const struct server *server = block_at(&backend->servers, j);
-            all->servers[all->plan.server_count++] =
-                (struct plan_server){backend->name, server->name, server->address, server->heard_slot};
+            all->servers[all->plan.server_count++] = (struct plan_server){backend->name, server->name, server->address,
+                                                                          server->heard_slot, server->max_sessions};
+            kept = check_place(all, server, why) && kept;
         }
     }
     all->plan.servers = all->servers;
-    return true;
+    return kept;
 }
 
 static struct plan_limit limit_of(const struct limit_line *line)
@@ -287,7 +300,7 @@ static struct plan *plan_with(const struct planner *planner, struct settings *se
                           .hostname = settings->root->hostname,
                           .watch = -1};
     if (plan_watch(all) && plan_backends(all, &why) && plan_listeners(all, &why) &&
-        plan_servers(all, &planning->places) && plan_limits(all)) {
+        plan_servers(all, &planning->places, &why) && plan_limits(all)) {
         plan_housekeeping(all);
         return plan;
     }

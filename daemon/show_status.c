@@ -186,6 +186,19 @@ static void say_health(struct show *show, struct buffer *to, const struct plan_s
     control_number(to, "failures", facts.failures);
 }
 
+/* Who is there, and who waits for a berth: by their own words. */
+static void say_berths(struct show *show, struct buffer *to, const struct plan_server *server)
+{
+    struct berth_count count = {0};
+    if (server->slot >= 0 && server->slot < SCOREBOARD_SERVERS_MAX) {
+        struct berths berths = scoreboard_berths(&show->view.house->board);
+        count = berths_count(&berths, server->slot);
+    }
+    control_number(to, "sessions", count.sessions);
+    control_number(to, "max_sessions", server->max_sessions);
+    control_number(to, "waiting", count.waiting);
+}
+
 static void say_keywords(struct show *show, struct buffer *to, const struct plan_server *server)
 {
     char memory[LIST_MAX] = "";
@@ -220,6 +233,7 @@ bool show_servers(struct show *show)
         control_string(to, "name", server->name);
         control_string(to, "address", address);
         say_health(show, to, server);
+        say_berths(show, to, server);
         say_keywords(show, to, server);
         control_end(to);
     }

@@ -10,6 +10,10 @@ static const struct option server_rows[] = {
      "Where the inside server listens.", .required = true},
     {"tls_name", OPTION_HOSTNAME, offsetof(struct server, tls_name), NULL, NULL,
      "The name in its certificate: sent to it, and compared with tls { verify = name }."},
+    {"max_sessions", OPTION_COUNT, offsetof(struct server, max_sessions), "0", "0..65535",
+     "How many sessions the gate has with it at the same time, the housekeeper's probes among them: of all listeners, "
+     "and of workers of earlier configurations. 0: any number. Who comes when all are taken waits, in the order of "
+     "coming. In another backend it is another server, and counted apart."},
     {0},
 };
 static const struct option_group server_groups[] = {{server_rows, 0}, {NULL, 0}};
@@ -47,6 +51,9 @@ static const struct option backend_rows[] = {
     {"final_timeout", OPTION_TIME, offsetof(struct backend, final_timeout_ms), "10m", "100ms..2h",
      "How long a server may take to answer the end of a message. Less than 10m risks messages that arrive twice "
      "(RFC 1047)."},
+    {"max_sessions_wait", OPTION_TIME, offsetof(struct backend, max_sessions_wait_ms), "30s", "0s..4m",
+     "How long a client waits, at the command that needs inside, while every server that is up has its max_sessions; "
+     "then it is told to try again later: 451."},
     {"tls", OPTION_BLOCK, offsetof(struct backend, tls), .block = &tls_client_block},
     {"server", OPTION_BLOCK, offsetof(struct backend, servers), .block = &server_block},
     {0},
@@ -77,6 +84,16 @@ const struct block backend_block = {
     .title_offset = offsetof(struct backend, name),
     .check = check_backend,
 };
+
+bool server_has_place(const struct server *server)
+{
+    return server->heard_slot >= 0 && server->heard_slot < SCOREBOARD_SERVERS_MAX;
+}
+
+bool server_is_among(uint64_t places, const struct server *server)
+{
+    return server_has_place(server) && (places >> server->heard_slot & 1) != 0;
+}
 
 enum proxy_version backend_proxy_version(const struct backend *backend)
 {

@@ -13,8 +13,11 @@ struct server {
     const char *name;
     struct endpoint address;
     const char *tls_name; /* in its certificate; NULL: not set */
+    int64_t max_sessions; /* that the gate has with it at the same time; 0: no bound */
     int heard_slot; /* its place in the scoreboard's regions `heard` and `health`; given by backend_number_servers */
 };
+bool server_has_place(const struct server *server);
+bool server_is_among(uint64_t places, const struct server *server); /* bits by place */
 
 enum pass_client { PASS_CLIENT_XCLIENT, PASS_CLIENT_PROXY_V1, PASS_CLIENT_PROXY_V2, PASS_CLIENT_NONE };
 enum connect_when { CONNECT_AT_MAIL, CONNECT_AT_GREETING };
@@ -26,6 +29,7 @@ struct backend {
     struct block_list servers; /* struct server, tried in order */
     int64_t connect_timeout_ms, greeting_timeout_ms, command_timeout_ms, data_timeout_ms, block_timeout_ms,
         final_timeout_ms;
+    int64_t max_sessions_wait_ms;
     struct tls_client_options tls;
 };
 

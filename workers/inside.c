@@ -5,7 +5,7 @@
 #include "common/clock.h"
 #include "common/must.h"
 
-#include "workers/inside.h"
+#include "workers/inside_berth.h"
 
 const struct reply REPLY_INSIDE_LOST =
     REPLY(451, "4.4.2", "The connection to the mail server was lost, try again later");
@@ -23,6 +23,11 @@ void inside_init(struct inside *in, struct wait *wait, const struct backend *bac
     in->tls = tls;
     in->who = who;
     in->health = NULL;
+    in->board = NULL;
+    in->host = NULL;
+    in->opening_ms = 0;
+    in->keeps_berth = false;
+    in->made_room = false;
     in->server = NULL;
     in->secured = NULL;
     in->hailed = false;
@@ -38,8 +43,11 @@ void inside_init(struct inside *in, struct wait *wait, const struct backend *bac
 
 /* -- ends -- */
 
+/* The connection is closed: only now is there room for another one. */
 static void forget(struct inside *in)
 {
+    if (!in->keeps_berth)
+        inside_berth_leave(in);
     in->state = INSIDE_CLOSED;
     in->passed = false;
     in->hailed = false;
@@ -108,12 +116,20 @@ void inside_say_quit(struct inside *in)
         inside_break_off(in);
 }
 
+/* Where sessions are counted, inside counts this one until it has closed its side. */
+static void await_end(struct inside *in, int64_t deadline_ms)
+{
+    while (in->state != INSIDE_CLOSED && inside_berth_is_bounded(in) && stream_fill(&in->stream, deadline_ms) == IO_OK)
+        buffer_clear(&in->stream.in);
+}
+
 void inside_quit(struct inside *in)
 {
     struct reply unused;
+    int64_t deadline_ms = clock_deadline(QUIT_WAIT_MS);
     inside_say_quit(in);
-    if (in->quitting)
-        inside_hear(in, EXPECT_ANY, clock_deadline(QUIT_WAIT_MS), &unused);
+    if (in->quitting && inside_hear(in, EXPECT_ANY, deadline_ms, &unused) == ASKED_ANSWERED)
+        await_end(in, deadline_ms);
     stream_close(&in->stream);
     forget(in);
 }

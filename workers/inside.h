@@ -8,7 +8,8 @@
  * once, and kept in `trouble` for the line of the message.
  *
  * Opening (inside_open.c) goes through the servers of the backend in order, those that the housekeeper found to be down
- * last, as long as nothing was said for the transaction.
+ * last, as long as nothing was said for the transaction. Where max_sessions are with one already, it waits for its turn
+ * (inside_berth.h).
  */
 #ifndef POSTERN_WORKERS_INSIDE_H
 #define POSTERN_WORKERS_INSIDE_H
@@ -20,6 +21,8 @@
 #include "workers/smtp/attributes.h"
 #include "workers/smtp/extensions.h"
 #include "workers/transcript.h"
+
+struct scoreboard;
 
 enum {
     INSIDE_IN_BYTES = 8192,
@@ -48,6 +51,14 @@ struct inside_client {
     struct transcript *transcript;                     /* or NULL */
 };
 
+/* Whoever holds the session, while it waits for other sessions to leave the inside server. */
+struct inside_host {
+    void (*wait_begins)(void *context);
+    void (*wait_ends)(void *context, int64_t waited_ms);
+    const struct reply *(*makes_room)(void *context); /* it was asked to go: what is to be said for that */
+    void *context;
+};
+
 struct inside {
     struct stream stream;
     enum inside_state state;
@@ -55,14 +66,19 @@ struct inside {
     struct tls_client *tls; /* NULL: none */
     const struct inside_client *who;
     const struct health *health; /* SCOREBOARD_SERVERS_MAX, by place; NULL: nothing is known. Set after inside_init */
-    const struct server *server; /* of this connection, or the last one */
-    const char *secured;         /* the version of TLS, "none" where it was wanted but could do without; or NULL */
-    bool hailed;                 /* our own EHLO was said in this layer of security: no second one (L6) */
-    bool quitting;               /* QUIT was said */
-    bool passed;                 /* the client was passed on: refusals are for it */
-    uint64_t quiet_in;           /* the wait's moment in which nothing unasked was there */
-    bool hushed;                 /* trouble is not logged before inside_unhush: the client's answer comes first (L1) */
-    enum level unsaid;           /* how loud it will be then */
+    struct scoreboard *board;    /* whose berths are had; NULL: no server has a bound. Set after inside_init, as is */
+    const struct inside_host *host; /* or NULL */
+    int64_t opening_ms;             /* when it was to be opened: its turn is by that */
+    bool keeps_berth;               /* it is closed to be opened anew at once */
+    bool made_room;                 /* it shall not be opened: others need the worker more */
+    const struct server *server;    /* of this connection, or the last one */
+    const char *secured;            /* the version of TLS, "none" where it was wanted but could do without; or NULL */
+    bool hailed;                    /* our own EHLO was said in this layer of security: no second one (L6) */
+    bool quitting;                  /* QUIT was said */
+    bool passed;                    /* the client was passed on: refusals are for it */
+    uint64_t quiet_in;              /* the wait's moment in which nothing unasked was there */
+    bool hushed;       /* trouble is not logged before inside_unhush: the client's answer comes first (L1) */
+    enum level unsaid; /* how loud it will be then */
     struct extensions offers;
     uint32_t forwarded;         /* enum attribute: what XFORWARD said of a message that has not ended there */
     char name[INSIDE_NAME_MAX]; /* that EHLO said inside */

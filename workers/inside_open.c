@@ -10,6 +10,7 @@
 #include "common/must.h"
 #include "common/scoreboard.h"
 
+#include "workers/inside_berth.h"
 #include "workers/inside_proxy.h"
 #include "workers/inside_tls.h"
 #include "workers/xclient.h"
@@ -193,7 +194,9 @@ static enum asked turn_to_tls(struct inside *in, int64_t deadline_ms, struct rep
         asked = inside_tls_start(in, deadline_ms, reply_out);
     if (asked != ASKED_ANSWERED || !in->hailed || in->backend->pass_client == PASS_CLIENT_XCLIENT)
         return asked;
+    in->keeps_berth = true;
     inside_quit(in);
+    in->keeps_berth = false;
     return enter(in, deadline_ms, reply_out);
 }
 
@@ -229,55 +232,88 @@ static enum asked finish_hello(struct inside *in, struct slice name, int64_t dea
     return refused(in, "inside refuses EHLO", reply_out);
 }
 
-static bool has_place(const struct server *server)
-{
-    return server->heard_slot >= 0 && server->heard_slot < SCOREBOARD_SERVERS_MAX;
-}
-
 /* Bits of servers by their place on the scoreboard. Looked at once: what changes meanwhile leaves nobody out. */
 static uint64_t believed_down(const struct inside *in)
 {
     uint64_t down = 0;
     for (size_t i = 0; in->health != NULL && i < in->backend->servers.count; i++) {
         const struct server *server = block_at(&in->backend->servers, i);
-        if (has_place(server))
+        if (server_has_place(server))
             down |= (uint64_t)(health_read(&in->health[server->heard_slot]).state == HEALTH_DOWN) << server->heard_slot;
     }
     return down;
 }
 
-static bool is_among(uint64_t down, const struct server *server)
+/* A session is to be opened, with EHLO or without, at one of the servers. */
+struct opening {
+    struct inside *in;
+    const struct slice *name; /* NULL: EHLO is left for later */
+    int64_t deadline_ms;
+    int64_t berth_until_ms; /* 0: none was waited for yet */
+    struct reply *reply_out;
+};
+
+/* There is a berth for it. */
+static enum asked try_server(const struct opening *opening)
 {
-    return has_place(server) && (down >> server->heard_slot & 1) != 0;
+    struct inside *in = opening->in;
+    enum asked asked = reach_server(in, opening->deadline_ms, opening->reply_out);
+    if (asked == ASKED_ANSWERED && opening->name != NULL && in->state != INSIDE_CLOSED)
+        asked = finish_hello(in, *opening->name, opening->deadline_ms, opening->reply_out);
+    if (in->state == INSIDE_CLOSED)
+        inside_berth_leave(in);
+    return asked;
 }
 
-static enum asked try_server(struct inside *in, const struct slice *name, int64_t deadline_ms, struct reply *reply_out)
+/* Those of them that have no berth free. */
+static enum asked wait_for_servers(struct opening *opening, uint64_t full)
 {
-    enum asked asked = reach_server(in, deadline_ms, reply_out);
-    if (asked == ASKED_ANSWERED && name != NULL && in->state != INSIDE_CLOSED)
-        asked = finish_hello(in, *name, deadline_ms, reply_out);
+    struct inside *in = opening->in;
+    enum asked asked = ASKED_LOST;
+    if (opening->berth_until_ms == 0)
+        opening->berth_until_ms = inside_sooner(opening->deadline_ms, in->backend->max_sessions_wait_ms);
+    while (asked == ASKED_LOST && full != 0) {
+        asked = inside_berth_await(in, full, opening->berth_until_ms, opening->reply_out);
+        if (asked != ASKED_ANSWERED)
+            return asked;
+        full &= ~(UINT64_C(1) << in->server->heard_slot);
+        asked = try_server(opening);
+    }
     return asked;
+}
+
+/* Those that are believed to be down, or the others: who has no berth free is waited for when none of the rest would
+ * do. */
+static enum asked try_those(struct opening *opening, uint64_t down, bool are_down)
+{
+    struct inside *in = opening->in;
+    enum asked asked = ASKED_LOST;
+    uint64_t full = 0;
+    for (size_t i = 0; i < in->backend->servers.count && asked == ASKED_LOST; i++) {
+        const struct server *server = block_at(&in->backend->servers, i);
+        if (server_is_among(down, server) != are_down)
+            continue;
+        in->server = server;
+        if (inside_berth_take(in))
+            asked = try_server(opening);
+        else
+            full |= UINT64_C(1) << server->heard_slot;
+    }
+    return asked == ASKED_LOST && full != 0 ? wait_for_servers(opening, full) : asked;
 }
 
 /* One server after the other, until one lets the session in or refuses this client: in the order of the file, but those
- * that are believed to be down last (a rumour: never left out). Without a name EHLO is left for later. */
+ * that are believed to be down last (a rumour: never left out). */
 static enum asked try_servers(struct inside *in, const struct slice *name, int64_t deadline_ms, struct reply *reply_out)
 {
-    enum asked asked = ASKED_LOST;
+    struct opening opening = {.in = in, .name = name, .deadline_ms = deadline_ms, .reply_out = reply_out};
     uint64_t down = believed_down(in);
     *reply_out = REPLY_INSIDE_AWAY;
+    in->opening_ms = clock_ms();
     if (!inside_proxy_may(in, reply_out))
         return ASKED_LOST;
-    for (int last = 0; last <= 1; last++) {
-        for (size_t i = 0; i < in->backend->servers.count && asked == ASKED_LOST; i++) {
-            const struct server *server = block_at(&in->backend->servers, i);
-            if (is_among(down, server) != (last != 0))
-                continue;
-            in->server = server;
-            asked = try_server(in, name, deadline_ms, reply_out);
-        }
-    }
-    return asked;
+    enum asked asked = try_those(&opening, down, false);
+    return asked == ASKED_LOST && !in->made_room ? try_those(&opening, down, true) : asked;
 }
 
 enum asked inside_reach(struct inside *in, struct reply *reply_out)

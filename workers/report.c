@@ -198,6 +198,8 @@ void report_session(const struct session *s)
         record_number(&r, "held_ms", (uint64_t)s->held_ms);
     if (s->throttled_ms > 0)
         record_number(&r, "throttled_ms", (uint64_t)s->throttled_ms);
+    if (s->inside_wait_ms > 0)
+        record_number(&r, "inside_wait_ms", (uint64_t)s->inside_wait_ms);
     record_number(&r, "bytes_in", s->outside.received_bytes);
     record_standing(&r, s);
     record_tls(&r, s);

@@ -10,6 +10,7 @@
 #include "workers/envelope.h"
 #include "workers/greeting.h"
 #include "workers/kill_switch.h"
+#include "workers/pressure.h"
 #include "workers/proxy_from.h"
 #include "workers/report.h"
 #include "workers/serve.h"
@@ -42,6 +43,32 @@ static enum io outside_woken(struct wait_guest *guest, short revents)
     return IO_OK;
 }
 
+/* -- while other sessions are waited for to leave inside -- */
+
+static void begin_wait(void *context)
+{
+    struct session *s = context;
+    session_watch_outside(s);
+    pressure_give_way(s);
+}
+
+static void end_wait(void *context, int64_t waited_ms)
+{
+    struct session *s = context;
+    pressure_keep_room(s);
+    s->inside_wait_ms += waited_ms;
+}
+
+static const struct reply *make_room(void *context)
+{
+    struct session *s = context;
+    pressure_note(s);
+    session_end(s, MADE_ROOM);
+    return &REPLY_BUSY;
+}
+
+/* -- from beginning to end -- */
+
 static void begin(struct session *s, const struct session_setup *setup, int fd, const struct endpoint *peer,
                   const struct endpoint *local)
 {
@@ -68,6 +95,9 @@ static void begin(struct session *s, const struct session_setup *setup, int fd, 
     kill_switch_arm(setup->board != NULL ? setup->board->orders : NULL, setup->slot, number, fd);
     inside_init(&s->inside, setup->wait, s->options->backend, s->service->inside_tls, &s->who);
     s->inside.health = setup->board != NULL ? setup->board->health : NULL;
+    s->inside.board = setup->board;
+    s->host = (struct inside_host){begin_wait, end_wait, make_room, s};
+    s->inside.host = &s->host;
     s->outside_watch = (struct wait_guest){.fd = fd, .woken = outside_woken, .context = s};
     wait_invite(setup->wait, &s->outside_watch);
     transaction_begin(s);

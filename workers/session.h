@@ -183,6 +183,7 @@ struct session {
     bool in_tarpit;                  /* now */
     int64_t held_ms;                 /* altogether */
     int64_t throttled_ms;            /* waited because of a rate */
+    int64_t inside_wait_ms;          /* waited for a berth at an inside server */
     struct wait_queue queue;         /* of the pressure pipe */
     struct pace {
         uint64_t seen;         /* octets that were counted */
@@ -204,6 +205,7 @@ struct session {
     } deeds;               /* of the client: what its network will be remembered for (standing.h) */
 
     struct inside_client who;
+    struct inside_host host;
     struct wait_guest outside_watch; /* asked while inside works */
     struct stream outside;
     /* From here on others clear what is read of it: transcript_begin, check_begin_session and transaction_begin. */

@@ -82,7 +82,8 @@ static const struct layout LAYOUTS[] = {
     {"server", false, {
         {"backend", "BACKEND", AS_IT_IS}, {"name", "SERVER", AS_IT_IS}, {"address", "ADDRESS", AS_IT_IS},
         {"health", "HEALTH", AS_IT_IS}, {"trouble", "TROUBLE", AS_IT_IS}, {"since_ms", "FOR", AGE},
-        {"probed_ms", "PROBED", AGE}, {"took_ms", "TOOK", LATENCY}, {"distrusted", "DISTRUSTED", YES_NO},
+        {"probed_ms", "PROBED", AGE}, {"took_ms", "TOOK", LATENCY}, {"sessions", "SESSIONS", AS_IT_IS},
+        {"max_sessions", "MAX", AS_IT_IS}, {"waiting", "WAITING", AS_IT_IS}, {"distrusted", "DISTRUSTED", YES_NO},
         {"size_limit", "SIZE", BYTES}, {"keywords", "OFFERS", AS_IT_IS}}},
     {"configuration", true, {
         {"listeners", "listeners", AS_IT_IS}, {"servers", "inside servers", AS_IT_IS},

@@ -17,7 +17,7 @@ from test_posternctl import Gate, a_message, gates, place, run, server  # noqa: 
 TOTALS = {"sessions", "messages", "refused_messages", "unheard", "bytes_in", "limited", "held_sessions", "held_ms",
           "let_go", "turned_away", "evictions", "damaged", "given_up", "forked", "crashed"}
 REGIONS = {"tags", "slots", "heard", "health", "keys", "orders", "listed", "seats", "rates", "reputations", "hits",
-           "totals", "history"}
+           "totals", "history", "berths"}
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ static struct slot slot;
 static struct heard heard[SCOREBOARD_SERVERS_MAX];
 static struct health health[SCOREBOARD_SERVERS_MAX];
 static _Atomic uint32_t tags[1], seats[SCOREBOARD_SEATS_MAX];
+static _Atomic uint64_t berths[BERTHS_PROBES + 1];
 static _Alignas(4096) _Atomic uint64_t reputations[TABLE_WAYS];
 
 static struct session memory;
@@ -82,6 +83,7 @@ void subject_prepare(void)
     backend_number_servers(&root->backends, NULL, NULL);
     board = (struct scoreboard){.slot_count = 1, .tags = tags, .heard = heard, .health = health, .own = &slot};
     board.seats = seats;
+    board.berths = berths;
     board.slots = (unsigned char *)&slot;
     board.seats = seats;
     board.reputations = table_at(reputations, sizeof reputations);

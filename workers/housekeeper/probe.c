@@ -159,7 +159,10 @@ static void heard_starttls(struct probe *p, const struct reply *reply)
 static void heard_goodbye(struct probe *p, const struct reply *reply)
 {
     (void)reply;
-    end(p, HEALTH_FINE, "");
+    if (p->dismissed || p->target->server->max_sessions == 0)
+        end(p, HEALTH_FINE, "");
+    p->dismissed = true; /* where sessions are counted, it is one until inside has closed its side */
+    reply_reader_begin(&p->reader);
 }
 
 /* -- stages: each step says IO_OK when it came further, IO_LATE when it has to wait */
@@ -257,6 +260,7 @@ void probe_begin(struct probe *p, const struct probe_target *target, struct wait
     p->target = target;
     p->stage = PROBE_CONNECTING;
     p->said_helo = false;
+    p->dismissed = false;
     p->began_ms = clock_ms();
     p->deadline_ms = p->began_ms + timeout_ms;
     p->trouble = HEALTH_FINE;

@@ -43,6 +43,7 @@ struct probe {
     const struct probe_target *target;
     enum probe_stage stage;
     bool said_helo; /* EHLO is not known there */
+    bool dismissed; /* QUIT was answered */
     int64_t began_ms, deadline_ms;
     /* What was found; to be read when it is over. */
     enum health_trouble trouble;

@@ -51,13 +51,42 @@ static void write_down(const struct survey *s, const struct survey_entry *e, int
     tell(e, &is);
 }
 
+/* As any session would (berths.h), but without waiting. */
+static bool has_berth(const struct survey *s, const struct survey_entry *e, int64_t now_ms)
+{
+    const struct server *server = e->target.server;
+    struct berth_wish wish = {
+        .place = server->heard_slot, .max = server->max_sessions, .since_ms = now_ms, .home = server->heard_slot};
+    if (server->max_sessions == 0)
+        return true;
+    struct berths berths = scoreboard_probe_berths(s->board, server->heard_slot);
+    if (berths_ask(&berths, &wish).berth == BERTH_TAKEN)
+        return true;
+    berths_leave(&berths);
+    return false;
+}
+
+static void leave_berth(const struct survey *s, const struct survey_entry *e)
+{
+    if (e->target.server->max_sessions == 0)
+        return;
+    struct berths berths = scoreboard_probe_berths(s->board, e->target.server->heard_slot);
+    berths_leave(&berths);
+}
+
+static void put_off(const struct survey *s, struct survey_entry *e, int64_t now_ms)
+{
+    int64_t interval = s->options->probe_interval_ms;
+    e->next_ms += interval * ((now_ms - e->next_ms) / interval + 1); /* in its turn, also after a long sleep */
+}
+
 static void finish(const struct survey *s, struct survey_entry *e, int64_t now_ms)
 {
     write_down(s, e, now_ms);
     if (e->probe.trouble == HEALTH_FINE)
         heard_remember(s->board, e->target.server, &e->probe.offers);
-    int64_t interval = s->options->probe_interval_ms;
-    e->next_ms += interval * ((now_ms - e->next_ms) / interval + 1); /* in its turn, also after a long sleep */
+    leave_berth(s, e);
+    put_off(s, e, now_ms);
 }
 
 /* -- who is asked, and when -- */
@@ -69,7 +98,9 @@ static bool is_due(const struct survey_entry *e, int64_t now_ms)
 
 static void step(const struct survey *s, struct survey_entry *e, bool woken, int64_t now_ms)
 {
-    if (is_due(e, now_ms))
+    if (is_due(e, now_ms) && !has_berth(s, e, now_ms))
+        put_off(s, e, now_ms);
+    else if (is_due(e, now_ms))
         probe_begin(&e->probe, &e->target, s->wait, s->options->probe_timeout_ms);
     else if (!probe_is_over(&e->probe) && (woken || now_ms >= e->probe.deadline_ms))
         probe_step(&e->probe);

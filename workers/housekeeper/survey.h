@@ -6,7 +6,8 @@
  * All at once in the beginning, evenly spread over the interval after that. A server in two backends is asked for each
  * of them. One failure says nothing; with the second in a row a server is down, with one good answer it is up. Each
  * change is logged once, restarts and reloads or not: it goes on from the scoreboard. A server without a place on the
- * scoreboard (there are SCOREBOARD_SERVERS_MAX) is not asked.
+ * scoreboard (there are SCOREBOARD_SERVERS_MAX) is not asked. A probe is one of the server's max_sessions; where they
+ * are all taken, or somebody waits, it is left out this time: that it serves sessions is known then.
  */
 #ifndef POSTERN_WORKERS_HOUSEKEEPER_SURVEY_H
 #define POSTERN_WORKERS_HOUSEKEEPER_SURVEY_H

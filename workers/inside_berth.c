@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: ISC */
+#include "common/clock.h"
+#include "common/must.h"
+#include "common/scoreboard.h"
+
+#include "workers/inside_berth.h"
+
+const struct reply REPLY_INSIDE_BUSY = REPLY(451, "4.3.2", "The mail server is busy, try again later");
+
+/* Whoever is next looks often, since each look that comes late leaves a berth empty; who is far behind need not. */
+enum { LOOK_ALMOST_MS = 1, LOOK_EACH_MS = 2, LOOK_MAX_MS = 50 };
+
+static bool has_berths(const struct inside *in)
+{
+    return in->board != NULL && in->board->berths != NULL;
+}
+
+bool inside_berth_is_bounded(const struct inside *in)
+{
+    return has_berths(in) && in->server->max_sessions != 0 && server_has_place(in->server);
+}
+
+static enum berth ask(const struct inside *in, const struct server *server, const struct server *home, int *before)
+{
+    struct berths berths = scoreboard_berths(in->board);
+    struct berth_wish wish = {
+        .place = server->heard_slot, .max = server->max_sessions, .since_ms = in->opening_ms, .home = home->heard_slot};
+    struct berth_answer answer = berths_ask(&berths, &wish);
+    *before = answer.before;
+    return answer.berth;
+}
+
+bool inside_berth_take(struct inside *in)
+{
+    int before;
+    if (!has_berths(in) || !server_has_place(in->server))
+        return true;
+    if (ask(in, in->server, in->server, &before) == BERTH_TAKEN)
+        return true;
+    inside_berth_leave(in);
+    return false;
+}
+
+void inside_berth_leave(struct inside *in)
+{
+    if (!has_berths(in))
+        return;
+    struct berths berths = scoreboard_berths(in->board);
+    berths_leave(&berths);
+}
+
+/* -- waiting -- */
+
+/* When to look again, in ms; 0: there is a berth at in->server. It is seen to wait at the first of them. */
+static int64_t look(struct inside *in, uint64_t full)
+{
+    const struct server *home = NULL;
+    int64_t next_ms = LOOK_MAX_MS;
+    for (size_t i = 0; i < in->backend->servers.count; i++) {
+        const struct server *server = block_at(&in->backend->servers, i);
+        int before;
+        if (!server_is_among(full, server))
+            continue;
+        home = home != NULL ? home : server;
+        enum berth berth = ask(in, server, home, &before);
+        if (berth == BERTH_TAKEN) {
+            in->server = server;
+            return 0;
+        }
+        int64_t own_ms = berth == BERTH_ALMOST ? LOOK_ALMOST_MS : (int64_t)LOOK_EACH_MS * (before + 1);
+        next_ms = own_ms < next_ms ? own_ms : next_ms;
+    }
+    must(home != NULL);
+    return next_ms;
+}
+
+/* IO_OK: there is a berth. */
+static enum io wait_for_berth(struct inside *in, uint64_t full, int64_t until_ms)
+{
+    for (;;) {
+        int64_t next_ms = look(in, full);
+        if (next_ms == 0)
+            return IO_OK;
+        if (clock_ms() >= until_ms)
+            return IO_LATE;
+        enum io io = wait_for(in->stream.wait, -1, 0, inside_sooner(until_ms, next_ms));
+        if (io != IO_LATE)
+            return io;
+    }
+}
+
+static enum io wait_as_guest(struct inside *in, uint64_t full, int64_t until_ms)
+{
+    int64_t began_ms = clock_ms();
+    if (in->host != NULL)
+        in->host->wait_begins(in->host->context);
+    enum io io = wait_for_berth(in, full, until_ms);
+    if (in->host != NULL)
+        in->host->wait_ends(in->host->context, clock_ms() - began_ms);
+    return io;
+}
+
+enum asked inside_berth_await(struct inside *in, uint64_t full, int64_t until_ms, struct reply *reply_out)
+{
+    enum io io = wait_as_guest(in, full, until_ms);
+    if (io == IO_OK)
+        return ASKED_ANSWERED;
+    inside_berth_leave(in);
+    if (io == IO_ROOM) {
+        in->made_room = true;
+        inside_lost(in, LEVEL_DEBUG, "made room for others while all sessions there were taken", "", reply_out);
+        *reply_out = *in->host->makes_room(in->host->context);
+        return ASKED_LOST;
+    }
+    if (io != IO_LATE)
+        return ASKED_GONE;
+    inside_lost(in, LEVEL_WARNING, "max_sessions are there already, for all of max_sessions_wait", "", reply_out);
+    *reply_out = REPLY_INSIDE_BUSY;
+    return ASKED_LOST;
+}
