@@ -227,9 +227,12 @@ class Inside:
                 return
             connection.settimeout(TIMEOUT)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            session = Session(self, connection)
-            self.sessions.append(session)
-            threading.Thread(target=session.serve, daemon=True).start()
+            self.start_session(connection)
+
+    def start_session(self, connection):
+        session = Session(self, connection)
+        self.sessions.append(session)
+        threading.Thread(target=session.serve, daemon=True).start()
 
 
 def _end_of_data(octets, begun):
