@@ -25,6 +25,7 @@ struct end {
     bool follows; /* closes when the session has: a client that is still there would be lingered for */
     bool ended;   /* the session has closed or reset it */
     bool half_closed;
+    bool dismissed; /* its QUIT was answered */
     bool deaf;
     struct octets heard;
     size_t taken; /* of heard: what steps have dealt with */

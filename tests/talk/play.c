@@ -166,7 +166,17 @@ static void play_closed(const struct step *step)
         report_fail(play.report, "but no close_notify was heard before");
 }
 
-/* False: it says QUIT, which was answered now. */
+/* As servers do: who was told goodbye may wait for it. */
+static bool hang_up_on_dismissed(struct end *end)
+{
+    if (!end->dismissed || end->ended || end->half_closed)
+        return false;
+    if (end->unsaid.size == 0)
+        end_half_close(end);
+    return true;
+}
+
+/* False: it says QUIT, which was answered now, or it waits for the end behind the answer. */
 static bool play_leaves(const struct step *step)
 {
     static const struct slice quit = SLICE("QUIT\r\n"), bye = SLICE("221 2.0.0 Bye\r\n");
@@ -176,8 +186,11 @@ static bool play_leaves(const struct step *step)
         end_take(end, quit.size);
         if (!end->ended)
             end_say(end, bye, play.report);
+        end->dismissed = true;
         return end->ended;
     }
+    if (hang_up_on_dismissed(end))
+        return false;
     play_closed(step);
     return true;
 }
@@ -256,6 +269,11 @@ static void play_beside(const struct step *step)
     subject_beside((int)step->number);
 }
 
+static void play_taken(const struct step *step)
+{
+    subject_taken((int)step->number);
+}
+
 static void play_house(const struct step *step)
 {
     if (step->kind == STEP_BUSY)
@@ -288,7 +306,7 @@ static void (*const plays[STEP_KINDS])(const struct step *step) = {
     [STEP_LOG] = play_log,         [STEP_LATE_LOG] = play_log,    [STEP_NO_LOG] = play_log,
     [STEP_END] = play_ending,      [STEP_TIME] = play_time,       [STEP_BUSY] = play_house,
     [STEP_HELD] = play_house,      [STEP_ASK] = play_ask,         [STEP_ASKED] = play_asked,
-    [STEP_BESIDE] = play_beside,
+    [STEP_BESIDE] = play_beside,   [STEP_TAKEN] = play_taken,
 };
 
 /* .. and what may have to wait: false, the session goes on first. */
@@ -482,11 +500,11 @@ static const char *client_of(const struct step *connect)
     return connect && connect->size > 0 ? connect->text : script_client(play.script);
 }
 
-/* How full the house is when the client comes. */
+/* How full the house, and inside, is when the client comes. */
 static void play_before(void)
 {
     const struct step *step;
-    while ((step = next_step()) != NULL && step->kind == STEP_BUSY)
+    while ((step = next_step()) != NULL && (step->kind == STEP_BUSY || step->kind == STEP_TAKEN))
         play_next(step);
 }
 

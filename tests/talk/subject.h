@@ -18,6 +18,8 @@ void subject_serve(int outside_fd, const char *client);
 void subject_house(int busy, int held);
 /* So many others, of HOUSE_WORKERS - 1, sit where this session does: they are counted for the same. */
 void subject_beside(int count);
+/* So many others, of HOUSE_WORKERS - 1, have their sessions with inside server 1. */
+void subject_taken(int count);
 void subject_ask_for_room(void);  /* an octet into the pressure pipe */
 int subject_room_asked_for(void); /* the octets that are there, taken out */
 void subject_clear(void);

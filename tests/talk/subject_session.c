@@ -150,6 +150,19 @@ void subject_beside(int count)
     }
 }
 
+void subject_taken(int count)
+{
+    static const struct berth_wish any_number = {.since_ms = 1}; /* in the place of server 1 */
+    for (int slot = 1; slot < HOUSE_WORKERS; slot++) {
+        struct berths berths = scoreboard_berths(&board);
+        berths.own = BERTHS_PROBES + slot;
+        if (slot <= count)
+            berths_ask(&berths, &any_number);
+        else
+            berths_leave(&berths);
+    }
+}
+
 void subject_serve(int outside_fd, const char *client)
 {
     static const char own[] = "192.0.2.25:25";

@@ -70,6 +70,11 @@ void subject_beside(int count)
     (void)count;
 }
 
+void subject_taken(int count)
+{
+    (void)count;
+}
+
 void subject_clear(void)
 {
 }
