@@ -246,18 +246,21 @@ static void act(void)
         step();
 }
 
+static void begin_actor(struct actor *a, int slot, int max)
+{
+    *a = (struct actor){.slot = slot, .max = max};
+    getcontext(&a->context);
+    a->context.uc_stack.ss_sp = stacks[slot];
+    a->context.uc_stack.ss_size = ACTOR_STACK;
+    a->context.uc_link = NULL;
+    makecontext(&a->context, act, 0);
+}
+
 static void begin_actors(int max)
 {
     present = most = 0;
-    for (int i = 0; i < ACTORS; i++) {
-        struct actor *a = &actors[i];
-        *a = (struct actor){.slot = i, .max = max};
-        getcontext(&a->context);
-        a->context.uc_stack.ss_sp = stacks[i];
-        a->context.uc_stack.ss_size = ACTOR_STACK;
-        a->context.uc_link = NULL;
-        makecontext(&a->context, act, 0);
-    }
+    for (int i = 0; i < ACTORS; i++)
+        begin_actor(&actors[i], i, max);
 }
 
 static bool all_have_been_there(void)
