@@ -94,6 +94,7 @@ struct slot_facts {
     uint64_t unheard;                /* answers to a message that the client had hung up before (RFC 1047) */
     uint64_t held_sessions, held_ms; /* in the tarpit */
     uint64_t let_go;                 /* sessions that made room for others */
+    uint64_t inside_waits, inside_wait_ms; /* for a berth at an inside server */
     uint64_t limited;                /* verdicts of limits but those that were only watched */
     uint64_t turned_away;            /* clients for whom there was no room; no sessions */
     uint64_t log_dropped;            /* lines of the log, as known when its last session ended */

@@ -22,6 +22,8 @@ void totals_add(struct totals *totals, const struct slot_facts *facts)
     totals->let_go += facts->let_go;
     totals->limited += facts->limited;
     totals->turned_away += facts->turned_away;
+    totals->inside_waits += facts->inside_waits;
+    totals->inside_wait_ms += facts->inside_wait_ms;
     totals->evictions += facts->tables.evictions;
     totals->damaged += facts->tables.damaged;
     totals->given_up += facts->tables.given_up;

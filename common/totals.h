@@ -21,6 +21,7 @@ struct totals {
     /* by the workers' own accounts; slot_facts says what they are */
     uint64_t sessions, messages, refused_messages, bytes_in, unheard;
     uint64_t held_sessions, held_ms, let_go, limited, turned_away;
+    uint64_t inside_waits, inside_wait_ms;
     uint64_t evictions, damaged, given_up; /* of the tables */
     uint64_t log_dropped;
     uint64_t crashed; /* workers, by the master's */

@@ -114,6 +114,8 @@ static const struct {
     {"let_go", offsetof(struct totals, let_go)},
     {"limited", offsetof(struct totals, limited)},
     {"turned_away", offsetof(struct totals, turned_away)},
+    {"inside_waits", offsetof(struct totals, inside_waits)},
+    {"inside_wait_ms", offsetof(struct totals, inside_wait_ms)},
     {"evictions", offsetof(struct totals, evictions)},
     {"damaged", offsetof(struct totals, damaged)},
     {"given_up", offsetof(struct totals, given_up)},

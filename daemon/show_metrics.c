@@ -139,6 +139,8 @@ static const struct total TOTALS[] = {
     {"postern_held_seconds_total", "How long they were held, together.", TOTAL(held_ms), true},
     {"postern_sessions_let_go_total", "Sessions that ended to make room for others.", TOTAL(let_go)},
     {"postern_turned_away_total", "Clients for whom there was no room.", TOTAL(turned_away)},
+    {"postern_inside_waits_total", "Waits of sessions for others to leave an inside server.", TOTAL(inside_waits)},
+    {"postern_inside_wait_seconds_total", "How long that was, together.", TOTAL(inside_wait_ms), true},
     {"postern_limited_total", "Verdicts of limits, but those that were only watched.", TOTAL(limited)},
     {"postern_table_evictions_total", "Entries that made room in a full table.", TOTAL(evictions)},
     {"postern_table_damaged_total", "Entries that were found damaged and reset.", TOTAL(damaged)},

@@ -64,6 +64,8 @@ struct buffer *show_begin_totals(struct show *show, const struct totals *totals)
     show_count(to, "held_ms", totals->held_ms);
     show_count(to, "let_go", totals->let_go);
     show_count(to, "turned_away", totals->turned_away);
+    show_count(to, "inside_waits", totals->inside_waits);
+    show_count(to, "inside_wait_ms", totals->inside_wait_ms);
     return to;
 }
 

@@ -20,6 +20,14 @@ bool inside_berth_is_bounded(const struct inside *in)
     return has_berths(in) && in->server->max_sessions != 0 && server_has_place(in->server);
 }
 
+bool inside_berth_is_wanted(const struct inside *in)
+{
+    if (in->state == INSIDE_CLOSED || !inside_berth_is_bounded(in))
+        return false;
+    struct berths berths = scoreboard_berths(in->board);
+    return berths_count(&berths, in->server->heard_slot).waiting > 0;
+}
+
 static enum berth ask(const struct inside *in, const struct server *server, const struct server *home, int *before)
 {
     struct berths berths = scoreboard_berths(in->board);

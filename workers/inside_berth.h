@@ -15,6 +15,7 @@
 extern const struct reply REPLY_INSIDE_BUSY;
 
 bool inside_berth_is_bounded(const struct inside *in); /* of in->server */
+bool inside_berth_is_wanted(const struct inside *in);  /* the one it has; by others, who wait for it */
 /* At in->server, without waiting. False: all are taken. */
 bool inside_berth_take(struct inside *in);
 /* At one of the servers, given as bits by their place on the scoreboard, which becomes in->server; by this time.

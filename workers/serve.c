@@ -57,6 +57,12 @@ static void end_wait(void *context, int64_t waited_ms)
     struct session *s = context;
     pressure_keep_room(s);
     s->inside_wait_ms += waited_ms;
+    if (s->setup->board == NULL)
+        return;
+    struct slot_facts *facts = slot_begin(s->setup->board);
+    facts->inside_waits += waited_ms > 0;
+    facts->inside_wait_ms += (uint64_t)waited_ms;
+    slot_end(s->setup->board);
 }
 
 static const struct reply *make_room(void *context)

@@ -33,8 +33,9 @@ const struct option session_option_rows[] = {
     {"max_commands", OPTION_COUNT, offsetof(struct session_options, max_commands), "200", "10..100000",
      "Commands that bring no message forward (NOOP, RSET, refused recipients ..) between two messages; then 421."},
     {"stress_timeout", OPTION_TIME, offsetof(struct session_options, stress_timeout_ms), "10s", "0s..5m",
-     "While four in five of max_workers are busy: how long a client may take for a command line or a TLS handshake, or "
-     "fall behind min_data_rate, before it makes room for others (421). Then max_errors is 1 at most, too, and "
+     "While four in five of max_workers are busy, or others wait for its place inside (max_sessions): how long a client "
+     "may take for a command line or a TLS handshake, or fall behind min_data_rate, before it makes room for others "
+     "(421). Then max_errors is 1 at most, too, and "
      "max_commands 10 where no recipient was accepted. 0s: stress changes nothing."},
     {"tarpit_share", OPTION_COUNT, offsetof(struct session_options, tarpit_share), "50", "0..100",
      "Percent of max_workers that may hold a client by delay at the same time; beyond that those held longest are let go "

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "common/clock.h"
 
+#include "workers/inside_berth.h"
 #include "workers/stress.h"
 
 enum { ERRORS_MAX = 1, COMMANDS_MAX = 10 };
@@ -34,7 +35,7 @@ bool stress_is_on(const struct session *s)
     if (!may_be_on(s))
         return false;
     struct tag_count count = count_house(s->setup);
-    return busy_in(&count) * 100 >= (int64_t)s->setup->pool_size * STRESS_PERCENT;
+    return busy_in(&count) * 100 >= (int64_t)s->setup->pool_size * STRESS_PERCENT || inside_berth_is_wanted(&s->inside);
 }
 
 static int leeway(const struct session *s, const struct tag_count *count)

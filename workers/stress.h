@@ -14,7 +14,8 @@
 int stress_percent(const struct session *s);
 enum { STRESS_PERCENT = 80 };
 
-/* Four in five of all workers that this listener may have serve somebody. */
+/* Four in five of all workers that this listener may have serve somebody; or others wait for this session's berth at an
+ * inside server (max_sessions). */
 bool stress_is_on(const struct session *s);
 
 /* Until when the client is waited for: `deadline_ms` or sooner. Then stress_is_on is to be asked, and unless it is the

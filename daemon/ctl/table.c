@@ -35,6 +35,7 @@ static const struct layout LAYOUTS[] = {
         {"bytes_in", "received", BYTES}, {"limited", "over a limit", AS_IT_IS}, {"held_sessions", "sessions held", AS_IT_IS},
         {"held_ms", "  for together", AGE}, {"let_go", "  let go for room", AS_IT_IS},
         {"turned_away", "clients turned away", AS_IT_IS},
+        {"inside_waits", "waits for inside", AS_IT_IS}, {"inside_wait_ms", "  for together", AGE},
         {"evictions", "entries evicted", AS_IT_IS}, {"damaged", "entries damaged", AS_IT_IS},
         {"given_up", "changes given up", AS_IT_IS}, {"forked", "workers made", AS_IT_IS},
         {"crashed", "workers crashed", AS_IT_IS}}},

@@ -15,7 +15,8 @@ from smtp_client import Client
 from test_posternctl import Gate, a_message, gates, place, run, server  # noqa: F401, pylint: disable=unused-import
 
 TOTALS = {"sessions", "messages", "refused_messages", "unheard", "bytes_in", "limited", "held_sessions", "held_ms",
-          "let_go", "turned_away", "evictions", "damaged", "given_up", "forked", "crashed"}
+          "let_go", "turned_away", "inside_waits", "inside_wait_ms", "evictions", "damaged", "given_up", "forked",
+          "crashed"}
 REGIONS = {"tags", "slots", "heard", "health", "keys", "orders", "listed", "seats", "rates", "reputations", "hits",
            "totals", "history", "berths"}
 

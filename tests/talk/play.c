@@ -271,7 +271,10 @@ static void play_beside(const struct step *step)
 
 static void play_taken(const struct step *step)
 {
-    subject_taken((int)step->number);
+    if (step->kind == STEP_TAKEN)
+        subject_taken((int)step->number);
+    else
+        subject_waiting((int)step->number);
 }
 
 static void play_house(const struct step *step)
@@ -306,7 +309,7 @@ static void (*const plays[STEP_KINDS])(const struct step *step) = {
     [STEP_LOG] = play_log,         [STEP_LATE_LOG] = play_log,    [STEP_NO_LOG] = play_log,
     [STEP_END] = play_ending,      [STEP_TIME] = play_time,       [STEP_BUSY] = play_house,
     [STEP_HELD] = play_house,      [STEP_ASK] = play_ask,         [STEP_ASKED] = play_asked,
-    [STEP_BESIDE] = play_beside,   [STEP_TAKEN] = play_taken,
+    [STEP_BESIDE] = play_beside,   [STEP_TAKEN] = play_taken,     [STEP_WAITING] = play_taken,
 };
 
 /* .. and what may have to wait: false, the session goes on first. */

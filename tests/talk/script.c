@@ -487,6 +487,8 @@ static bool parse_word(struct reader *r, struct slice line)
         return house(r, STEP_BESIDE, rest, line);
     if (slice_equal(word, slice_of("taken")))
         return house(r, STEP_TAKEN, rest, line);
+    if (slice_equal(word, slice_of("waiting")))
+        return house(r, STEP_WAITING, rest, line);
     if (slice_equal(word, slice_of("held")))
         return house(r, STEP_HELD, rest, line);
     if (slice_equal(word, slice_of("ask")))

@@ -45,6 +45,7 @@ enum step_kind {
     STEP_BUSY,         /* from here on so many of HOUSE_WORKERS are busy, this session's own among them */
     STEP_BESIDE,       /* so many other workers' sessions are counted for the same as this one, by `concurrent` */
     STEP_TAKEN,        /* .. are with inside server 1, by max_sessions */
+    STEP_WAITING,      /* .. and so many wait until this session leaves it */
     STEP_HELD,         /* .. and of the others so many in the tarpit */
     STEP_ASK,          /* `number` octets into the pressure pipe */
     STEP_ASKED,        /* so many lie there, and are taken out */

@@ -20,6 +20,7 @@ void subject_house(int busy, int held);
 void subject_beside(int count);
 /* So many others, of HOUSE_WORKERS - 1, have their sessions with inside server 1. */
 void subject_taken(int count);
+void subject_waiting(int count);  /* so many would, when this session has left it */
 void subject_ask_for_room(void);  /* an octet into the pressure pipe */
 int subject_room_asked_for(void); /* the octets that are there, taken out */
 void subject_clear(void);

@@ -150,17 +150,27 @@ void subject_beside(int count)
     }
 }
 
-void subject_taken(int count)
+/* The place of server 1 is the first. */
+static void put_others_inside(int count, const struct berth_wish *wish)
 {
-    static const struct berth_wish any_number = {.since_ms = 1}; /* in the place of server 1 */
     for (int slot = 1; slot < HOUSE_WORKERS; slot++) {
         struct berths berths = scoreboard_berths(&board);
         berths.own = BERTHS_PROBES + slot;
         if (slot <= count)
-            berths_ask(&berths, &any_number);
+            berths_ask(&berths, wish);
         else
             berths_leave(&berths);
     }
+}
+
+void subject_taken(int count)
+{
+    put_others_inside(count, &(struct berth_wish){.max = 0, .since_ms = 1});
+}
+
+void subject_waiting(int count)
+{
+    put_others_inside(count, &(struct berth_wish){.max = 1, .since_ms = 1});
 }
 
 void subject_serve(int outside_fd, const char *client)

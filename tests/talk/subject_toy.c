@@ -75,6 +75,11 @@ void subject_taken(int count)
     (void)count;
 }
 
+void subject_waiting(int count)
+{
+    (void)count;
+}
+
 void subject_clear(void)
 {
 }

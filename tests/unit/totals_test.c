@@ -43,7 +43,7 @@ static void every_count_of_a_slot_is_in_the_totals(void **state)
     facts.sessions = facts.messages = facts.refused_messages = facts.bytes_in = facts.unheard = EACH;
     facts.held_sessions = facts.held_ms = facts.let_go = facts.limited = facts.turned_away = EACH;
     facts.tables = (struct table_counts){EACH, EACH, EACH};
-    facts.log_dropped = EACH;
+    facts.log_dropped = facts.inside_waits = facts.inside_wait_ms = EACH;
     totals_add(&totals, &facts);
     for (size_t i = 0; i < sizeof(expected) / sizeof(uint64_t); i++)
         ((uint64_t *)(void *)&expected)[i] = EACH;
