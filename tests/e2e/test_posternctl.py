@@ -218,6 +218,7 @@ def test_servers(gate, server):
     assert record["address"] == "127.0.0.1:%d" % server.address[1]
     assert record["health"] in ("unknown", "up") and record["distrusted"] is False
     assert set(record["keywords"].split()) >= {"SIZE", "8BITMIME"} and record["size_limit"] == 50000000
+    assert (record["sessions"], record["max_sessions"], record["waiting"]) == (0, 0, 0)
     assert re.search(r"^inside +one +127", gate.ctl("servers").stdout, re.M)
 
 

@@ -26,7 +26,7 @@ static const char text[] =
     "policy client { recipient { relay_domains = { \"*\" } } scripted { says = \"connect reject\" } }\n"
     "policy sender { recipient { relay_domains = { \"*\" } } scripted { says = \"mail defer if=a\" } }\n"
     "backend one { server s1 { address = 192.0.2.1:25 } }\n"
-    "backend two { server s1 { address = 192.0.2.1:25 } server s2 { address = 192.0.2.2:25 } }\n";
+    "backend two { server s1 { address = 192.0.2.1:25 max_sessions = 1 } server s2 { address = 192.0.2.2:25 } }\n";
 
 static const struct root *root;
 static _Atomic uint32_t seats[SCOREBOARD_SEATS_MAX];

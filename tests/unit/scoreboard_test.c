@@ -148,6 +148,32 @@ static void what_a_worker_says_is_read(void **state)
     assert_int_equal(scoreboard_count(board, 0, SLOTS).alive, 0);
 }
 
+static void take_berth(struct scoreboard *board)
+{
+    if (!scoreboard_enter(board, 3))
+        _exit(1);
+    struct berths berths = scoreboard_berths(board);
+    berths_ask(&berths, &(struct berth_wish){.place = 7, .max = 1, .home = 7});
+}
+
+static int berths_taken(struct scoreboard *board)
+{
+    struct berths berths = scoreboard_berths(board);
+    return berths_count(&berths, 7).sessions;
+}
+
+static void who_died_has_no_berth(void **state)
+{
+    struct scoreboard *board = *state;
+    orders_set_slots_end(board->orders, SLOTS);
+    assert_int_equal(in_child(take_berth, board), 0);
+    assert_int_equal(berths_taken(board), 1);
+    scoreboard_clear_slot(board, 2);
+    assert_int_equal(berths_taken(board), 1);
+    scoreboard_clear_slot(board, 3);
+    assert_int_equal(berths_taken(board), 0);
+}
+
 /* By /proc: what once lay at an address says nothing of what is there now. */
 static size_t mapped_bytes(const char *name)
 {
@@ -392,6 +418,7 @@ int main(void)
         WITH_BOARD(no_region_can_be_resized),
         WITH_BOARD(the_masters_view_of_slots_is_read_only_for_ever),
         WITH_BOARD(what_a_worker_says_is_read),
+        WITH_BOARD(who_died_has_no_berth),
         WITH_BOARD(a_worker_keeps_no_way_to_the_other_slots),
         WITH_BOARD(ticket_keys_are_written_by_no_worker_and_seen_by_no_reader),
         WITH_BOARD(totals_are_the_masters_and_history_the_housekeepers),

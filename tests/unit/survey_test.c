@@ -44,7 +44,8 @@ static struct housekeeper_options options;
 static const struct housekeeping work = {.options = &options, .hostname = "mx.test", .backends = &backend_list};
 static struct health health[SCOREBOARD_SERVERS_MAX];
 static struct heard heard_words[SCOREBOARD_SERVERS_MAX];
-static struct scoreboard board = {.health = health, .heard = heard_words};
+static _Atomic uint64_t berth_words[BERTHS_PROBES + 1]; /* and one worker's */
+static struct scoreboard board = {.health = health, .heard = heard_words, .berths = berth_words, .slot_count = 1};
 static struct wait waits;
 static struct survey survey;
 static char logged[RECORD_MAX];
@@ -178,6 +179,10 @@ static int set_up(void **state)
     (void)state;
     memset(health, 0, sizeof(health));
     memset(heard_words, 0, sizeof(heard_words));
+    memset((void *)berth_words, 0, sizeof(berth_words));
+    servers[0].max_sessions = 0;
+    board.orders = calloc(1, orders_bytes(1));
+    orders_set_slots_end(board.orders, 1);
     options = (struct housekeeper_options){.probe_interval_ms = INTERVAL_MS, .probe_timeout_ms = TIMEOUT_MS};
     for (int i = 0; i < SERVERS; i++)
         start_server(i);
@@ -191,6 +196,7 @@ static int tear_down(void **state)
 {
     (void)state;
     survey_close(&survey);
+    free(board.orders);
     for (int i = 0; i < SERVERS; i++)
         stop_server(i);
     return 0;
@@ -238,6 +244,43 @@ static void one_probe_at_a_time_for_each(void **state)
     inside[0].is_silent = true;
     let_pass(5 * TIMEOUT_MS);
     assert_in_range(inside[0].asked, 5, 6);
+}
+
+static void let_worker_in(bool in)
+{
+    struct berths berths = {berth_words, 1, board.orders, BERTHS_PROBES};
+    if (in)
+        berths_ask(&berths, &(struct berth_wish){.place = 0, .max = 0});
+    else
+        berths_leave(&berths);
+}
+
+/* .. as max_sessions allows, and is no session any more when it is over. */
+static void a_probe_is_a_session(void **state)
+{
+    (void)state;
+    servers[0].max_sessions = 1;
+    inside[0].is_silent = true;
+    let_pass(0);
+    assert_int_equal(berth_words[BERTHS_PROBES], 0);
+    assert_true(berth_words[0] != 0);
+    let_pass(TIMEOUT_MS);
+    assert_int_equal(berth_words[0], 0);
+    inside[0].is_silent = false;
+    let_worker_in(true);
+    let_pass(2 * INTERVAL_MS);
+    assert_int_equal(inside[0].asked, 1);
+    assert_int_equal(berth_words[0], 0);
+    assert_int_equal(health[0].failures, 1);
+    let_worker_in(false);
+    let_pass(INTERVAL_MS);
+    assert_int_equal(inside[0].asked, 2);
+    assert_true(berth_words[0] != 0); /* until inside has closed its side */
+    let_pass(PROBE_GOODBYE_MS);
+    assert_int_equal(health[0].state, HEALTH_UP);
+    assert_int_equal(berth_words[0], 0);
+    for (int i = 1; i < SERVERS; i++)
+        assert_int_equal(inside[i].asked, 4);
 }
 
 static void a_long_sleep_is_one_round(void **state)
@@ -384,6 +427,7 @@ int main(void)
         TEST(all_are_asked_at_once_and_in_turn_after),
         TEST(who_hangs_delays_nobody),
         TEST(one_probe_at_a_time_for_each),
+        TEST(a_probe_is_a_session),
         TEST(a_long_sleep_is_one_round),
         TEST(an_interval_of_none_asks_nobody),
         TEST(without_a_place_nobody_is_asked),

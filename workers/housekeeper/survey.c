@@ -98,9 +98,12 @@ static bool is_due(const struct survey_entry *e, int64_t now_ms)
 
 static void step(const struct survey *s, struct survey_entry *e, bool woken, int64_t now_ms)
 {
-    if (is_due(e, now_ms) && !has_berth(s, e, now_ms))
+    bool is_asked = is_due(e, now_ms);
+    if (is_asked && !has_berth(s, e, now_ms)) {
         put_off(s, e, now_ms);
-    else if (is_due(e, now_ms))
+        return;
+    }
+    if (is_asked)
         probe_begin(&e->probe, &e->target, s->wait, s->options->probe_timeout_ms);
     else if (!probe_is_over(&e->probe) && (woken || now_ms >= e->probe.deadline_ms))
         probe_step(&e->probe);
