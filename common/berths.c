@@ -38,10 +38,12 @@ struct sight {
     int stay, claim_earlier, claim_later, wait_earlier;
 };
 
-static void see(struct sight *sight, uint64_t word, bool lower, int64_t since_ms)
+static void see(const struct berths *b, const struct berth_wish *wish, int i, struct sight *sight)
 {
-    uint64_t since = word >> SINCE_SHIFT;
-    bool earlier = since < (uint64_t)since_ms || (since == (uint64_t)since_ms && lower);
+    uint64_t word = read_word(b, i), since = word >> SINCE_SHIFT, own_since = (uint64_t)wish->since_ms;
+    bool earlier = since < own_since || (since == own_since && i < b->own);
+    if (i == b->own || !is_at(word, wish->place))
+        return;
     switch (state_of(word)) {
     case WAITS:
         sight->wait_earlier += earlier;
@@ -62,11 +64,9 @@ static struct sight look(const struct berths *b, const struct berth_wish *wish)
     struct sight sight = {0};
     atomic_thread_fence(memory_order_seq_cst);
     int end = end_of(b);
-    for (int i = 0; i < end; i++) {
-        uint64_t word = read_word(b, i);
-        if (i != b->own && is_at(word, wish->place))
-            see(&sight, word, i < b->own, wish->since_ms);
-    }
+    see(b, wish, wish->place, &sight);
+    for (int i = BERTHS_PROBES; i < end; i++)
+        see(b, wish, i, &sight);
     return sight;
 }
 

@@ -496,6 +496,12 @@ struct berths scoreboard_probe_berths(const struct scoreboard *board, int place)
     return berths_of(board, place);
 }
 
+void scoreboard_leave_berth(struct scoreboard *board, int slot)
+{
+    must_be_slot(board, slot);
+    leave_berth(board, BERTHS_PROBES + slot);
+}
+
 void scoreboard_clear_probes(struct scoreboard *board)
 {
     for (int place = 0; place < BERTHS_PROBES; place++)

@@ -26,7 +26,8 @@
  * the forks that follow), lie about its own slot, and spoil the remembered keywords (sessions then get 421 until inside
  * is asked anew), rates, reputations (which alone delay or defer, never refuse for good), seats, and berths: it can say
  * that a server is full, and the others wait for max_sessions_wait and defer, or wipe their words, and more than
- * max_sessions get there; what it wrote for another slot holds until that slot's session ends. A worker that runs an
+ * max_sessions get there; what it wrote for another slot holds until that slot's next session ends, or, where nobody is
+ * there, until the master has reaped a worker. A worker that runs an
  * attacker's code reaches the pages behind its own as well, by growing its mapping: the sandbox refuses mremap and
  * remap_file_pages. Nothing here relies on that.
  */
@@ -218,7 +219,8 @@ void scoreboard_leave_seats(struct scoreboard *board); /* and its berth */
 /* This process's view of the berths. Worker: its own word; housekeeper: that of its probe of the server in `place`. */
 struct berths scoreboard_berths(const struct scoreboard *board);
 struct berths scoreboard_probe_berths(const struct scoreboard *board, int place);
-void scoreboard_clear_probes(struct scoreboard *board); /* the housekeeper has ended */
+void scoreboard_leave_berth(struct scoreboard *board, int slot); /* the master: nobody is there */
+void scoreboard_clear_probes(struct scoreboard *board);          /* the housekeeper has ended */
 
 /* The hash of an entry: the name of what is counted, and its key. What is longer than 2000 octets together is cut. */
 uint64_t scoreboard_hash(const struct scoreboard *board, struct slice name, struct slice key);

@@ -141,6 +141,15 @@ static int64_t age(const struct roster_entry *entry, const struct slot_facts *fa
     return served && lived_ms < POOL_YOUNG_MS ? POOL_YOUNG_MS : lived_ms;
 }
 
+/* Where nobody is nobody else will wipe away what a worker has written there. */
+static void tidy_berths(struct house *house)
+{
+    int end = orders_slots_end(house->board.orders, house->board.slot_count);
+    for (int slot = 0; slot < end; slot++)
+        if (house->roster.entries[slot].pid == 0)
+            scoreboard_leave_berth(&house->board, slot);
+}
+
 bool reap_worker(struct house *house, const struct succession *succession, pid_t pid, int status, int64_t now_ms)
 {
     int slot = roster_find(&house->roster, pid);
@@ -157,6 +166,7 @@ bool reap_worker(struct house *house, const struct succession *succession, pid_t
     if (ending.event == CRASHED.event)
         blame_client(house, generation->plan, slot, status, &facts, now_ms);
     house_clear_slot(house, slot, &facts, ending.event == CRASHED.event);
+    tidy_berths(house);
     orders_set_slots_end(house->board.orders, house->roster.end);
     crew->is_to_look |= ending.loss != POOL_LOSS_NONE;
     if (!generation->dismissed)

@@ -174,6 +174,15 @@ static void who_waits_at_two_servers_is_seen_at_one(void **state)
     assert_int_equal(count(PLACE).waiting, 0);
 }
 
+static void a_probe_is_of_its_own_server(void **state)
+{
+    (void)state;
+    for (int place = 0; place < BERTHS_PROBES; place++)
+        words[place] = word_of(PLACE, STAYS, 1);
+    words[PLACE] = 0;
+    assert_int_equal(ask(0, 6, 1), BERTH_TAKEN);
+}
+
 /* Whatever stands in the other words, one's own is all that changes; and nobody waits for what is damage. */
 static void damage_is_survived(void **state)
 {
@@ -380,6 +389,7 @@ int main(void)
         TEST(who_dies_is_waited_for_until_the_master_has_seen_it),
         TEST(probes_count_and_are_not_shown),
         TEST(who_waits_at_two_servers_is_seen_at_one),
+        TEST(a_probe_is_of_its_own_server),
         TEST(damage_is_survived),
         TEST(never_over_in_any_schedule),
         TEST(never_over_in_processes),

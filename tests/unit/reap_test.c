@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * reap: whose network gets a bad name when a worker dies, and how often. */
+ * reap: whose network gets a bad name when a worker dies, and how often; what it leaves behind. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -107,6 +107,21 @@ static void nobody_is_blamed_for_what_others_did(void **state)
     assert_int_equal(bad_points(), CRASH);
 }
 
+/* It may have said that others are inside: where nobody is, nobody else would ever wipe that away. */
+static void what_a_worker_wrote_for_nobody_goes_with_it(void **state)
+{
+    (void)state;
+    roster_add(&house.roster, 3, &(struct roster_entry){.pid = getpid(), .generation = 1});
+    orders_set_slots_end(house.board.orders, SLOTS);
+    for (int slot = 0; slot < SLOTS; slot++)
+        house.board.berths[BERTHS_PROBES + slot] = 0x305;
+    lose_worker(1, SIGKILL, SLOT_BUSY, 1000);
+    for (int slot = 0; slot < 3; slot++)
+        assert_int_equal(house.board.berths[BERTHS_PROBES + slot], 0);
+    assert_int_equal(house.board.berths[BERTHS_PROBES + 3], 0x305); /* its own worker's business */
+    roster_remove(&house.roster, 3);
+}
+
 #define IT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -115,6 +130,7 @@ int main(void)
         IT(a_crash_is_the_clients),
         IT(once_a_minute_for_each_slot),
         IT(nobody_is_blamed_for_what_others_did),
+        IT(what_a_worker_wrote_for_nobody_goes_with_it),
     };
     return cmocka_run_group_tests_name("reap", tests, NULL, NULL);
 }
