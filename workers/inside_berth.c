@@ -8,7 +8,7 @@
 const struct reply REPLY_INSIDE_BUSY = REPLY(451, "4.3.2", "The mail server is busy, try again later");
 
 /* Whoever is next looks often, since each look that comes late leaves a berth empty; who is far behind need not. */
-enum { LOOK_ALMOST_MS = 1, LOOK_EACH_MS = 2, LOOK_MAX_MS = 50 };
+enum { LOOK_ALMOST_MS = 1, LOOK_EACH_MS = 2, LOOK_MAX_MS = 100 };
 
 static bool has_berths(const struct inside *in)
 {
