@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+#include <limits.h>
+
 #include "common/clock.h"
 #include "common/must.h"
 #include "common/scoreboard.h"
@@ -7,8 +9,9 @@
 
 const struct reply REPLY_INSIDE_BUSY = REPLY(451, "4.3.2", "The mail server is busy, try again later");
 
-/* Whoever is next looks often, since each look that comes late leaves a berth empty; who is far behind need not. */
-enum { LOOK_ALMOST_MS = 1, LOOK_EACH_MS = 2, LOOK_MAX_MS = 100 };
+/* A look that comes late leaves a berth empty, and one for nothing costs others the processor: whoever is next looks
+ * often; who is further behind looks several times before its turn will come, as fast as it came nearer so far. */
+enum { LOOK_MIN_MS = 1, LOOK_EACH_MS = 2, LOOK_MAX_MS = 100, LOOKS_BEFORE = 4 };
 
 static bool has_berths(const struct inside *in)
 {
@@ -59,42 +62,59 @@ void inside_berth_leave(struct inside *in)
 
 /* -- waiting -- */
 
-/* When to look again, in ms; 0: there is a berth at in->server. It is seen to wait at the first of them. */
-static int64_t look(struct inside *in, uint64_t full)
+struct queueing {
+    int64_t began_ms;
+    int at_first, before; /* so many went first in the beginning, and go first now */
+};
+
+static int64_t at_most(int64_t value, int64_t most)
+{
+    return value < most ? value : most;
+}
+
+static int64_t next_look_ms(const struct queueing *q)
+{
+    int gained = q->at_first > q->before ? q->at_first - q->before : 0;
+    int64_t passed_ms = clock_ms() - q->began_ms, turns = q->before + 1;
+    int64_t guess_ms = turns * passed_ms / (gained + 1) / LOOKS_BEFORE;
+    int64_t next_ms = at_most(guess_ms, at_most(turns * LOOK_EACH_MS, LOOK_MAX_MS));
+    return next_ms > LOOK_MIN_MS ? next_ms : LOOK_MIN_MS;
+}
+
+/* Is there a berth, at in->server then? It is seen to wait at the first of them. */
+static bool look(struct inside *in, uint64_t full, struct queueing *q)
 {
     const struct server *home = NULL;
-    int64_t next_ms = LOOK_MAX_MS;
+    q->before = INT_MAX - 1;
     for (size_t i = 0; i < in->backend->servers.count; i++) {
         const struct server *server = block_at(&in->backend->servers, i);
         int before;
         if (!server_is_among(full, server))
             continue;
         home = home != NULL ? home : server;
-        enum berth berth = ask(in, server, home, &before);
-        if (berth == BERTH_TAKEN) {
+        if (ask(in, server, home, &before) == BERTH_TAKEN) {
             in->server = server;
-            return 0;
+            return true;
         }
-        int64_t own_ms = berth == BERTH_ALMOST ? LOOK_ALMOST_MS : (int64_t)LOOK_EACH_MS * (before + 1);
-        next_ms = own_ms < next_ms ? own_ms : next_ms;
+        q->before = before < q->before ? before : q->before;
     }
     must(home != NULL);
-    return next_ms;
+    return false;
 }
 
 /* IO_OK: there is a berth. */
 static enum io wait_for_berth(struct inside *in, uint64_t full, int64_t until_ms)
 {
-    for (;;) {
-        int64_t next_ms = look(in, full);
-        if (next_ms == 0)
-            return IO_OK;
+    struct queueing q = {.began_ms = clock_ms()};
+    while (!look(in, full, &q)) {
         if (clock_ms() >= until_ms)
             return IO_LATE;
-        enum io io = wait_for(in->stream.wait, -1, 0, inside_sooner(until_ms, next_ms));
+        q.at_first = q.at_first > q.before ? q.at_first : q.before;
+        enum io io = wait_for(in->stream.wait, -1, 0, inside_sooner(until_ms, next_look_ms(&q)));
         if (io != IO_LATE)
             return io;
     }
+    return IO_OK;
 }
 
 static enum io wait_as_guest(struct inside *in, uint64_t full, int64_t until_ms)
