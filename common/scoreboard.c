@@ -338,17 +338,6 @@ static void clear_seats(struct scoreboard *board, int slot)
     }
 }
 
-static struct berths berths_of(const struct scoreboard *board, int own)
-{
-    return (struct berths){board->berths, board->slot_count, board->orders, own};
-}
-
-static void leave_berth(const struct scoreboard *board, int own)
-{
-    struct berths berths = berths_of(board, own);
-    berths_leave(&berths);
-}
-
 /* A hole instead of zeroes: it costs no memory, so it cannot fail for lack of any, and the master keeps no view of the
  * pages that it could write by mistake. */
 void scoreboard_clear_slot(struct scoreboard *board, int slot)
@@ -356,7 +345,7 @@ void scoreboard_clear_slot(struct scoreboard *board, int slot)
     must_be_slot(board, slot);
     must(clear_page(board, slot));
     clear_seats(board, slot);
-    leave_berth(board, BERTHS_PROBES + slot);
+    scoreboard_leave_berth(board, slot);
     scoreboard_set_tag(board, slot, TAG_NONE);
 }
 
@@ -480,32 +469,7 @@ int scoreboard_count_seats(const struct scoreboard *board, int column, uint32_t 
 void scoreboard_leave_seats(struct scoreboard *board)
 {
     clear_seats(board, board->own_slot);
-    leave_berth(board, BERTHS_PROBES + board->own_slot);
-}
-
-/* -- berths */
-
-struct berths scoreboard_berths(const struct scoreboard *board)
-{
-    return berths_of(board, BERTHS_PROBES + board->own_slot);
-}
-
-struct berths scoreboard_probe_berths(const struct scoreboard *board, int place)
-{
-    must(place >= 0 && place < BERTHS_PROBES);
-    return berths_of(board, place);
-}
-
-void scoreboard_leave_berth(struct scoreboard *board, int slot)
-{
-    must_be_slot(board, slot);
-    leave_berth(board, BERTHS_PROBES + slot);
-}
-
-void scoreboard_clear_probes(struct scoreboard *board)
-{
-    for (int place = 0; place < BERTHS_PROBES; place++)
-        leave_berth(board, place);
+    scoreboard_leave_berth(board, board->own_slot);
 }
 
 /* -- entries */

@@ -92,13 +92,13 @@ struct slot_facts {
     char session_id[SLOT_SESSION_ID_MAX];
     /* since the worker began */
     uint64_t sessions, messages, refused_messages, bytes_in;
-    uint64_t unheard;                /* answers to a message that the client had hung up before (RFC 1047) */
-    uint64_t held_sessions, held_ms; /* in the tarpit */
-    uint64_t let_go;                 /* sessions that made room for others */
+    uint64_t unheard;                      /* answers to a message that the client had hung up before (RFC 1047) */
+    uint64_t held_sessions, held_ms;       /* in the tarpit */
+    uint64_t let_go;                       /* sessions that made room for others */
     uint64_t inside_waits, inside_wait_ms; /* for a berth at an inside server */
-    uint64_t limited;                /* verdicts of limits but those that were only watched */
-    uint64_t turned_away;            /* clients for whom there was no room; no sessions */
-    uint64_t log_dropped;            /* lines of the log, as known when its last session ended */
+    uint64_t limited;                      /* verdicts of limits but those that were only watched */
+    uint64_t turned_away;                  /* clients for whom there was no room; no sessions */
+    uint64_t log_dropped;                  /* lines of the log, as known when its last session ended */
     struct table_counts tables;
 };
 
@@ -219,7 +219,7 @@ void scoreboard_leave_seats(struct scoreboard *board); /* and its berth */
 /* This process's view of the berths. Worker: its own word; housekeeper: that of its probe of the server in `place`. */
 struct berths scoreboard_berths(const struct scoreboard *board);
 struct berths scoreboard_probe_berths(const struct scoreboard *board, int place);
-void scoreboard_leave_berth(struct scoreboard *board, int slot); /* the master: nobody is there */
+void scoreboard_leave_berth(struct scoreboard *board, int slot); /* nobody is there any more */
 void scoreboard_clear_probes(struct scoreboard *board);          /* the housekeeper has ended */
 
 /* The hash of an entry: the name of what is counted, and its key. What is longer than 2000 octets together is cut. */

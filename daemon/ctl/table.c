@@ -4,7 +4,7 @@
 #include "daemon/ctl/column.h"
 #include "daemon/ctl/table.h"
 
-enum { COLUMNS_MAX = 16, GAP = 2 };
+enum { COLUMNS_MAX = 20, GAP = 2 };
 
 /* How the records of one kind are shown. */
 struct layout {
