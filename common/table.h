@@ -54,9 +54,9 @@ bool table_update(const struct table *table, uint64_t hash, const struct table_k
                   struct table_counts *counts);
 uint64_t table_find(const struct table *table, uint64_t hash); /* the value; 0: none */
 bool table_forget(const struct table *table, uint64_t hash);   /* was there one? */
-uint64_t table_used(const struct table *table);                /* entries that are not 0; walks all that was ever used */
-/* Frees what means nothing any more, and says how many still do; walks all that was ever used. To be called once a day or so, lest
- * an old value comes to mean something again when its time has gone round. */
+uint64_t table_used(const struct table *table); /* entries that are not 0; walks all that was ever used */
+/* Frees what means nothing any more, and says how many still do; walks all that was ever used. To be called once a day
+ * or so, lest an old value comes to mean something again when its time has gone round. */
 uint64_t table_tidy(const struct table *table, const struct table_kind *kind, const void *context);
 
 #endif

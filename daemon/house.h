@@ -21,8 +21,8 @@ struct house {
     struct identity identity;
     worker_function *worker;
     struct sandbox *sandbox; /* NULL: none */
-    struct totals ended; /* the scoreboard has a copy, for those who add up */
-    uint64_t forked;     /* workers */
+    struct totals ended;     /* the scoreboard has a copy, for those who add up */
+    uint64_t forked;         /* workers */
 };
 
 /* Everything but identity and worker. False with errno, and nothing is open. */

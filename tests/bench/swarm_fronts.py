@@ -99,7 +99,7 @@ listener mx {{
 backend inside {{
     connect = mail
     pass_client = none
-    server one {{ address = {inside} }}
+    server one {{ address = {inside} max_sessions = {inside_max} }}
 }}
 policy inbound {{
     recipient {{ relay_domains = {{ example.com }} }}
@@ -120,7 +120,7 @@ policy inbound {{
 
     def configuration(self):
         return self.CONFIGURATION.format(dir=self.dir, level=self.LOGS[self.log][0], own=spelled(self.address),
-                                         inside=spelled(self.inside), workers=self.workers,
+                                         inside=spelled(self.inside), inside_max=self.INSIDE_MAX, workers=self.workers,
                                          max_spare=min(500, self.workers // 2))
 
     def arguments(self):

@@ -98,7 +98,7 @@ static void one_is_made_and_leaves(void **state)
     pid_t pid = h->pid;
     household_look(h, 2000);
     assert_int_equal(h->pid, pid); /* one is enough */
-    f->house.board.berths[5] = 1; /* of a probe that was under way */
+    f->house.board.berths[5] = 1;  /* of a probe that was under way */
     household_change(h, NULL, 0, 3000);
     reap(h, 3001);
     assert_int_equal(f->house.board.berths[5], 0);
