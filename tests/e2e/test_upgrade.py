@@ -457,6 +457,10 @@ def test_the_way_back_takes_its_time(gates, server):
         gate.deliver()
 
 
+def catches(pid, number):
+    return int(net.status_field(pid, "SigCgt"), 16) >> (number - 1) & 1 == 1
+
+
 def test_the_way_back_is_tried_again(gates, tmp_path):
     """What kept both programs from beginning passes: meanwhile the workers that there are serve."""
     make_room_for_a_user(tmp_path)
@@ -466,7 +470,8 @@ def test_the_way_back_is_tried_again(gates, tmp_path):
     asking = threading.Thread(target=lambda: found.append(gate.refused_upgrade()))
     asking.start()
     new = identity_of(gate.directory / "posternd")
-    net.wait_until(lambda: program_of(master) == new, 10, "it is not executed", gate.story)
+    net.wait_until(lambda: program_of(master) == new and catches(master, signal.SIGABRT), 10,
+                   "it is not executed, or not ready to go back", gate.story)
     limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]  # which it has as well
     limit_processes(master, 1)
     os.kill(master, signal.SIGABRT)
