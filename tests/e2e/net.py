@@ -3,9 +3,10 @@
 import os
 import random
 import socket
+import struct
 import time
 
-LISTEN = "0A"  # of the column "st" in /proc/net/tcp
+LISTEN = 10  # the state of a socket, as the kernel counts them
 IDLE_CALL = {"x86_64": "232", "aarch64": "22"}.get(os.uname().machine)  # epoll_wait, epoll_pwait
 # Below the kernel's own; runs side by side each have a part of them.
 _LANE, _WIDTH = int(os.environ.get("POSTERN_LANE", 0)), 3700
@@ -34,41 +35,72 @@ def free_port(host="127.0.0.1"):
 def wait_until(question, seconds, complaint, story=None):
     """Asks until the answer is true, and returns it. The bound is generous: it ends hangs, it measures nothing."""
     end = time.monotonic() + seconds
+    pause = 0.005
     while True:
         answer = question()
         if answer:
             return answer
         if time.monotonic() > end:
             raise AssertionError(complaint + ("\n" + story() if story else ""))
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(1.5 * pause, 0.05)
+
+
+NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, NLMSG_ERROR, NLMSG_DONE = 4, 20, 2, 3
+NLM_F_REQUEST_DUMP = 0x301
+
+
+def _listeners(family):
+    """{(address, port)} of TCP. The kernel is asked for these alone: /proc/net/tcp walks through all it could hold."""
+    wanted = struct.pack("=BBBBI48x", family, socket.IPPROTO_TCP, 0, 0, 1 << LISTEN)
+    asked = struct.pack("=IHHII", 16 + len(wanted), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST_DUMP, 1, 0) + wanted
+    found = set()
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as kernel:
+        kernel.send(asked)
+        while True:
+            said = kernel.recv(1 << 16)
+            while said:
+                size, kind = struct.unpack("=IH", said[:6])
+                if kind == NLMSG_ERROR:
+                    raise OSError(-struct.unpack("=i", said[16:20])[0], "the kernel does not say who listens")
+                if kind == NLMSG_DONE:
+                    return found
+                about = said[16:size]
+                octets = about[8:24] if family == socket.AF_INET6 else about[8:12]
+                found.add((socket.inet_ntop(family, octets), int.from_bytes(about[4:6], "big")))
+                said = said[size + 3 & ~3:]
 
 
 def is_listening(address):
     """At this very address, or at its family's wildcard: somebody else may have the same port at another one."""
-    family, table = (socket.AF_INET6, "/proc/net/tcp6") if ":" in address[0] else (socket.AF_INET, "/proc/net/tcp")
-    octets = socket.inet_pton(family, address[0])
-    own = "".join(octets[at:at + 4][::-1].hex().upper() for at in range(0, len(octets), 4))
-    with open(table) as f:
-        listening = [line.split()[1] for line in f.readlines()[1:] if line.split()[3] == LISTEN]
-    return any(f"{host}:{address[1]:04X}" in listening for host in (own, "0" * len(own)))
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    own = socket.inet_ntop(family, socket.inet_pton(family, address[0]))
+    anywhere = "::" if family == socket.AF_INET6 else "0.0.0.0"
+    listeners = _listeners(family)
+    return any((host, address[1]) in listeners for host in (own, anywhere))
 
 
 def listening_ports():
     """Of TCP, IPv4 and IPv6."""
-    ports = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        if os.path.exists(table):
-            with open(table) as f:
-                ports |= {_port(line.split()[1]) for line in f.readlines()[1:] if line.split()[3] == LISTEN}
-    return ports
+    return {port for family in (socket.AF_INET, socket.AF_INET6) for _, port in _listeners(family)}
 
 
 def children(pid):
-    """The pids whose parent is pid, now."""
+    """The pids whose parent is pid, now. A child that ends while the kernel lists them may hide another one, once."""
+    before, found = None, _children(pid)
+    while found != before:
+        before, found = found, _children(pid)
+    return found
+
+
+def _children(pid):
     found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit() and _parent(int(name)) == pid:
-            found.append(int(name))
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children") as f:
+                found += [int(word) for word in f.read().split()]
+    except OSError:
+        pass  # it has ended, or one of its threads
     return sorted(found)
 
 
@@ -185,11 +217,3 @@ def _inode(local_port, remote_port):
 
 def _port(end):
     return int(end.rsplit(":", 1)[1], 16)
-
-
-def _parent(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as f:
-            return int(f.read().rsplit(")", 1)[1].split()[1])
-    except (OSError, ValueError):
-        return None
