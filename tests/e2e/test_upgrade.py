@@ -48,6 +48,7 @@ USER = 65534
 CAPABILITIES = {"root": 1 << 2 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 10, "nobody": 0, "nobody with a port": 1 << 10}
 AS_USER = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
 CONTENT = b"Subject: upgrade\r\n\r\ntext\r\n"
+TALKATIVE_SCRIPT = "#!/bin/sh\nhead -c 20000 /dev/zero | tr '\\0' y >&2\necho >&2\necho the end of it >&2\nexit 3\n"
 BAD_SCRIPT = "#!/bin/sh\necho this version wants a newer kernel >&2\nexit 3\n"
 
 
@@ -328,7 +329,7 @@ def test_the_new_program_is_tried_first(gates):
     master, workers = gate.master, set(gate.settled_workers())
     for text, why in (("", "cannot execute it: Exec format error"),
                       (BAD_SCRIPT, "this version wants a newer kernel"),
-                      ("#!/bin/sh\nhead -c 20000 /dev/zero | tr '\\0' y >&2\necho >&2\necho the end of it >&2\nexit 3\n", None),
+                      (TALKATIVE_SCRIPT, None),
                       ("#!/bin/sh\n", "what lies there is no posternd that can take a place"),
                       ("#!/nonexistent\n", "cannot execute it: No such file or directory")):
         gate.install(text=text)
