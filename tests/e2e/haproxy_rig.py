@@ -53,6 +53,7 @@ class Haproxy:
         stories.add(self)
         net.wait_until(lambda: set(self.ports.values()) <= net.listening_ports(), 20, "haproxy does not listen",
                        self.story)
+        net.wait_until(lambda: os.path.exists(self.dir + "/socket"), 20, "haproxy has no socket", self.story)
 
     def address(self, host="127.0.0.1"):
         return host, self.ports[host]

@@ -35,7 +35,7 @@ def free_port(host="127.0.0.1"):
 def wait_until(question, seconds, complaint, story=None):
     """Asks until the answer is true, and returns it. The bound is generous: it ends hangs, it measures nothing."""
     end = time.monotonic() + seconds
-    pause = 0.005
+    pause = 0.02
     while True:
         answer = question()
         if answer:

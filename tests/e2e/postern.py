@@ -65,8 +65,8 @@ class Postern:
         return [pid for pid in found if net.command_name(pid) == "posternd"]
 
     def settled_workers(self):
-        """Those there are now, each past its set-up."""
-        return net.wait_settled(self.workers(), self.story)
+        """Those there are now, each past its set-up: until then a housekeeper looks like one."""
+        return [pid for pid in net.wait_settled(self.workers(), self.story) if net.command_name(pid) == "posternd"]
 
     def housekeeper(self):
         """Its pid, as soon as there is one."""

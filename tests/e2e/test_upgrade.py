@@ -69,8 +69,9 @@ class Gate(postern_program.PosternFrom):
         self.install(postern_program.POSTERND)
         super().__init__(("127.0.0.1", port), "-f", "-c", str(self.path), program=str(directory / "posternd"),
                          **options)
-        net.wait_until(lambda: "event=ready" in self.log() and len(self.workers()) >= 2, 30, "posternd is not ready",
-                       self.story)
+        net.wait_until(lambda: "event=ready" in self.log() and "event=housekeeper state=working" in self.log(), 30,
+                       "posternd is not ready", self.story)
+        net.wait_until(lambda: len(self.workers()) >= 2, 30, "it has no workers", self.story)
 
     def _popen(self, command, **options):
         if self.how is not None:
