@@ -52,7 +52,7 @@ struct wait_queue {
     int64_t aside_until_ms;
 };
 
-enum { WAIT_GUESTS_MAX = 4 };
+enum { WAIT_GUESTS_MAX = 6 };
 
 struct wait {
     struct wait_guest *guests[WAIT_GUESTS_MAX]; /* NULL: free */

@@ -49,7 +49,7 @@ static const struct check_options *options_of(const struct session *s, int index
     return options != NULL ? options : &none;
 }
 
-static struct check_call call_of(struct session *s, int index, const struct path *recipient)
+static struct check_call call_of(struct session *s, int index, enum stage stage, const struct path *recipient)
 {
     size_t session_bytes = 0, transaction_bytes = 0;
     for (int i = 0; i < index; i++) {
@@ -65,6 +65,8 @@ static struct check_call call_of(struct session *s, int index, const struct path
         .session_memory = s->check_session + session_bytes,
         .transaction_memory = s->check_transaction + transaction_bytes,
         .notes = &s->notes,
+        .lookups = &s->lookups,
+        .results = stage < STAGE_MAIL ? &s->results : &s->transaction.results,
     };
 }
 
@@ -119,7 +121,7 @@ static void ask_all(struct session *s, enum stage stage, const struct path *reci
     for (int i = 0; check_table[i] != NULL; i++) {
         if (check_table[i]->ask[stage] == NULL || mode_of(s, i) == MODE_OFF)
             continue;
-        struct check_call call = call_of(s, i, recipient);
+        struct check_call call = call_of(s, i, stage, recipient);
         call.check->ask[stage](&call);
     }
 }
@@ -149,7 +151,7 @@ struct verdict check_stage(struct session *s, enum stage stage, const struct pat
         enum mode mode = check->judge[stage] != NULL && is_asked_of(check, allowed) ? mode_of(s, i) : MODE_OFF;
         if (mode == MODE_OFF)
             continue;
-        struct check_call call = call_of(s, i, recipient);
+        struct check_call call = call_of(s, i, stage, recipient);
         call.allowed = allowed;
         struct verdict one = check->judge[stage](&call);
         settle(s, &one);
@@ -174,7 +176,7 @@ void check_learn(struct session *s, const struct outcome *outcome, const struct 
     for (int i = 0; check_table[i] != NULL; i++) {
         if (check_table[i]->learn == NULL || mode_of(s, i) == MODE_OFF)
             continue;
-        struct check_call call = call_of(s, i, recipient);
+        struct check_call call = call_of(s, i, STAGE_MESSAGE, recipient);
         call.check->learn(&call, outcome);
     }
 }
@@ -186,7 +188,7 @@ struct verdict check_tell(struct session *s, enum event event, uint64_t amount)
         const struct check *check = check_table[i];
         if (check->tell == NULL || !is_asked_of(check, s->allowed) || mode_of(s, i) == MODE_OFF)
             continue;
-        struct check_call call = call_of(s, i, NULL);
+        struct check_call call = call_of(s, i, STAGE_MESSAGE, NULL);
         struct verdict one = check->tell(&call, event, amount);
         all = verdict_combine(&all, &one);
     }

@@ -16,6 +16,8 @@
 struct session;
 struct path;
 struct policy;
+struct lookups;
+struct results;
 
 enum stage {
     STAGE_TLS,      /* before a handshake; of implicit TLS it comes first of all */
@@ -33,7 +35,7 @@ enum stage {
 enum mode { MODE_OFF, MODE_WATCH, MODE_ENFORCE };
 #define MODE_CHOICES "off|watch|enforce"
 
-enum { CHECKS_MAX = 24, NOTES_MAX = 32, NOTE_TEXT_MAX = 160, CHECK_MEMORY_MAX = 4096 };
+enum { CHECKS_MAX = 24, NOTES_MAX = 64, NOTE_TEXT_MAX = 160, CHECK_MEMORY_MAX = 4096 };
 
 /* How what the check judged ended. */
 enum outcome_kind {
@@ -77,6 +79,8 @@ struct check_call {
     void *session_memory;         /* zeroed for each session; session_bytes of it */
     void *transaction_memory;     /* zeroed for each transaction */
     struct notes *notes;
+    struct lookups *lookups; /* what DNS is asked; lookups.h */
+    struct results *results; /* of the session up to AUTH, then of the transaction; results.h */
 };
 
 /* Every check's options begin with this. */

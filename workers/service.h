@@ -14,6 +14,7 @@
 #include "workers/auth_options.h"
 #include "workers/backend.h"
 #include "workers/policy.h"
+#include "workers/resolver.h"
 
 /* Of a listener's block: how the session with the outside is held. */
 struct session_options {
@@ -42,6 +43,7 @@ struct service {
     const char *listener; /* its title */
     const struct session_options *session;
     const struct scoreboard_options *scoreboard;
+    const struct resolver *resolver;
     struct tls_server *tls;        /* NULL: none */
     struct tls_client *inside_tls; /* NULL: none */
 };

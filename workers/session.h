@@ -12,6 +12,8 @@
 #include "common/scoreboard.h"
 #include "workers/check.h"
 #include "workers/inside.h"
+#include "workers/lookups.h"
+#include "workers/results.h"
 #include "workers/rules.h"
 #include "workers/service.h"
 #include "workers/smtp/address.h"
@@ -104,6 +106,7 @@ struct transaction {
     const char *verdict;
     const char *reason;
     struct buffer reply; /* the last one that decided */
+    struct results results;
     /* From here on nothing is cleared: all of it is behind slices and buffers that start empty. */
     char sender_text[PATH_MAX_OCTETS + 8];
     char parameters_text[COMMAND_LINE_MAX];
@@ -123,6 +126,7 @@ struct session_setup {
     int pool_first, pool_size;         /* the slots of this listener's workers */
     int min_spare;                     /* of which so many should be free */
     int pressure_read, pressure_write; /* of its pressure pipe (worker_setup.h) */
+    struct dns *dns;                   /* NULL: none */
 };
 
 struct session {
@@ -204,8 +208,10 @@ struct session {
         bool spoke_early;  /* where it had to wait for a reply (L6) */
     } deeds;               /* of the client: what its network will be remembered for (standing.h) */
 
+    struct results results; /* of checks up to AUTH */
     struct inside_client who;
     struct inside_host host;
+    struct lookup_host lookup_host;
     struct wait_guest outside_watch; /* asked while inside works */
     struct stream outside;
     /* From here on others clear what is read of it: transcript_begin, check_begin_session and transaction_begin. */
@@ -215,6 +221,7 @@ struct session {
     _Alignas(16) unsigned char check_session[CHECK_MEMORY_MAX];
     _Alignas(16) unsigned char check_transaction[CHECK_MEMORY_MAX];
     /* From here on nothing is cleared between sessions: all of it is behind buffers that start empty. */
+    struct lookups lookups;
     struct inside inside;
     char said_text[SAID_MAX];
     char outside_in[OUTSIDE_IN_BYTES];

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * lookups - what a session asks DNS: asked early, collected when a check needs it, all of it within one time.
+ *
+ * `ask` never waits. `await` pumps until the answer is there; what a session waits for DNS, all told, is bounded by
+ * resolver_deadline, and starts anew with each message that inside accepted. Beyond it every answer is DNS_FAILED at
+ * once, so mail flows on as on_unsure says. A hang-up outside ends the wait, too, and so does room that is needed.
+ *
+ * All memory is the session's and fixed: an answer that does not fit is DNS_FAILED. What a scope holds lasts until it
+ * ends: the session, the transaction; of LOOKUP_ONCE there is one at a time, gone with the next.
+ */
+#ifndef POSTERN_WORKERS_LOOKUPS_H
+#define POSTERN_WORKERS_LOOKUPS_H
+
+#include "workers/dns.h"
+
+enum lookup_scope { LOOKUP_SESSION, LOOKUP_TRANSACTION, LOOKUP_ONCE, LOOKUP_SCOPES };
+enum { LOOKUPS_MAX = 80, LOOKUP_ARENA_BYTES = 24576 };
+
+struct lookup {
+    enum dns_type type;
+    enum dns_status status;
+    const char *name;
+    const struct dns_record *records;
+    int count;
+    bool cut;          /* there were more records */
+    bool was_late;     /* DNS_FAILED because the session's time for DNS was over */
+    int64_t asked_ms;  /* clock_ms() */
+    uint32_t took_ms;  /* to the answer */
+    bool timed;        /* for who counts answers: already counted */
+};
+
+/* How a session is waited for DNS in: told before and after, as other waits are. */
+struct lookup_host {
+    void (*begin_wait)(void *context);
+    void (*end_wait)(void *context);
+    void *context;
+};
+
+struct lookups {
+    struct dns *dns; /* NULL: nothing can be asked, everything is DNS_FAILED */
+    const struct lookup_host *host; /* NULL: none */
+    int64_t allowed_ms, waited_ms; /* for DNS, since it began anew */
+    enum io interrupted;           /* what ended a wait before its time: IO_GONE, IO_ROOM; IO_OK: nothing did */
+    uint32_t serial;               /* tells what was asked in this scope from what was asked before */
+    struct lookup_set {
+        int count;
+        uint32_t serial;
+        size_t used;
+    } sets[LOOKUP_SCOPES];
+    /* From here on nothing is cleared. */
+    struct lookup items[LOOKUP_SCOPES][LOOKUPS_MAX];
+    _Alignas(16) char arenas[LOOKUP_SCOPES][LOOKUP_ARENA_BYTES];
+};
+
+void lookups_begin_session(struct lookups *l, struct dns *dns, const struct lookup_host *host, int64_t allowed_ms);
+void lookups_begin_transaction(struct lookups *l);
+void lookups_end_session(struct lookups *l); /* nothing is open any more */
+void lookups_renew_time(struct lookups *l);  /* a message was accepted */
+
+/* Never NULL. The same question in the same scope is the same lookup. What is no name is DNS_NO_NAME at once. */
+const struct lookup *lookups_ask(struct lookups *l, enum lookup_scope scope, enum dns_type type, const char *name);
+/* The status, which is not DNS_ASKED any more. */
+enum dns_status lookups_await(struct lookups *l, const struct lookup *lookup);
+/* Both: for what one question leads to, one after the other. */
+const struct lookup *lookups_resolve(struct lookups *l, enum lookup_scope scope, enum dns_type type, const char *name);
+int64_t lookups_left_ms(const struct lookups *l);
+
+#endif
