@@ -44,6 +44,8 @@ const struct sandbox_rule sandbox_rules[] = {
     WORKER(accept4),
     ALLOW(socket, WHEN(IS(AF_INET), OF(SOCKET_TYPE, SOCK_STREAM), IS(0))),
     ALLOW(socket, WHEN(IS(AF_INET6), OF(SOCKET_TYPE, SOCK_STREAM), IS(0))),
+    ALLOW(socket, WHEN(IS(AF_INET), OF(SOCKET_TYPE, SOCK_DGRAM), IS(0))), /* the resolver */
+    ALLOW(socket, WHEN(IS(AF_INET6), OF(SOCKET_TYPE, SOCK_DGRAM), IS(0))),
     ALLOW(socket, WHEN(IS(AF_UNIX))),
     ALLOW(connect, ONE_OF_ITS_OWN), /* a listener that connects to nowhere listens no more */
     ALLOW(shutdown, ONE_OF_ITS_OWN),

@@ -30,6 +30,7 @@ struct full_plan {
     struct plan_certificate *certificates;
     struct plan_limit *limits;
     struct housekeeping housekeeping;
+    struct resolver resolver;
     char **watched;
 };
 
@@ -164,6 +165,7 @@ static bool plan_listener(struct full_plan *all, const struct listener_block *li
         .listener = listener->name,
         .session = &listener->session,
         .scoreboard = &all->settings->root->scoreboard,
+        .resolver = &all->resolver,
         .tls = tls_server_new(&listener->session.tls, &fault),
         .inside_tls = inside_tls_of(all, listener->session.backend),
     };
@@ -269,7 +271,12 @@ static bool plan_limits(struct full_plan *all)
 static void plan_housekeeping(struct full_plan *all)
 {
     const struct root_options *root = all->settings->root;
-    all->housekeeping = (struct housekeeping){&root->housekeeper, root->hostname, &root->backends, all->inside_tls};
+    all->housekeeping = (struct housekeeping){.options = &root->housekeeper,
+                                              .hostname = root->hostname,
+                                              .backends = &root->backends,
+                                              .tls = all->inside_tls,
+                                              .policies = &root->policies,
+                                              .resolver = &all->resolver};
     all->plan.housekeeping = &all->housekeeping;
 }
 
@@ -295,6 +302,7 @@ static struct plan *plan_with(const struct planner *planner, struct settings *se
     struct plan *plan = &all->plan;
     all->settings = settings;
     all->process = process_of(planning, settings);
+    resolver_settle(&all->resolver, &settings->root->resolver, RESOLVER_FILE);
     *plan = (struct plan){.process = &all->process,
                           .scoreboard = &settings->root->scoreboard,
                           .hostname = settings->root->hostname,

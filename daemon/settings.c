@@ -110,7 +110,8 @@ static bool check_root(struct config *config, const void *filled)
     if (slots > SCOREBOARD_SLOTS_MAX / 2)
         return config_refuse(config, filled, "listener", "all max_workers together are %lld, at most %d are possible",
                              (long long)slots, SCOREBOARD_SLOTS_MAX / 2);
-    return check_addresses(config, root) && check_loops(config, root);
+    return check_addresses(config, root) && check_loops(config, root) &&
+           resolver_options_check(config, filled, &root->resolver);
 }
 
 static struct option block_row(const struct block *block, size_t offset)
@@ -136,5 +137,6 @@ void settings_assemble(struct settings_block *root)
     root->groups[0] = (struct option_group){root->rows, 0};
     root->groups[1] = (struct option_group){process_option_rows, offsetof(struct root_options, process)};
     root->groups[2] = (struct option_group){housekeeper_option_rows, offsetof(struct root_options, housekeeper)};
+    root->groups[3] = (struct option_group){resolver_option_rows, offsetof(struct root_options, resolver)};
     root->block = (struct block){.size = sizeof(struct root_options), .groups = root->groups, .check = check_root};
 }

@@ -28,6 +28,7 @@ struct root_options {
     struct process_options process;
     struct housekeeper_options housekeeper;
     struct scoreboard_options scoreboard;
+    struct resolver_options resolver;
     const char *hostname;
     struct block_list listeners; /* struct listener_block */
     struct block_list backends;  /* struct backend */
@@ -37,7 +38,7 @@ struct root_options {
 /* Put together at run time: the block of policies is, from the table of checks. */
 struct settings_block {
     struct option rows[6];
-    struct option_group groups[4];
+    struct option_group groups[5];
     struct block block;
 };
 

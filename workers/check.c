@@ -141,6 +141,13 @@ static void watch(struct session *s, const struct check_call *call, enum stage s
         s->watched_score += verdict->score;
 }
 
+/* However often a check adds to it: at each recipient, say. */
+static void add_score(struct session *s, int points)
+{
+    int64_t sum = (int64_t)s->score + points;
+    s->score = (int)(sum > SCORE_MAX ? SCORE_MAX : sum < -SCORE_MAX ? -SCORE_MAX : sum);
+}
+
 struct verdict check_stage(struct session *s, enum stage stage, const struct path *recipient)
 {
     struct verdict all = VERDICT_NONE;
@@ -165,7 +172,7 @@ struct verdict check_stage(struct session *s, enum stage stage, const struct pat
         allowed = allowed || one.allow;
         all = verdict_combine(&all, &one);
     }
-    s->score += all.score;
+    add_score(s, all.score);
     if (stage < STAGE_RCPT)
         s->allowed = allowed;
     return all;
@@ -204,6 +211,9 @@ void check_begin_session(struct session *s)
     must(size <= sizeof(s->check_session));
     memset(s->check_session, 0, size);
     s->notes.count = 0;
+    s->results = (struct results){0};
+    lookups_begin_session(&s->lookups, s->setup->dns, &s->lookup_host,
+                          s->service->resolver != NULL ? s->service->resolver->deadline_ms : 0);
 }
 
 void check_begin_transaction(struct session *s)
@@ -213,4 +223,5 @@ void check_begin_transaction(struct session *s)
         size += rounded(check_table[i]->transaction_bytes);
     must(size <= sizeof(s->check_transaction));
     memset(s->check_transaction, 0, size);
+    lookups_begin_transaction(&s->lookups);
 }

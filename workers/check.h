@@ -35,7 +35,7 @@ enum stage {
 enum mode { MODE_OFF, MODE_WATCH, MODE_ENFORCE };
 #define MODE_CHOICES "off|watch|enforce"
 
-enum { CHECKS_MAX = 24, NOTES_MAX = 64, NOTE_TEXT_MAX = 160, CHECK_MEMORY_MAX = 4096 };
+enum { CHECKS_MAX = 24, NOTES_MAX = 64, NOTE_TEXT_MAX = 160, CHECK_MEMORY_MAX = 4096, SCORE_MAX = 1000000 };
 
 /* How what the check judged ended. */
 enum outcome_kind {

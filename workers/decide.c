@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "workers/decide.h"
+#include "workers/pressure.h"
 #include "workers/tarpit.h"
 
 static const struct reply REPLY_NOTHING = {0};
@@ -183,10 +184,24 @@ static bool hold(struct session *s, const struct verdict *verdict)
     return ms <= 0 || tarpit_hold(s, ms, listen > 0) != HELD_ENDED;
 }
 
+/* The client hung up, or others needed the room, while DNS was waited for: what the checks say was not found out. */
+static bool was_interrupted(struct session *s)
+{
+    if (s->lookups.interrupted == IO_OK)
+        return false;
+    if (s->lookups.interrupted == IO_ROOM)
+        pressure_make_room(s);
+    else
+        session_end(s, "client hung up");
+    return true;
+}
+
 bool decide_stage(struct session *s, enum stage stage, const struct path *recipient, struct reply *reply_out)
 {
     struct verdict verdict = judge(s, stage, recipient);
     *reply_out = REPLY_NOTHING;
+    if (was_interrupted(s))
+        return false;
     throttle(s, verdict.rate_bytes);
     if (!hold(s, &verdict))
         return false;

@@ -37,8 +37,8 @@ const char *dns_status_name(enum dns_status status); /* "asked", "found", "no da
 
 enum { DNS_NAME_MAX = 253, DNS_RECORDS_MAX = 64, DNS_TEXT_MAX = 4096 };
 
-/* What it is for depends on the type. `name` (lower case, no dot at the end; "" for the root, a null MX) and `text` last
- * as long as their owner says. */
+/* What it is for depends on the type. `name` (lower case, no dot at the end; "" for the root, a null MX) and `text`
+ * last as long as their owner says. */
 struct dns_record {
     struct ipaddr address; /* A, AAAA */
     uint16_t preference;   /* MX; the records are in its order */

@@ -23,11 +23,11 @@ struct lookup {
     const char *name;
     const struct dns_record *records;
     int count;
-    bool cut;          /* there were more records */
-    bool was_late;     /* DNS_FAILED because the session's time for DNS was over */
-    int64_t asked_ms;  /* clock_ms() */
-    uint32_t took_ms;  /* to the answer */
-    bool timed;        /* for who counts answers: already counted */
+    bool cut;         /* there were more records */
+    bool was_late;    /* DNS_FAILED because the session's time for DNS was over */
+    int64_t asked_ms; /* clock_ms() */
+    uint32_t took_ms; /* to the answer */
+    bool timed;       /* for who counts answers: already counted */
 };
 
 /* How a session is waited for DNS in: told before and after, as other waits are. */
@@ -38,11 +38,11 @@ struct lookup_host {
 };
 
 struct lookups {
-    struct dns *dns; /* NULL: nothing can be asked, everything is DNS_FAILED */
+    struct dns *dns;                /* NULL: nothing can be asked, everything is DNS_FAILED */
     const struct lookup_host *host; /* NULL: none */
-    int64_t allowed_ms, waited_ms; /* for DNS, since it began anew */
-    enum io interrupted;           /* what ended a wait before its time: IO_GONE, IO_ROOM; IO_OK: nothing did */
-    uint32_t serial;               /* tells what was asked in this scope from what was asked before */
+    int64_t allowed_ms, waited_ms;  /* for DNS, since it began anew */
+    enum io interrupted;            /* what ended a wait before its time: IO_GONE, IO_ROOM; IO_OK: nothing did */
+    uint32_t serial;                /* tells what was asked in this scope from what was asked before */
     struct lookup_set {
         int count;
         uint32_t serial;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * results - what checks found, in the language of Authentication-Results (RFC 8601): "spf=pass smtp.mailfrom=a.example".
+ * results - what checks found, in the language of Authentication-Results (RFC 8601): "spf=pass
+ * smtp.mailfrom=a.example".
  *
  * Each is one resinfo, without CR, LF or anything that ends it; result_add makes sure of that. Those of CONNECT to AUTH
  * last for the session, others for the transaction. One that does not fit is left out whole.

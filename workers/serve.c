@@ -43,7 +43,7 @@ static enum io outside_woken(struct wait_guest *guest, short revents)
     return IO_OK;
 }
 
-/* -- while other sessions are waited for to leave inside -- */
+/* -- while other sessions are waited for to leave inside, or DNS -- */
 
 static void begin_wait(void *context)
 {
@@ -63,6 +63,11 @@ static void end_wait(void *context, int64_t waited_ms)
     facts->inside_waits += waited_ms > 0;
     facts->inside_wait_ms += (uint64_t)waited_ms;
     slot_end(s->setup->board);
+}
+
+static void end_lookup(void *context)
+{
+    pressure_keep_room(context);
 }
 
 static const struct reply *make_room(void *context)
@@ -104,6 +109,7 @@ static void begin(struct session *s, const struct session_setup *setup, int fd, 
     s->inside.board = setup->board;
     s->host = (struct inside_host){begin_wait, end_wait, make_room, s};
     s->inside.host = &s->host;
+    s->lookup_host = (struct lookup_host){begin_wait, end_lookup, s};
     s->outside_watch = (struct wait_guest){.fd = fd, .woken = outside_woken, .context = s};
     wait_invite(setup->wait, &s->outside_watch);
     transaction_begin(s);
@@ -169,6 +175,7 @@ static void finish(struct session *s)
     check_learn(s, &outcome, NULL);
     standing_learn(s);
     report_session(s);
+    lookups_end_session(&s->lookups);
     inside_quit(&s->inside);
     show_on_slot(s, SLOT_IDLE);
 }

@@ -98,6 +98,7 @@ static void conclude(struct transfer *t)
         s->messages++;
         s->deeds.delivered += !s->transaction.exempt; /* whoever may write to postmaster is no better for it */
         s->idle_commands = 0;
+        lookups_renew_time(&s->lookups);
         s->dawdled_ms = 0;
     } else {
         s->refused_messages++;

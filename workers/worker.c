@@ -329,7 +329,8 @@ static void prepare(struct worker *w, const struct worker_setup *given)
                                              .pool_size = setup->pool_size,
                                              .min_spare = setup->min_spare,
                                              .pressure_read = setup->pressure_read,
-                                             .pressure_write = setup->pressure_write};
+                                             .pressure_write = setup->pressure_write,
+                                             .dns = dns_new(w->service->resolver, &w->wait)};
     struct slot_facts *facts = slot_begin(setup->board);
     facts->generation = setup->generation;
     facts->state = SLOT_IDLE;

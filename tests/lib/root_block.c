@@ -21,7 +21,7 @@ static struct option rows[] = {
      .block = &scoreboard_block},
     [POLICY_ROW] = {.name = "policy", .type = OPTION_BLOCK, .offset = offsetof(struct root, policies)},
     {0}};
-static const struct option_group groups[] = {{rows, 0}, {0}};
+static const struct option_group groups[] = {{rows, 0}, {resolver_option_rows, offsetof(struct root, resolver)}, {0}};
 static const struct block block = {.size = sizeof(struct root), .groups = groups};
 
 const struct block *root_block(void)

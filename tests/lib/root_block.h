@@ -18,6 +18,7 @@ struct root_listener {
 struct root {
     const char *hostname; /* NULL: not set */
     struct scoreboard_options scoreboard;
+    struct resolver_options resolver;
     struct block_list listeners, backends, policies;
 };
 

@@ -317,8 +317,9 @@ static bool repeat_begin(struct reader *r, struct slice rest, struct slice sourc
     return true;
 }
 
-static bool repeat_end(struct reader *r, struct slice source)
+static bool repeat_end(struct reader *r, struct slice rest, struct slice source)
 {
+    (void)rest;
     size_t to = r->script->step_count;
     if (r->repeat_count == 0)
         return mistake(r, "done without repeat", source);
@@ -434,8 +435,9 @@ static bool use_part(struct reader *r, struct slice rest, struct slice source)
     return good;
 }
 
-static bool client(struct reader *r, struct slice rest)
+static bool client(struct reader *r, struct slice rest, struct slice source)
 {
+    (void)source;
     free(r->script->client);
     r->script->client = copy(slice_trim(rest));
     return true;
@@ -450,57 +452,75 @@ static bool reputation(struct reader *r, struct slice rest, struct slice source)
     return true;
 }
 
+/* A line of what DNS says, kept as it is. */
+static bool dns(struct reader *r, struct slice rest, struct slice source)
+{
+    if (r->script->dns_count == SCRIPT_DNS_MAX)
+        return mistake(r, "too many lines of dns", source);
+    r->script->dns[r->script->dns_count++] = copy(rest);
+    return true;
+}
+
+static bool uncut(struct reader *r, struct slice rest, struct slice source)
+{
+    if (rest.size > 0)
+        return mistake(r, "nothing stands behind uncut", source);
+    return r->script->uncut = true;
+}
+
+static bool end(struct reader *r, struct slice rest, struct slice source)
+{
+    if (rest.size > 0)
+        return mistake(r, "nothing stands behind end", source);
+    return add_step(r, STEP_END, SIDE_NONE, source) != NULL;
+}
+
+struct word {
+    const char *word;
+    bool (*take)(struct reader *r, struct slice rest, struct slice source);
+};
+static const struct word words[] = {
+    {"set", setting},         {"policy", policy},   {"client", client}, {"reputation", reputation},
+    {"servers", servers},     {"must", must_fail},  {"use", use_part},  {"server", server_refuses},
+    {"repeat", repeat_begin}, {"done", repeat_end}, {"uncut", uncut},   {"end", end},
+    {"@", time_passes},       {"dns", dns},
+};
+
+/* Those with a number or a text, and nothing of their own. */
+struct step_word {
+    const char *word;
+    enum step_kind kind;
+};
+static const struct step_word houses[] = {
+    {"busy", STEP_BUSY}, {"beside", STEP_BESIDE}, {"taken", STEP_TAKEN}, {"waiting", STEP_WAITING},
+    {"held", STEP_HELD}, {"ask", STEP_ASK},       {"asked", STEP_ASKED},
+};
+static const struct step_word logs[] = {{"L:", STEP_LOG}, {"L>:", STEP_LATE_LOG}, {"!L:", STEP_NO_LOG}};
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static const struct step_word *find_word(const struct step_word *all, size_t count, struct slice word)
+{
+    for (size_t i = 0; i < count; i++)
+        if (slice_equal(word, slice_of(all[i].word)))
+            return &all[i];
+    return NULL;
+}
+
 static bool parse_word(struct reader *r, struct slice line)
 {
     struct slice rest = line;
     struct slice word = slice_take_word(&rest);
     rest = slice_trim(rest);
-    if (slice_equal(word, slice_of("set")))
-        return setting(r, rest, line);
-    if (slice_equal(word, slice_of("policy")))
-        return policy(r, rest, line);
-    if (slice_equal(word, slice_of("client")))
-        return client(r, rest);
-    if (slice_equal(word, slice_of("reputation")))
-        return reputation(r, rest, line);
-    if (slice_equal(word, slice_of("servers")))
-        return servers(r, rest, line);
-    if (slice_equal(word, slice_of("server")))
-        return server_refuses(r, rest, line);
-    if (slice_equal(word, slice_of("must")))
-        return must_fail(r, rest, line);
-    if (slice_equal(word, slice_of("repeat")))
-        return repeat_begin(r, rest, line);
-    if (slice_equal(word, slice_of("use")))
-        return use_part(r, rest, line);
-    if (slice_equal(word, slice_of("done")))
-        return repeat_end(r, line);
-    if (slice_equal(word, slice_of("uncut")))
-        return r->script->uncut = true;
-    if (slice_equal(word, slice_of("end")))
-        return add_step(r, STEP_END, SIDE_NONE, line) != NULL;
-    if (slice_equal(word, slice_of("@")))
-        return time_passes(r, rest, line);
-    if (slice_equal(word, slice_of("busy")))
-        return house(r, STEP_BUSY, rest, line);
-    if (slice_equal(word, slice_of("beside")))
-        return house(r, STEP_BESIDE, rest, line);
-    if (slice_equal(word, slice_of("taken")))
-        return house(r, STEP_TAKEN, rest, line);
-    if (slice_equal(word, slice_of("waiting")))
-        return house(r, STEP_WAITING, rest, line);
-    if (slice_equal(word, slice_of("held")))
-        return house(r, STEP_HELD, rest, line);
-    if (slice_equal(word, slice_of("ask")))
-        return house(r, STEP_ASK, rest, line);
-    if (slice_equal(word, slice_of("asked")))
-        return house(r, STEP_ASKED, rest, line);
-    if (slice_equal(word, slice_of("L:")))
-        return add_text(r, STEP_LOG, SIDE_NONE, rest, line);
-    if (slice_equal(word, slice_of("L>:")))
-        return add_text(r, STEP_LATE_LOG, SIDE_NONE, rest, line);
-    if (slice_equal(word, slice_of("!L:")))
-        return add_text(r, STEP_NO_LOG, SIDE_NONE, rest, line);
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (slice_equal(word, slice_of(words[i].word)))
+            return words[i].take(r, rest, line);
+    const struct step_word *of_house = find_word(houses, COUNT_OF(houses), word);
+    if (of_house != NULL)
+        return house(r, of_house->kind, rest, line);
+    const struct step_word *of_log = find_word(logs, COUNT_OF(logs), word);
+    if (of_log != NULL)
+        return add_text(r, of_log->kind, SIDE_NONE, rest, line);
     return mistake(r, "not understood", line);
 }
 
@@ -571,6 +591,8 @@ void script_free(struct script *script)
     free(script->title);
     free(script->client);
     free(script->policy);
+    for (size_t i = 0; i < script->dns_count; i++)
+        free(script->dns[i]);
     free(script->must_fail_text);
 }
 

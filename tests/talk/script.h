@@ -9,7 +9,7 @@
 
 #include "common/slice.h"
 
-enum { SCRIPT_SERVERS_MAX = 4, SCRIPT_SETTINGS_MAX = 32 };
+enum { SCRIPT_SERVERS_MAX = 4, SCRIPT_SETTINGS_MAX = 32, SCRIPT_DNS_MAX = 256 };
 
 enum side { SIDE_NONE, SIDE_OUTSIDE, SIDE_INSIDE };
 
@@ -83,8 +83,10 @@ struct script {
     enum { REPUTATION_NONE, REPUTATION_GOOD, REPUTATION_BAD } reputation; /* of the client, before it comes */
     char *settings[SCRIPT_SETTINGS_MAX];                                  /* "option=value" */
     size_t setting_count;
-    char *policy; /* what else stands in policy inbound { }, lines of the file; NULL: nothing */
-    bool uncut;   /* it depends on what arrives together */
+    char *policy;              /* what else stands in policy inbound { }, lines of the file; NULL: nothing */
+    char *dns[SCRIPT_DNS_MAX]; /* what DNS says; tests/lib/fake_dns.h */
+    size_t dns_count;
+    bool uncut; /* it depends on what arrives together */
     int server_count;
     bool refuses[SCRIPT_SERVERS_MAX];
     /* the runner's own tests: this talk is right when it fails there, with this text in the message */

@@ -15,6 +15,7 @@
 #include "workers/service.h"
 #include "workers/serve.h"
 
+#include "tests/lib/fake_dns.h"
 #include "tests/lib/root_block.h"
 #include "tests/lib/scripted_check.h"
 #include "tests/talk/subject.h"
@@ -23,6 +24,8 @@ enum { TABLE_ENTRIES = 1024 };
 
 static struct config *config;
 static struct service service;
+static struct resolver resolver;
+static struct dns *dns;
 static struct scoreboard board;
 static struct wait waits;
 static struct session memory; /* of one worker: session after session */
@@ -74,6 +77,19 @@ static void remember(const struct script *script)
     reputation_learn(&board.reputations, scoreboard_reputation_of(&board, &network), &known, clock_wall(), &counts);
 }
 
+static bool tell_dns(const struct script *script, char *why, size_t why_size)
+{
+    const char *wanted;
+    fake_dns_clear();
+    for (size_t i = 0; i < script->dns_count; i++) {
+        if (fake_dns_add(slice_of(script->dns[i]), &wanted))
+            continue;
+        snprintf(why, why_size, "dns %s: write %s", script->dns[i], wanted);
+        return false;
+    }
+    return true;
+}
+
 bool subject_prepare(const struct script *script, const char *directory, char *why, size_t why_size)
 {
     char path[200];
@@ -92,7 +108,10 @@ bool subject_prepare(const struct script *script, const char *directory, char *w
     service = (struct service){.hostname = root->hostname,
                                .listener = listener->name,
                                .session = &listener->session,
-                               .scoreboard = &root->scoreboard};
+                               .scoreboard = &root->scoreboard,
+                               .resolver = &resolver};
+    resolver_settle(&resolver, &root->resolver, "/dev/null");
+    dns = dns_new(&resolver, &waits);
     backend_number_servers(&root->backends, NULL, NULL);
     const struct scoreboard_size size = {HOUSE_WORKERS, TABLE_ENTRIES, TABLE_ENTRIES};
     must(scoreboard_create(&board, &size));
@@ -102,7 +121,7 @@ bool subject_prepare(const struct script *script, const char *directory, char *w
     subject_house(1, 0);
     must(pipe2(pressure, O_NONBLOCK | O_CLOEXEC) == 0);
     remember(script);
-    return make_contexts(why, why_size);
+    return tell_dns(script, why, why_size) && make_contexts(why, why_size);
 }
 
 static void take_line(enum level level, const char *line)
@@ -182,7 +201,8 @@ void subject_serve(int outside_fd, const char *client)
                                   .pool_size = HOUSE_WORKERS,
                                   .min_spare = 1,
                                   .pressure_read = pressure[0],
-                                  .pressure_write = pressure[1]};
+                                  .pressure_write = pressure[1],
+                                  .dns = dns};
     struct endpoint peer, local;
     const char *why;
     must(endpoint_parse(slice_of(client), &peer, &why) && endpoint_parse(slice_of(own), &local, &why));
@@ -196,5 +216,6 @@ void subject_clear(void)
     scoreboard_destroy(&board);
     close(pressure[0]);
     close(pressure[1]);
+    dns_free(&dns);
     config_free(&config);
 }

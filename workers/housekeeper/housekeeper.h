@@ -18,6 +18,7 @@
 #include "common/tls_client.h"
 #include "common/worker_setup.h"
 #include "workers/backend.h"
+#include "workers/resolver.h"
 
 /* Options at the top level of postern.conf. */
 struct housekeeper_options {
@@ -34,6 +35,8 @@ struct housekeeping {
     const char *hostname;              /* for EHLO */
     const struct block_list *backends; /* struct backend */
     struct tls_client *const *tls;     /* for each backend; NULL where its mode is none, NULL where all are */
+    const struct block_list *policies; /* struct policy */
+    const struct resolver *resolver;
 };
 
 _Noreturn void housekeeper_main(const struct housekeeper_setup *setup);

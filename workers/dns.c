@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: ISC */
+#include <ares.h>
+#include <arpa/nameser.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/net.h"
+
+#include "workers/dns_answer.h"
+
+enum { TRIES = 3, EDNS_BYTES = 1232, EVENTS_MAX = 8, MS_PER_S = 1000, US_PER_MS = 1000 };
+
+struct dns {
+    const struct resolver *resolver;
+    struct wait *wait;
+    struct wait_guest guest; /* of `wait`; fd -1 while nothing is open */
+    ares_channel channel;    /* NULL: nothing was asked yet */
+    int epoll;               /* of the channel's sockets; -1: none */
+    int open;                /* questions */
+    uint64_t heard;          /* answers so far, whatever they were */
+    bool forgets;            /* nobody is told of what ends now */
+    struct dns_answer *answer;
+};
+
+struct question {
+    struct dns *dns;
+    enum dns_type type;
+    dns_heard *heard;
+    void *context;
+    uint32_t ticket;
+};
+
+static enum io woken(struct wait_guest *guest, short revents)
+{
+    (void)revents;
+    dns_step(guest->context);
+    return IO_OK;
+}
+
+struct dns *dns_new(const struct resolver *resolver, struct wait *wait)
+{
+    struct dns *dns = calloc(1, sizeof(*dns));
+    if (dns == NULL)
+        return NULL;
+    dns->resolver = resolver;
+    dns->wait = wait;
+    dns->epoll = -1;
+    dns->guest = (struct wait_guest){.fd = -1, .events = POLLIN, .woken = woken, .context = dns, .patient = true};
+    if (wait != NULL)
+        wait_invite(wait, &dns->guest);
+    return dns;
+}
+
+/* -- the channel's sockets: made by us, ready for use in as few calls as can be -- */
+
+static ares_socket_t open_socket(int family, int type, int protocol, void *context)
+{
+    (void)context;
+    (void)protocol;
+    int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+    if (fd >= 0 && type == SOCK_STREAM && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0)
+        log_line(LEVEL_DEBUG, "no TCP_NODELAY for the resolver");
+    return fd;
+}
+
+static int close_socket(ares_socket_t fd, void *context)
+{
+    (void)context;
+    return close(fd);
+}
+
+static int connect_socket(ares_socket_t fd, const struct sockaddr *to, ares_socklen_t size, void *context)
+{
+    (void)context;
+    return connect(fd, to, size);
+}
+
+static ares_ssize_t receive(ares_socket_t fd, void *at, size_t size, int flags, struct sockaddr *from,
+                            ares_socklen_t *from_size, void *context)
+{
+    (void)context;
+    return recvfrom(fd, at, size, flags, from, from_size);
+}
+
+static ares_ssize_t send_all(ares_socket_t fd, const struct iovec *pieces, int count, void *context)
+{
+    (void)context;
+    return writev(fd, pieces, count);
+}
+
+static const struct ares_socket_functions sockets = {open_socket, close_socket, connect_socket, receive, send_all};
+
+static void watch_socket(void *context, ares_socket_t fd, int readable, int writable)
+{
+    const struct dns *dns = context;
+    struct epoll_event event = {.events = (readable ? EPOLLIN : 0u) | (writable ? EPOLLOUT : 0u), .data.fd = fd};
+    if (event.events == 0)
+        epoll_ctl(dns->epoll, EPOLL_CTL_DEL, fd, &event);
+    else if (epoll_ctl(dns->epoll, EPOLL_CTL_MOD, fd, &event) != 0 &&
+             (errno != ENOENT || epoll_ctl(dns->epoll, EPOLL_CTL_ADD, fd, &event) != 0))
+        log_line(LEVEL_DEBUG, "a socket of the resolver cannot be watched"); /* its questions end by their time */
+}
+
+/* -- the channel -- */
+
+/* c-ares draws the ids of its questions from /dev/urandom, which cannot be opened here, or else from rand(). Whoever
+ * would guess them from their like sees none: they go to the resolver alone. */
+static void seed(void)
+{
+    unsigned number;
+    if (getrandom(&number, sizeof(number), 0) == sizeof(number))
+        srand(number);
+}
+
+/* Where all of this is said, c-ares looks for no file. */
+static int make_channel(struct dns *dns)
+{
+    struct ares_options options = {.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_EDNS,
+                                   .timeout = (int)dns->resolver->try_ms,
+                                   .tries = TRIES,
+                                   .ndots = 1,
+                                   .ednspsz = EDNS_BYTES,
+                                   .lookups = (char[]){"b"},
+                                   .servers = &(struct in_addr){htonl(INADDR_LOOPBACK)},
+                                   .nservers = 1,
+                                   .sock_state_cb = watch_socket,
+                                   .sock_state_cb_data = dns};
+    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_NDOTS | ARES_OPT_EDNSPSZ |
+               ARES_OPT_LOOKUPS | ARES_OPT_SERVERS | ARES_OPT_DOMAINS | ARES_OPT_SORTLIST | ARES_OPT_SOCK_STATE_CB;
+    int status = ares_library_init(ARES_LIB_INIT_ALL);
+    return status == ARES_SUCCESS ? ares_init_options(&dns->channel, &options, mask) : status;
+}
+
+static int name_servers(const struct dns *dns)
+{
+    struct ares_addr_port_node nodes[RESOLVER_SERVERS_MAX];
+    for (int i = 0; i < dns->resolver->count; i++) {
+        const struct endpoint *server = &dns->resolver->servers[i];
+        bool is_v6 = server->address.family == 6;
+        nodes[i] = (struct ares_addr_port_node){.next = i + 1 < dns->resolver->count ? &nodes[i + 1] : NULL,
+                                                .family = is_v6 ? AF_INET6 : AF_INET,
+                                                .udp_port = server->port,
+                                                .tcp_port = server->port};
+        memcpy(&nodes[i].addr, server->address.bytes, is_v6 ? 16 : 4);
+    }
+    return ares_set_servers_ports(dns->channel, nodes);
+}
+
+static void close_channel(struct dns *dns)
+{
+    if (dns->channel != NULL)
+        ares_destroy(dns->channel);
+    if (dns->epoll >= 0)
+        close(dns->epoll);
+    free(dns->answer);
+    dns->channel = NULL;
+    dns->epoll = -1;
+    dns->answer = NULL;
+}
+
+static bool open_channel(struct dns *dns)
+{
+    if (dns->channel != NULL)
+        return true;
+    seed();
+    dns->answer = malloc(sizeof(*dns->answer));
+    dns->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (dns->answer != NULL && dns->epoll >= 0 && make_channel(dns) == ARES_SUCCESS &&
+        name_servers(dns) == ARES_SUCCESS) {
+        ares_set_socket_functions(dns->channel, &sockets, dns);
+        return true;
+    }
+    close_channel(dns);
+    return false;
+}
+
+void dns_free(struct dns **dns)
+{
+    if (*dns == NULL)
+        return;
+    dns_forget(*dns);
+    close_channel(*dns);
+    if ((*dns)->wait != NULL)
+        wait_dismiss((*dns)->wait, &(*dns)->guest);
+    free(*dns);
+    *dns = NULL;
+}
+
+/* -- questions and answers -- */
+
+static enum dns_status status_of(struct dns *dns, enum dns_type type, int status, const unsigned char *octets, int size)
+{
+    if (status == ARES_SUCCESS)
+        return dns_answer_parse(dns->answer, type, octets, size);
+    dns->answer->count = 0;
+    dns->answer->cut = false;
+    if (status == ARES_ENODATA)
+        return DNS_NO_DATA;
+    return status == ARES_ENOTFOUND ? DNS_NO_NAME : DNS_FAILED;
+}
+
+static void settle(void *context, int status, int timeouts, unsigned char *octets, int size)
+{
+    struct question *question = context;
+    struct dns *dns = question->dns;
+    (void)timeouts;
+    dns->open--;
+    dns->heard++;
+    if (!dns->forgets) {
+        enum dns_status found = status_of(dns, question->type, status, octets, size);
+        question->heard(question->context, question->ticket, found, dns->answer->records, dns->answer->count,
+                        dns->answer->cut);
+    }
+    free(question);
+}
+
+/* Only what is open can wake a wait. */
+static void be_guest(struct dns *dns)
+{
+    dns->guest.fd = dns->open > 0 ? dns->epoll : -1;
+}
+
+void dns_ask(struct dns *dns, enum dns_type type, const char *name, dns_heard *heard, void *context, uint32_t ticket)
+{
+    static const int types[DNS_TYPES] = {
+        [DNS_A] = ns_t_a, [DNS_AAAA] = ns_t_aaaa, [DNS_MX] = ns_t_mx, [DNS_PTR] = ns_t_ptr, [DNS_TXT] = ns_t_txt};
+    struct question *question = malloc(sizeof(*question));
+    if (question == NULL || !open_channel(dns)) {
+        free(question);
+        heard(context, ticket, DNS_FAILED, NULL, 0, false);
+        return;
+    }
+    *question = (struct question){dns, type, heard, context, ticket};
+    dns->open++;
+    ares_query(dns->channel, name, ns_c_in, types[type], settle, question);
+    be_guest(dns);
+}
+
+void dns_forget(struct dns *dns)
+{
+    if (dns->open == 0)
+        return;
+    dns->forgets = true;
+    ares_cancel(dns->channel);
+    dns->forgets = false;
+    be_guest(dns);
+}
+
+int dns_fd(const struct dns *dns)
+{
+    return dns->epoll;
+}
+
+int64_t dns_next_ms(const struct dns *dns)
+{
+    struct timeval left;
+    if (dns->open == 0 || ares_timeout(dns->channel, NULL, &left) == NULL)
+        return CLOCK_NEVER;
+    return clock_ms() + (int64_t)left.tv_sec * MS_PER_S + left.tv_usec / US_PER_MS + 1;
+}
+
+void dns_step(struct dns *dns)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int count = dns->epoll >= 0 ? epoll_wait(dns->epoll, events, EVENTS_MAX, 0) : -1;
+    for (int i = 0; i < count; i++) {
+        bool reads = (events[i].events & ~(uint32_t)EPOLLOUT) != 0, writes = (events[i].events & EPOLLOUT) != 0;
+        ares_process_fd(dns->channel, reads ? events[i].data.fd : ARES_SOCKET_BAD,
+                        writes ? events[i].data.fd : ARES_SOCKET_BAD);
+    }
+    if (count <= 0 && dns->channel != NULL)
+        ares_process_fd(dns->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* those whose time is over */
+    be_guest(dns);
+}
+
+enum io dns_wait(struct dns *dns, int64_t deadline_ms)
+{
+    uint64_t before = dns->heard;
+    while (dns->open > 0 && dns->heard == before) {
+        int64_t next_ms = dns_next_ms(dns);
+        enum io io = wait_for(dns->wait, dns->epoll, POLLIN, next_ms < deadline_ms ? next_ms : deadline_ms);
+        if (io != IO_OK && io != IO_LATE)
+            return io;
+        dns_step(dns);
+        if (dns->heard == before && clock_ms() >= deadline_ms)
+            return IO_LATE;
+    }
+    return dns->heard != before ? IO_OK : IO_LATE;
+}

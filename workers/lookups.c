@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdint.h>
+#include <string.h>
+
+#include "common/clock.h"
+
+#include "workers/lookups.h"
+
+enum { TICKET_INDEX_BITS = 8, TICKET_SCOPE_BITS = 2, TICKET_SERIAL_SHIFT = TICKET_INDEX_BITS + TICKET_SCOPE_BITS };
+_Static_assert(LOOKUPS_MAX <= 1 << TICKET_INDEX_BITS && LOOKUP_SCOPES <= 1 << TICKET_SCOPE_BITS, "a ticket holds both");
+
+static const struct lookup NO_ROOM = {.status = DNS_FAILED, .name = ""};
+static const struct lookup NO_NAME = {.status = DNS_NO_NAME, .name = ""};
+
+/* Of a set that begins anew nothing that is still to come may be taken for one of its own. */
+static void clear_set(struct lookups *l, enum lookup_scope scope)
+{
+    uint32_t serial = ++l->serial & (UINT32_MAX >> TICKET_SERIAL_SHIFT);
+    l->sets[scope] = (struct lookup_set){.serial = serial};
+}
+
+void lookups_begin_session(struct lookups *l, struct dns *dns, const struct lookup_host *host, int64_t allowed_ms)
+{
+    l->dns = dns;
+    l->host = host;
+    l->allowed_ms = allowed_ms;
+    l->waited_ms = 0;
+    l->interrupted = IO_OK;
+    for (int scope = 0; scope < LOOKUP_SCOPES; scope++)
+        clear_set(l, (enum lookup_scope)scope);
+}
+
+void lookups_begin_transaction(struct lookups *l)
+{
+    clear_set(l, LOOKUP_TRANSACTION);
+}
+
+void lookups_end_session(struct lookups *l)
+{
+    if (l->dns != NULL)
+        dns_forget(l->dns);
+    for (int scope = 0; scope < LOOKUP_SCOPES; scope++)
+        clear_set(l, (enum lookup_scope)scope);
+}
+
+void lookups_renew_time(struct lookups *l)
+{
+    l->waited_ms = 0;
+}
+
+int64_t lookups_left_ms(const struct lookups *l)
+{
+    return l->allowed_ms > l->waited_ms ? l->allowed_ms - l->waited_ms : 0;
+}
+
+/* -- answers -- */
+
+static void *take_room(struct lookups *l, enum lookup_scope scope, size_t size)
+{
+    struct lookup_set *set = &l->sets[scope];
+    size_t rounded = (size + 15) & ~(size_t)15;
+    if (rounded > LOOKUP_ARENA_BYTES - set->used)
+        return NULL;
+    void *at = l->arenas[scope] + set->used;
+    set->used += rounded;
+    return at;
+}
+
+static const char *keep_text(struct lookups *l, enum lookup_scope scope, struct slice text)
+{
+    char *at = take_room(l, scope, text.size + 1);
+    if (at == NULL)
+        return NULL;
+    if (text.size > 0)
+        memcpy(at, text.at, text.size);
+    at[text.size] = '\0';
+    return at;
+}
+
+static bool keep_record(struct lookups *l, enum lookup_scope scope, const struct dns_record *from,
+                        struct dns_record *out)
+{
+    *out = *from;
+    if (from->name != NULL)
+        out->name = keep_text(l, scope, slice_of(from->name));
+    if (from->text.at != NULL)
+        out->text.at = keep_text(l, scope, from->text);
+    return (from->name == NULL || out->name != NULL) && (from->text.at == NULL || out->text.at != NULL);
+}
+
+static bool keep_records(struct lookups *l, enum lookup_scope scope, struct lookup *lookup,
+                         const struct dns_record *records, int count)
+{
+    struct dns_record *own = take_room(l, scope, (size_t)count * sizeof(*own));
+    if (own == NULL)
+        return false;
+    for (int i = 0; i < count; i++)
+        if (!keep_record(l, scope, &records[i], &own[i]))
+            return false;
+    lookup->records = own;
+    lookup->count = count;
+    return true;
+}
+
+static void hear(void *context, uint32_t ticket, enum dns_status status, const struct dns_record *records, int count,
+                 bool cut)
+{
+    struct lookups *l = context;
+    uint32_t index = ticket & ((1u << TICKET_INDEX_BITS) - 1);
+    enum lookup_scope scope = (enum lookup_scope)(ticket >> TICKET_INDEX_BITS & ((1u << TICKET_SCOPE_BITS) - 1));
+    const struct lookup_set *set = &l->sets[scope];
+    struct lookup *lookup = &l->items[scope][index];
+    if (ticket >> TICKET_SERIAL_SHIFT != set->serial || (int)index >= set->count || lookup->status != DNS_ASKED)
+        return; /* its scope, or its time, is over */
+    lookup->took_ms = (uint32_t)(clock_ms() - lookup->asked_ms);
+    lookup->cut = cut;
+    lookup->status = status;
+    if (status == DNS_FOUND && !keep_records(l, scope, lookup, records, count))
+        lookup->status = DNS_FAILED;
+}
+
+/* -- questions -- */
+
+static const struct lookup *find(const struct lookups *l, enum lookup_scope scope, enum dns_type type, const char *name)
+{
+    for (int i = 0; i < l->sets[scope].count; i++) {
+        const struct lookup *lookup = &l->items[scope][i];
+        if (lookup->type == type && slice_is_word(slice_of(lookup->name), name))
+            return lookup;
+    }
+    return NULL;
+}
+
+const struct lookup *lookups_ask(struct lookups *l, enum lookup_scope scope, enum dns_type type, const char *name)
+{
+    if (!dns_name_is_valid(slice_of(name)))
+        return &NO_NAME;
+    if (scope == LOOKUP_ONCE)
+        clear_set(l, scope);
+    const struct lookup *known = find(l, scope, type, name);
+    if (known != NULL)
+        return known;
+    struct lookup_set *set = &l->sets[scope];
+    const char *kept = set->count < LOOKUPS_MAX && l->dns != NULL ? keep_text(l, scope, slice_of(name)) : NULL;
+    if (kept == NULL)
+        return &NO_ROOM;
+    uint32_t index = (uint32_t)set->count++;
+    struct lookup *lookup = &l->items[scope][index];
+    *lookup = (struct lookup){.type = type, .status = DNS_ASKED, .name = kept, .asked_ms = clock_ms()};
+    uint32_t ticket = set->serial << TICKET_SERIAL_SHIFT | (uint32_t)scope << TICKET_INDEX_BITS | index;
+    dns_ask(l->dns, type, kept, hear, l, ticket);
+    return lookup;
+}
+
+/* What is not there by then never is, so that who asks twice hears the same. */
+static void give_up(struct lookups *l, struct lookup *lookup, enum io io)
+{
+    lookup->status = DNS_FAILED;
+    lookup->took_ms = (uint32_t)(clock_ms() - lookup->asked_ms);
+    lookup->was_late = io == IO_LATE;
+    if (io != IO_LATE && l->interrupted == IO_OK)
+        l->interrupted = io;
+}
+
+static void wait_for_answer(struct lookups *l, struct lookup *lookup)
+{
+    int64_t began_ms = clock_ms(), deadline_ms = began_ms + lookups_left_ms(l);
+    enum io io = l->interrupted;
+    if (l->host != NULL)
+        l->host->begin_wait(l->host->context);
+    while (io == IO_OK && lookup->status == DNS_ASKED)
+        io = dns_wait(l->dns, deadline_ms);
+    if (l->host != NULL)
+        l->host->end_wait(l->host->context);
+    l->waited_ms += clock_ms() - began_ms;
+    if (lookup->status == DNS_ASKED)
+        give_up(l, lookup, io);
+}
+
+enum dns_status lookups_await(struct lookups *l, const struct lookup *lookup)
+{
+    if (lookup->status == DNS_ASKED) /* so it is one of ours, which may be written */
+        wait_for_answer(l, (struct lookup *)lookup);
+    return lookup->status;
+}
+
+const struct lookup *lookups_resolve(struct lookups *l, enum lookup_scope scope, enum dns_type type, const char *name)
+{
+    const struct lookup *lookup = lookups_ask(l, scope, type, name);
+    lookups_await(l, lookup);
+    return lookup;
+}
