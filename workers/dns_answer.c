@@ -114,7 +114,8 @@ static int parse_ptr(struct dns_answer *out, const unsigned char *octets, int si
     }
     if (host != NULL)
         ares_free_hostent(host);
-    return status;
+    /* Names are whatever the owner of the network wrote there: one that is none is as good as no name, not trouble. */
+    return status == ARES_EBADRESP || status == ARES_EBADNAME ? ARES_ENODATA : status;
 }
 
 /* One TXT: its strings, joined (RFC 7208 section 3.3). Where the next one begins. */
