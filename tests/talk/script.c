@@ -7,6 +7,7 @@
 
 #include "tests/talk/script.h"
 #include "tests/talk/secure.h"
+#include "tests/talk/setting.h"
 
 enum { STEPS_MAX = 200000 };
 
@@ -339,69 +340,6 @@ static bool repeat_end(struct reader *r, struct slice rest, struct slice source)
     return true;
 }
 
-static bool policy(struct reader *r, struct slice rest, struct slice source)
-{
-    struct script *script = r->script;
-    size_t before = script->policy ? strlen(script->policy) : 0, size = before + rest.size + 2;
-    if (script->step_count > 0)
-        return mistake(r, "policy after the first step", source);
-    script->policy = realloc(script->policy, size);
-    if (!script->policy)
-        abort();
-    snprintf(script->policy + before, size - before, "%.*s\n", SLICE_ARGS(rest));
-    return true;
-}
-
-/* Everything that is to be known before the first step. */
-static bool setting(struct reader *r, struct slice rest, struct slice source)
-{
-    struct script *script = r->script;
-    struct slice name = slice_trim(slice_take_until(&rest, '='));
-    struct slice value = slice_trim(rest);
-    char text[1024];
-    if (script->step_count > 0)
-        return mistake(r, "set after the first step", source);
-    if (script->setting_count == SCRIPT_SETTINGS_MAX || name.size == 0 || value.size == 0)
-        return mistake(r, "set wants option = value, and not too many", source);
-    int size = snprintf(text, sizeof text, "%.*s=%.*s", SLICE_ARGS(name), SLICE_ARGS(value));
-    script->settings[script->setting_count++] = copy(slice_make(text, (size_t)size));
-    return true;
-}
-
-static bool servers(struct reader *r, struct slice rest, struct slice source)
-{
-    uint64_t count;
-    if (!slice_to_number(slice_trim(rest), &count) || count < 1 || count > SCRIPT_SERVERS_MAX)
-        return mistake(r, "too few or too many servers", source);
-    r->script->server_count = (int)count;
-    return true;
-}
-
-static bool server_refuses(struct reader *r, struct slice rest, struct slice source)
-{
-    uint64_t number;
-    struct slice word = slice_take_word(&rest);
-    if (!slice_to_number(word, &number) || number < 1 || number > (uint64_t)r->script->server_count ||
-        !slice_equal(slice_trim(rest), slice_of("refuses")))
-        return mistake(r, "wanted: server N refuses", source);
-    r->script->refuses[number - 1] = true;
-    return true;
-}
-
-static bool must_fail(struct reader *r, struct slice rest, struct slice source)
-{
-    struct slice place = slice_take_until(&rest, ':');
-    uint64_t line;
-    if (!slice_starts_nocase(place, "fail at "))
-        return mistake(r, "wanted: must fail at LINE: text", source);
-    slice_drop(&place, strlen("fail at "));
-    if (!slice_to_number(slice_trim(place), &line))
-        return mistake(r, "wanted: must fail at LINE: text", source);
-    r->script->must_fail_at = (int)line;
-    r->script->must_fail_text = copy(slice_trim(rest));
-    return true;
-}
-
 static bool time_passes(struct reader *r, struct slice rest, struct slice source)
 {
     int64_t ms;
@@ -435,39 +373,6 @@ static bool use_part(struct reader *r, struct slice rest, struct slice source)
     return good;
 }
 
-static bool client(struct reader *r, struct slice rest, struct slice source)
-{
-    (void)source;
-    free(r->script->client);
-    r->script->client = copy(slice_trim(rest));
-    return true;
-}
-
-static bool reputation(struct reader *r, struct slice rest, struct slice source)
-{
-    bool good = slice_equal(rest, slice_of("good")), bad = slice_equal(rest, slice_of("bad"));
-    if (!good && !bad)
-        return mistake(r, "a reputation is good or bad", source);
-    r->script->reputation = good ? REPUTATION_GOOD : REPUTATION_BAD;
-    return true;
-}
-
-/* A line of what DNS says, kept as it is. */
-static bool dns(struct reader *r, struct slice rest, struct slice source)
-{
-    if (r->script->dns_count == SCRIPT_DNS_MAX)
-        return mistake(r, "too many lines of dns", source);
-    r->script->dns[r->script->dns_count++] = copy(rest);
-    return true;
-}
-
-static bool uncut(struct reader *r, struct slice rest, struct slice source)
-{
-    if (rest.size > 0)
-        return mistake(r, "nothing stands behind uncut", source);
-    return r->script->uncut = true;
-}
-
 static bool end(struct reader *r, struct slice rest, struct slice source)
 {
     if (rest.size > 0)
@@ -480,10 +385,7 @@ struct word {
     bool (*take)(struct reader *r, struct slice rest, struct slice source);
 };
 static const struct word words[] = {
-    {"set", setting},         {"policy", policy},   {"client", client}, {"reputation", reputation},
-    {"servers", servers},     {"must", must_fail},  {"use", use_part},  {"server", server_refuses},
-    {"repeat", repeat_begin}, {"done", repeat_end}, {"uncut", uncut},   {"end", end},
-    {"@", time_passes},       {"dns", dns},
+    {"use", use_part}, {"repeat", repeat_begin}, {"done", repeat_end}, {"end", end}, {"@", time_passes},
 };
 
 /* Those with a number or a text, and nothing of their own. */
@@ -521,7 +423,8 @@ static bool parse_word(struct reader *r, struct slice line)
     const struct step_word *of_log = find_word(logs, COUNT_OF(logs), word);
     if (of_log != NULL)
         return add_text(r, of_log->kind, SIDE_NONE, rest, line);
-    return mistake(r, "not understood", line);
+    const char *wrong = setting_take(r->script, word, rest);
+    return wrong == NULL || mistake(r, wrong, line);
 }
 
 static bool parse_line(struct reader *r, struct slice line)
@@ -585,15 +488,9 @@ void script_free(struct script *script)
         free(script->steps[i].text);
         free(script->steps[i].source);
     }
-    for (size_t i = 0; i < script->setting_count; i++)
-        free(script->settings[i]);
     free(script->steps);
     free(script->title);
-    free(script->client);
-    free(script->policy);
-    for (size_t i = 0; i < script->dns_count; i++)
-        free(script->dns[i]);
-    free(script->must_fail_text);
+    setting_free(script);
 }
 
 static bool wants_certificates(const struct step *step)

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * lookups: a session's questions to DNS are asked at once and answered within one time; what is late, too much, or of
+ * another transaction is told from an answer. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/clock.h"
+#include "tests/lib/fake_clock.h"
+#include "tests/lib/fake_dns.h"
+#include "workers/lookups.h"
+
+enum { ALLOWED_MS = 10000 };
+
+static struct lookups lookups;
+static struct wait waits;
+static struct dns *dns;
+
+static int set_up(void **state)
+{
+    (void)state;
+    fake_dns_clear();
+    dns = dns_new(NULL, &waits);
+    lookups_begin_session(&lookups, dns, NULL, ALLOWED_MS);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    lookups_end_session(&lookups);
+    dns_free(&dns);
+    fake_dns_clear();
+    return 0;
+}
+
+static void say(const char *line)
+{
+    const char *why;
+    assert_true(fake_dns_add(slice_of(line), &why));
+}
+
+static const struct lookup *ask(enum dns_type type, const char *name)
+{
+    return lookups_ask(&lookups, LOOKUP_SESSION, type, name);
+}
+
+static void assert_status(const struct lookup *lookup, enum dns_status wanted)
+{
+    assert_string_equal(dns_status_name(lookups_await(&lookups, lookup)), dns_status_name(wanted));
+    assert_int_equal(lookup->status, wanted);
+}
+
+static void an_answer_is_kept_for_the_session(void **state)
+{
+    (void)state;
+    say("a.test MX 20 two.a.test");
+    say("a.test MX 10 one.a.test");
+    say("a.test TXT v=spf1 -all");
+    const struct lookup *mx = ask(DNS_MX, "a.test"), *txt = ask(DNS_TXT, "A.test");
+    assert_status(mx, DNS_FOUND);
+    assert_status(txt, DNS_FOUND);
+    assert_status(ask(DNS_A, "a.test"), DNS_NO_DATA);
+    assert_status(ask(DNS_A, "b.test"), DNS_NO_NAME);
+    lookups_begin_transaction(&lookups);
+    assert_int_equal(mx->count, 2);
+    assert_string_equal(mx->records[0].name, "one.a.test");
+    assert_string_equal(mx->records[1].name, "two.a.test");
+    assert_true(slice_is_word(txt->records[0].text, "v=spf1 -all"));
+}
+
+static void the_same_question_is_asked_once_a_scope(void **state)
+{
+    (void)state;
+    say("a.test A 192.0.2.1 after 1s");
+    const struct lookup *first = ask(DNS_A, "a.test");
+    assert_ptr_equal(ask(DNS_A, "A.TEST"), first);
+    assert_int_equal(fake_dns_asked(), 1);
+    assert_ptr_not_equal(lookups_ask(&lookups, LOOKUP_TRANSACTION, DNS_A, "a.test"), first);
+    assert_ptr_not_equal(ask(DNS_AAAA, "a.test"), first);
+}
+
+static void many_take_as_long_as_the_slowest(void **state)
+{
+    (void)state;
+    const struct lookup *all[20];
+    int64_t began_ms = clock_ms();
+    for (int i = 0; i < 20; i++) {
+        char line[80], name[80];
+        snprintf(name, sizeof(name), "l%d.test", i);
+        snprintf(line, sizeof(line), "l%d.test A 127.0.0.2 after %dms", i, 10 + i * 10);
+        say(line);
+        all[i] = ask(DNS_A, name);
+    }
+    for (int i = 0; i < 20; i++)
+        assert_status(all[i], DNS_FOUND);
+    assert_int_equal(clock_ms() - began_ms, 200);
+    assert_int_equal(all[19]->took_ms, 200);
+}
+
+static void what_a_session_waits_is_bounded_as_a_whole(void **state)
+{
+    (void)state;
+    int64_t began_ms = clock_ms();
+    say("a.test A silent");
+    say("b.test A 192.0.2.1 after 4s");
+    say("c.test A 192.0.2.1");
+    assert_status(ask(DNS_A, "b.test"), DNS_FOUND);
+    assert_status(ask(DNS_A, "a.test"), DNS_FAILED);
+    assert_true(ask(DNS_A, "a.test")->was_late);
+    assert_int_equal(clock_ms() - began_ms, ALLOWED_MS);
+    assert_int_equal(lookups_left_ms(&lookups), 0);
+    assert_status(lookups_ask(&lookups, LOOKUP_TRANSACTION, DNS_A, "b.test"), DNS_FAILED);
+    assert_int_equal(clock_ms() - began_ms, ALLOWED_MS);
+    assert_status(ask(DNS_A, "c.test"), DNS_FOUND); /* what is there without a wait is taken */
+    lookups_renew_time(&lookups);
+    lookups_begin_transaction(&lookups);
+    assert_status(lookups_ask(&lookups, LOOKUP_TRANSACTION, DNS_A, "b.test"), DNS_FOUND);
+}
+
+static void an_answer_to_another_transaction_is_nobodys(void **state)
+{
+    (void)state;
+    say("a.test A 192.0.2.1 after 1s");
+    say("b.test A 192.0.2.2 after 2s");
+    lookups_ask(&lookups, LOOKUP_TRANSACTION, DNS_A, "a.test");
+    lookups_begin_transaction(&lookups);
+    const struct lookup *b = lookups_ask(&lookups, LOOKUP_TRANSACTION, DNS_A, "b.test");
+    assert_status(b, DNS_FOUND);
+    assert_int_equal(b->records[0].address.bytes[3], 2);
+}
+
+static void one_at_a_time_is_gone_with_the_next(void **state)
+{
+    (void)state;
+    say("a.test A 192.0.2.1");
+    say("b.test A silent");
+    for (int i = 0; i < 3 * LOOKUPS_MAX; i++)
+        assert_int_equal(lookups_resolve(&lookups, LOOKUP_ONCE, DNS_A, "a.test")->status, DNS_FOUND);
+    assert_int_equal(lookups_resolve(&lookups, LOOKUP_ONCE, DNS_A, "b.test")->status, DNS_FAILED);
+}
+
+static void what_cannot_be_a_name_does_not_exist(void **state)
+{
+    (void)state;
+    assert_status(ask(DNS_A, "a b.test"), DNS_NO_NAME);
+    assert_status(ask(DNS_A, ""), DNS_NO_NAME);
+    assert_int_equal(fake_dns_asked(), 0);
+}
+
+static void too_many_are_unsure(void **state)
+{
+    char name[80];
+    (void)state;
+    for (int i = 0; i < LOOKUPS_MAX; i++) {
+        snprintf(name, sizeof(name), "n%d.test", i);
+        assert_status(ask(DNS_A, name), DNS_NO_NAME);
+    }
+    assert_status(ask(DNS_A, "one-more.test"), DNS_FAILED);
+    assert_status(lookups_ask(&lookups, LOOKUP_TRANSACTION, DNS_A, "a.test"), DNS_NO_NAME);
+}
+
+static void an_answer_too_large_for_the_session_is_unsure(void **state)
+{
+    static char line[4096];
+    (void)state;
+    int size = snprintf(line, sizeof(line), "a.test TXT ");
+    memset(line + size, 'x', sizeof(line) - (size_t)size - 1);
+    for (int i = 0; i < 10; i++)
+        say(line);
+    say("b.test A 192.0.2.1");
+    assert_status(ask(DNS_TXT, "a.test"), DNS_FAILED);
+    assert_status(lookups_ask(&lookups, LOOKUP_TRANSACTION, DNS_A, "b.test"), DNS_FOUND);
+}
+
+static enum io hang_up(struct wait_guest *guest, short revents)
+{
+    (void)guest;
+    (void)revents;
+    return IO_GONE;
+}
+
+static void a_hang_up_ends_the_wait_and_all_that_follow(void **state)
+{
+    int ends[2];
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    close(ends[1]);
+    struct wait_guest outside = {.fd = ends[0], .woken = hang_up};
+    int64_t began_ms = clock_ms();
+    wait_invite(&waits, &outside);
+    say("a.test A silent");
+    say("b.test A silent");
+    assert_status(ask(DNS_A, "a.test"), DNS_FAILED);
+    wait_dismiss(&waits, &outside);
+    close(ends[0]);
+    assert_status(ask(DNS_A, "b.test"), DNS_FAILED);
+    assert_int_equal(lookups.interrupted, IO_GONE);
+    assert_false(ask(DNS_A, "a.test")->was_late);
+    assert_int_equal(clock_ms(), began_ms);
+}
+
+static void without_a_resolver_everything_is_unsure(void **state)
+{
+    (void)state;
+    lookups_begin_session(&lookups, NULL, NULL, ALLOWED_MS);
+    assert_status(ask(DNS_A, "a.test"), DNS_FAILED);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(an_answer_is_kept_for_the_session),
+        TEST(the_same_question_is_asked_once_a_scope),
+        TEST(many_take_as_long_as_the_slowest),
+        TEST(what_a_session_waits_is_bounded_as_a_whole),
+        TEST(an_answer_to_another_transaction_is_nobodys),
+        TEST(one_at_a_time_is_gone_with_the_next),
+        TEST(what_cannot_be_a_name_does_not_exist),
+        TEST(too_many_are_unsure),
+        TEST(an_answer_too_large_for_the_session_is_unsure),
+        TEST(a_hang_up_ends_the_wait_and_all_that_follow),
+        TEST(without_a_resolver_everything_is_unsure),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
