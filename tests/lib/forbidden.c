@@ -63,7 +63,7 @@ const struct forbidden forbidden_calls[] = {
     {"hand many out", CALL(sendmmsg, 0, 0, 0, 0)},
     {"bind a port", CALL(bind, 9, A(&anywhere), sizeof(anywhere))},
     {"open a netlink socket", CALL(socket, AF_NETLINK, SOCK_RAW, 0)},
-    {"open a UDP socket", CALL(socket, AF_INET, SOCK_DGRAM, 0)},
+    {"open a datagram socket that is not UDP", CALL(socket, AF_INET, SOCK_DGRAM, 1 /* ICMP */)},
     {"open one of another protocol", CALL(socket, AF_INET, SOCK_STREAM, 262 /* MPTCP */)},
     {"open one of another family, disguised", CALL(socket, AF_UNIX | UINT64_C(1) << 32, SOCK_STREAM, 0)},
     {"talk with the host of a virtual machine", CALL(socket, 40 /* AF_VSOCK */, SOCK_STREAM, 0)},
