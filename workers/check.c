@@ -24,16 +24,39 @@ const char *stage_name(enum stage stage)
     return names[stage];
 }
 
-void note(struct check_call *call, const char *format, ...)
+static void put_note(struct check_call *call, bool lasts, const char *format, va_list args)
 {
-    va_list args;
     if (call->notes->count == NOTES_MAX)
         return;
     struct note *next = &call->notes->items[call->notes->count++];
     next->check = call->check->name;
-    va_start(args, format);
+    next->lasts = lasts;
     vsnprintf(next->text, sizeof(next->text), format, args);
+}
+
+void note(struct check_call *call, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    put_note(call, false, format, args);
     va_end(args);
+}
+
+void note_lasting(struct check_call *call, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    put_note(call, true, format, args);
+    va_end(args);
+}
+
+void notes_drop(struct notes *notes, int from)
+{
+    int kept = from;
+    for (int i = from; i < notes->count; i++)
+        if (notes->items[i].lasts)
+            notes->items[kept++] = notes->items[i];
+    notes->count = kept;
 }
 
 /* Memory of the checks lies one behind the other, in the order of the table. */
@@ -119,7 +142,8 @@ static bool is_asked_of(const struct check *check, bool allowed)
 static void ask_all(struct session *s, enum stage stage, const struct path *recipient)
 {
     for (int i = 0; check_table[i] != NULL; i++) {
-        if (check_table[i]->ask[stage] == NULL || mode_of(s, i) == MODE_OFF)
+        bool is_wanted = check_table[i]->ask[stage] != NULL && is_asked_of(check_table[i], s->allowed);
+        if (!is_wanted || mode_of(s, i) == MODE_OFF)
             continue;
         struct check_call call = call_of(s, i, stage, recipient);
         call.check->ask[stage](&call);
@@ -133,19 +157,29 @@ static void spare_exempt(const struct session *s, struct verdict *verdict)
         verdict->action = ACTION_NONE;
 }
 
+/* Points of the sender, of recipients and content are the transaction's: or who relays for many would be refused for
+ * the sum of their messages. `sum` is the session's score, or its watched one. */
+static void add_score(struct session *s, enum stage stage, int *sum, int points)
+{
+    struct transaction *t = &s->transaction;
+    bool counts = sum == &s->score;
+    int before = *sum;
+    int64_t all = (int64_t)before + points;
+    *sum = (int)(all > SCORE_MAX ? SCORE_MAX : all < -SCORE_MAX ? -SCORE_MAX : all);
+    if (stage >= STAGE_MAIL)
+        *(counts ? &t->score : &t->watched_score) += *sum - before;
+    else if (stage == STAGE_HELO)
+        *(counts ? &s->hello_score : &s->hello_watched) += *sum - before;
+    if (s->score > s->score_most)
+        s->score_most = s->score;
+}
+
 /* What is only watched; where that is because of the policy, its points are what the score would be. */
 static void watch(struct session *s, const struct check_call *call, enum stage stage, const struct verdict *verdict)
 {
     check_tell_watched(call, stage, verdict);
     if (((const struct check_options *)call->options)->mode == MODE_ENFORCE)
-        s->watched_score += verdict->score;
-}
-
-/* However often a check adds to it: at each recipient, say. */
-static void add_score(struct session *s, int points)
-{
-    int64_t sum = (int64_t)s->score + points;
-    s->score = (int)(sum > SCORE_MAX ? SCORE_MAX : sum < -SCORE_MAX ? -SCORE_MAX : sum);
+        add_score(s, stage, &s->watched_score, verdict->score);
 }
 
 struct verdict check_stage(struct session *s, enum stage stage, const struct path *recipient)
@@ -172,7 +206,7 @@ struct verdict check_stage(struct session *s, enum stage stage, const struct pat
         allowed = allowed || one.allow;
         all = verdict_combine(&all, &one);
     }
-    add_score(s, all.score);
+    add_score(s, stage, &s->score, all.score);
     if (stage < STAGE_RCPT)
         s->allowed = allowed;
     return all;

@@ -60,9 +60,11 @@ enum event {
     EVENT_OCTETS        /* so many of a message came from the client */
 };
 
-/* What was asked and answered in this session, oldest first; full: the rest is not noted. */
+/* What was asked and answered in this session, oldest first; full: the rest is not noted. What was noted since MAIL
+ * goes with its transaction, whose log line has it. */
 struct note {
     const char *check;
+    bool lasts; /* for the session, though it was noted in a transaction */
     char text[NOTE_TEXT_MAX];
 };
 struct notes {
@@ -110,6 +112,10 @@ extern const struct check *const check_table[]; /* ends with NULL; checks/table.
 int check_count(void);
 
 void note(struct check_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same of the session, whenever it is noted. */
+void note_lasting(struct check_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Those since `from` that do not last are forgotten. */
+void notes_drop(struct notes *notes, int from);
 const char *stage_name(enum stage stage);
 
 /* Everything of one stage: asked, judged, settled by mode, combined. What is only watched is noted and logged, and

@@ -85,6 +85,7 @@ static enum asked hear_offers(struct session *s, struct extensions *offers_out, 
 static void leave_old_name(struct session *s, struct slice name)
 {
     envelope_drop(s, "EHLO");
+    session_forget_hello(s);
     if (s->inside.state == INSIDE_READY && !slice_equal(slice_of(s->inside.name), name))
         session_leave_inside(s);
     session_move(s, PHASE_GREETING); /* until the new one is accepted */

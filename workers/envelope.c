@@ -173,6 +173,7 @@ static void remember_sender(struct session *s, const struct path *path)
     buffer_put(&text, path->domain);
     t->began_ms = clock_ms();
     t->begun = true;
+    t->first_note = s->notes.count;
 }
 
 static struct reply ask_mail(struct session *s, const struct path *path)

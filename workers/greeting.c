@@ -44,7 +44,7 @@ struct reply greeting_find(struct session *s)
         session_end(s, s->transaction.reason);
         return reply;
     }
-    s->at_greeting = (struct known){s->notes.count, s->score, s->watched_score, s->allowed};
+    s->at_greeting = (struct known){s->notes.count, s->score, s->watched_score, s->allowed, s->results};
     if (!reach_inside_first(s, &reply))
         return reply;
     buffer_init(&s->said, s->said_text, sizeof(s->said_text));

@@ -50,7 +50,9 @@ void lookups_renew_time(struct lookups *l)
 
 int64_t lookups_left_ms(const struct lookups *l)
 {
-    return l->allowed_ms > l->waited_ms ? l->allowed_ms - l->waited_ms : 0;
+    bool is_dead = l->silences >= LOOKUP_SILENCES_MAX;
+    int64_t allowed_ms = is_dead && l->allowed_ms > LOOKUP_IMPATIENT_MS ? LOOKUP_IMPATIENT_MS : l->allowed_ms;
+    return allowed_ms > l->waited_ms ? allowed_ms - l->waited_ms : 0;
 }
 
 /* -- answers -- */
@@ -112,6 +114,8 @@ static void hear(void *context, uint32_t ticket, enum dns_status status, const s
     struct lookup *lookup = &l->items[scope][index];
     if (ticket >> TICKET_SERIAL_SHIFT != set->serial || (int)index >= set->count || lookup->status != DNS_ASKED)
         return; /* its scope, or its time, is over */
+    if (status != DNS_FAILED)
+        l->silences = 0;
     lookup->took_ms = (uint32_t)(clock_ms() - lookup->asked_ms);
     lookup->cut = cut;
     lookup->status = status;
@@ -158,6 +162,7 @@ static void give_up(struct lookups *l, struct lookup *lookup, enum io io)
     lookup->status = DNS_FAILED;
     lookup->took_ms = (uint32_t)(clock_ms() - lookup->asked_ms);
     lookup->was_late = io == IO_LATE;
+    l->silences += io == IO_LATE;
     if (io != IO_LATE && l->interrupted == IO_OK)
         l->interrupted = io;
 }

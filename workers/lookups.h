@@ -4,7 +4,9 @@
  *
  * `ask` never waits. `await` pumps until the answer is there; what a session waits for DNS, all told, is bounded by
  * resolver_deadline, and starts anew with each message that inside accepted. Beyond it every answer is DNS_FAILED at
- * once, so mail flows on as on_unsure says. A hang-up outside ends the wait, too, and so does room that is needed.
+ * once, so mail flows on as on_unsure says. A worker that waited in vain twice in a row, the resolver being dead, waits
+ * LOOKUP_IMPATIENT_MS a session from then on, until it hears anything from it. A hang-up outside ends the wait, too,
+ * and so does room that is needed.
  *
  * All memory is the session's and fixed: an answer that does not fit is DNS_FAILED. What a scope holds lasts until it
  * ends: the session, the transaction; of LOOKUP_ONCE there is one at a time, gone with the next.
@@ -15,7 +17,7 @@
 #include "workers/dns.h"
 
 enum lookup_scope { LOOKUP_SESSION, LOOKUP_TRANSACTION, LOOKUP_ONCE, LOOKUP_SCOPES };
-enum { LOOKUPS_MAX = 80, LOOKUP_ARENA_BYTES = 24576 };
+enum { LOOKUP_SILENCES_MAX = 2, LOOKUP_IMPATIENT_MS = 1000, LOOKUPS_MAX = 80, LOOKUP_ARENA_BYTES = 24576 };
 
 struct lookup {
     enum dns_type type;
@@ -48,6 +50,7 @@ struct lookups {
         uint32_t serial;
         size_t used;
     } sets[LOOKUP_SCOPES];
+    int silences; /* waits in a row, of any session, that ended without any answer at all */
     /* From here on nothing is cleared. */
     struct lookup items[LOOKUP_SCOPES][LOOKUPS_MAX];
     _Alignas(16) char arenas[LOOKUP_SCOPES][LOOKUP_ARENA_BYTES];

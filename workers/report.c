@@ -77,9 +77,9 @@ static void record_recipients(struct record *r, const struct transaction *t)
     }
 }
 
-static void record_notes(struct record *r, const struct notes *notes)
+static void record_notes(struct record *r, const struct notes *notes, int from)
 {
-    for (int i = 0; i < notes->count; i++)
+    for (int i = from; i < notes->count; i++)
         record_string(r, notes->items[i].check, notes->items[i].text);
 }
 
@@ -116,6 +116,14 @@ static void record_forwarded(struct record *r, const struct attributes *said)
     record_string(r, "forwarded_ident", attributes_get(said, ATTRIBUTE_IDENT)->text);
 }
 
+static void record_score(struct record *r, int points)
+{
+    char score[16];
+    snprintf(score, sizeof(score), "%d", points);
+    if (points != 0)
+        record_string(r, "score", score);
+}
+
 void report_transaction(const struct session *s)
 {
     struct record r;
@@ -130,6 +138,7 @@ void report_transaction(const struct session *s)
     record_number(&r, "ms", (uint64_t)(clock_ms() - t->began_ms));
     record_string(&r, "verdict", t->verdict);
     record_string(&r, "reason", t->reason);
+    record_score(&r, s->score);
     record_tls(&r, s);
     record_auth(&r, s);
     record_forwarded(&r, &s->forwarded);
@@ -138,6 +147,7 @@ void report_transaction(const struct session *s)
     record_string(&r, "inside_tls", s->inside.secured);
     record_text(&r, "reply", buffer_unread(&t->reply));
     record_string(&r, "queue_id", t->queue_id);
+    record_notes(&r, &s->notes, t->first_note);
     record_send(&r, LEVEL_INFO);
 }
 
@@ -174,10 +184,7 @@ void report_gate(const struct session *s, const char *alarm)
 
 static void record_standing(struct record *r, const struct session *s)
 {
-    char score[16];
-    snprintf(score, sizeof(score), "%d", s->score);
-    if (s->score != 0)
-        record_string(r, "score", score);
+    record_score(r, s->score_most > 0 ? s->score_most : s->score);
     if (s->standing != STANDING_UNKNOWN)
         record_string(r, "reputation", standing_name(s->standing));
 }
@@ -207,6 +214,6 @@ void report_session(const struct session *s)
     record_auth(&r, s);
     record_string(&r, "ended", s->ending);
     record_string(&r, "why", s->why);
-    record_notes(&r, &s->notes);
+    record_notes(&r, &s->notes, 0);
     record_send(&r, LEVEL_INFO);
 }

@@ -10,7 +10,7 @@ enum { LINE_MAX_OCTETS = 1024 };
 const struct option resolver_option_rows[] = {
     {"resolver", OPTION_ENDPOINTS, offsetof(struct resolver_options, servers), NULL, NULL,
      "The name servers that are asked, by address and port: { 127.0.0.1:53 }; at most three, tried in this order. One "
-     "that caches, on this machine, is needed. Not set: those of /etc/resolv.conf."},
+     "that caches, on this machine, is needed. Not set: those of /etc/resolv.conf, as they are at a start or reload."},
     {"resolver_timeout", OPTION_TIME, offsetof(struct resolver_options, try_ms), "2s", "100ms..30s",
      "How long one try may take before the next one is made."},
     {"resolver_deadline", OPTION_TIME, offsetof(struct resolver_options, deadline_ms), "10s", "100ms..5m",

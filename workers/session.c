@@ -88,6 +88,14 @@ void session_leave_inside(struct session *s)
         inside_quit(&s->inside);
 }
 
+void session_forget_hello(struct session *s)
+{
+    s->score -= s->hello_score;
+    s->watched_score -= s->hello_watched;
+    s->hello_score = s->hello_watched = 0;
+    s->results = s->at_greeting.results;
+}
+
 void session_start_over(struct session *s)
 {
     transaction_begin(s);
@@ -99,6 +107,7 @@ void session_start_over(struct session *s)
     s->name[0] = '\0';
     s->esmtp = false;
     s->offered = (struct extensions){0};
+    session_forget_hello(s);
     s->notes.count = s->at_greeting.notes;
     s->score = s->at_greeting.score;
     s->watched_score = s->at_greeting.watched_score;

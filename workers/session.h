@@ -107,6 +107,8 @@ struct transaction {
     const char *reason;
     struct buffer reply; /* the last one that decided */
     struct results results;
+    int score, watched_score; /* of the session's, found since MAIL */
+    int first_note;           /* of the session's, that was noted since */
     /* From here on nothing is cleared: all of it is behind slices and buffers that start empty. */
     char sender_text[PATH_MAX_OCTETS + 8];
     char parameters_text[COMMAND_LINE_MAX];
@@ -148,6 +150,7 @@ struct session {
     struct known {
         int notes, score, watched_score;
         bool allowed;
+        struct results results;
     } at_greeting; /* what was known of the client before it said anything */
 
     const char *auth;                       /* the mechanism by which AUTH succeeded, or XCLIENT; NULL: it did not */
@@ -173,10 +176,12 @@ struct session {
     int idle_commands;  /* since the last message that was accepted */
     int64_t dawdled_ms; /* .. its commands were waited for */
     int messages, refused_messages;
-    int unheard; /* answers to a dot that the client had hung up before */
-    int score;
+    int unheard;                     /* answers to a dot that the client had hung up before */
+    int score;                       /* points of the client, of its last HELO, and of the transaction */
     char score_text[SCORE_TEXT_MAX]; /* in words, once it was too much */
+    int score_most;                  /* that it had at any time */
     int watched_score;               /* points that a watched policy would have given */
+    int hello_score, hello_watched;  /* of both, found at HELO */
     enum action watched;             /* .. and the most that would have been done for them */
     struct waiting waiting[WAITS];   /* by when it was found */
     enum standing standing;          /* of the client's network */
@@ -239,6 +244,8 @@ void session_set_client(struct session *s, const struct endpoint *client, const 
  * the scoreboard shows that one, too. Before anything is judged by who it is, or goes inside. */
 void session_change_client(struct session *s, const struct endpoint *client, const struct endpoint *local);
 bool session_client_is_in(const struct session *s, const struct network_list *networks);
+/* What was found at HELO is forgotten: another name is said. */
+void session_forget_hello(struct session *s);
 /* A client with a good name, one that was allowed, or has logged in: what is for strangers does not hit it. */
 bool session_is_trusted(const struct session *s);
 /* AUTH has succeeded, and the session lives and dies with the inside connection on which it did. */

@@ -9,6 +9,11 @@
 void transaction_begin(struct session *s)
 {
     struct transaction *t = &s->transaction;
+    if (t->begun) { /* what was found of it goes with it */
+        s->score -= t->score;
+        s->watched_score -= t->watched_score;
+        notes_drop(&s->notes, t->first_note);
+    }
     memset(t, 0, offsetof(struct transaction, sender_text));
     buffer_init(&t->recipients, t->recipients_text, sizeof(t->recipients_text));
     buffer_init(&t->refused, t->refused_text, sizeof(t->refused_text));

@@ -27,6 +27,7 @@ static int set_up(void **state)
 {
     (void)state;
     fake_dns_clear();
+    lookups.silences = 0;
     dns = dns_new(NULL, &waits);
     lookups_begin_session(&lookups, dns, NULL, ALLOWED_MS);
     return 0;
@@ -207,6 +208,24 @@ static void a_hang_up_ends_the_wait_and_all_that_follow(void **state)
     assert_int_equal(clock_ms(), began_ms);
 }
 
+static void a_resolver_that_is_dead_is_not_waited_for_by_each_session(void **state)
+{
+    (void)state;
+    say("a.test A silent");
+    say("b.test A 192.0.2.1 after 500ms");
+    for (int i = 0; i < LOOKUP_SILENCES_MAX; i++) {
+        assert_status(ask(DNS_A, "a.test"), DNS_FAILED);
+        lookups_begin_session(&lookups, dns, NULL, ALLOWED_MS);
+    }
+    int64_t began_ms = clock_ms();
+    assert_status(ask(DNS_A, "a.test"), DNS_FAILED);
+    assert_int_equal(clock_ms() - began_ms, LOOKUP_IMPATIENT_MS);
+    lookups_begin_session(&lookups, dns, NULL, ALLOWED_MS);
+    assert_status(ask(DNS_A, "b.test"), DNS_FOUND);
+    assert_status(ask(DNS_A, "a.test"), DNS_FAILED);
+    assert_int_equal(clock_ms() - began_ms, LOOKUP_IMPATIENT_MS + ALLOWED_MS);
+}
+
 static void without_a_resolver_everything_is_unsure(void **state)
 {
     (void)state;
@@ -229,6 +248,7 @@ int main(void)
         TEST(too_many_are_unsure),
         TEST(an_answer_too_large_for_the_session_is_unsure),
         TEST(a_hang_up_ends_the_wait_and_all_that_follow),
+        TEST(a_resolver_that_is_dead_is_not_waited_for_by_each_session),
         TEST(without_a_resolver_everything_is_unsure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -162,9 +162,9 @@ static void note_once(struct check_call *call, const struct limit_case *c, const
     limit_rate_words(c->limit, answer->rate, rate);
     limit_wait_words(answer->wait_ms, wait);
     if (answer->wait_ms > 0)
-        note(call, "%s: %s, over for %s", c->limit->name, rate, wait);
+        note_lasting(call, "%s: %s, over for %s", c->limit->name, rate, wait);
     else
-        note(call, "%s: %s", c->limit->name, rate);
+        note_lasting(call, "%s: %s", c->limit->name, rate);
 }
 
 static char *text_at(const struct check_call *call, enum stage stage)
