@@ -17,12 +17,14 @@ BUILD_PACKAGES := gcc libc6-dev pkg-config libconfuse-dev libssl-dev libjansson-
 TEST_PACKAGES := libcmocka-dev python3 python3-pytest postfix openssl mandoc git gdb systemd swaks libnet-ssleay-perl \
                  strace haproxy sasl2-bin libsasl2-modules ca-certificates clang libclang-rt-14-dev iproute2
 
-# Inside servers for the tests, which exclude each other and Postfix: unpacked below build/servers, with what they need
-# that is not installed.
-SERVERS := sendmail exim opensmtpd
+# Servers for the tests, unpacked below build/servers, with what they need that is not installed: inside servers, which
+# exclude each other and Postfix, and name servers, which would want port 53.
+SERVERS := sendmail exim opensmtpd nsd unbound
 sendmail_PACKAGES := sendmail-bin sendmail-cf m4
 exim_PACKAGES := exim4-daemon-heavy
 opensmtpd_PACKAGES := opensmtpd
+nsd_PACKAGES := nsd
+unbound_PACKAGES := unbound
 
 # What `bench` needs: fronts to compare with, and what sends.
 BENCH_PACKAGES := python3 postfix haproxy openssl iproute2
@@ -96,7 +98,7 @@ help:
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX); configuration to $$(DESTDIR)/etc/postern; the user postern'
 	@echo 'make uninstall  take that away again; the configuration and the user stay'
 	@echo 'make deps       install what is missing for building and testing (Debian; root)'
-	@echo 'make servers    unpack the inside servers of the tests: $(SERVERS)'
+	@echo 'make servers    unpack the servers of the tests: $(SERVERS)'
 	@echo 'make clean      remove build/'
 	@echo
 	@echo 'SANITIZE=1      with address and undefined behaviour sanitizers, in build/sanitize'

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Fixtures: postfix (a private one), server_of (one of four real servers), inside (a scripted one), postern (posternd in
-front of any)."""
+front of any), name_server and caching_resolver (real ones), hostile_dns (a bad one)."""
 import os
 import sys
 import tempfile
@@ -9,7 +9,9 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
+import hostile_dns as hostile_name_server
 import inside_server
+import name_server as name_servers
 import postern as postern_program
 import postfix_rig
 import servers
@@ -130,3 +132,33 @@ def secure_gate(tls_gate, certificates):
         return tls_gate("backend.tls.mode=require", *options, script=script, keywords=keywords, **kwargs)
 
     return start
+
+
+def _ending_with_the_test(make):
+    started = []
+
+    def start(*arguments, **kwargs):
+        started.append(make(*arguments, **kwargs))
+        return started[-1]
+
+    yield start
+    for one in reversed(started):
+        one.stop()
+
+
+@pytest.fixture
+def name_server():
+    """A function: name_server(zones, broken) starts nsd, which ends with the test."""
+    yield from _ending_with_the_test(name_servers.NameServer)
+
+
+@pytest.fixture
+def caching_resolver():
+    """A function: caching_resolver(name_server) starts unbound, which asks it."""
+    yield from _ending_with_the_test(name_servers.CachingResolver)
+
+
+@pytest.fixture
+def hostile_dns():
+    """A function: hostile_dns(names) starts a name server that does as these behaviours say."""
+    yield from _ending_with_the_test(hostile_name_server.HostileDns)
