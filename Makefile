@@ -145,7 +145,7 @@ sink: $(BUILD)/sink
 $(BUILD)/sink: $(sink_o)
 	$(call say,LINK)$(LINK) -o $@ $^
 
-tests: $(unit_tests) $(talks) $(BUILD)/hostile/posternd $(BUILD)/next/posternd $(BUILD)/wall_clock.so $(BUILD)/bench-load $(BUILD)/bench-crowd $(BUILD)/bench-body $(BUILD)/bench-relay $(BUILD)/bench-board $(BUILD)/bench-swarm
+tests: $(unit_tests) $(talks) $(BUILD)/hostile/posternd $(BUILD)/next/posternd $(BUILD)/wall_clock.so $(BUILD)/dns-ask $(BUILD)/bench-load $(BUILD)/bench-crowd $(BUILD)/bench-body $(BUILD)/bench-relay $(BUILD)/bench-board $(BUILD)/bench-swarm
 
 # A runner for each subject, with which talks are held: talk-session, talk-toy. Their own objects go first, so that the
 # clock in tests/lib takes the place of common/clock.
@@ -165,6 +165,9 @@ $(BUILD)/tests/unit/body_test: $(BUILD)/tests/lib/body_oracle.o
 $(BUILD)/tests/unit/sandbox_test: $(BUILD)/tests/lib/forbidden.o
 $(BUILD)/tests/unit/limit_options_test: $(BUILD)/tests/lib/root_block.o
 $(patsubst %,%.o,$(unit_tests)): | deps
+# Asks DNS as Postern does: for test_dns.
+$(BUILD)/dns-ask: $(BUILD)/tests/ask/ask.o $(BUILD)/libworkers.a $(BUILD)/libcommon.a
+	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
 # For a posternd whose wall clock a test sets.
 $(BUILD)/wall_clock.so: tests/e2e/wall_clock.c Makefile | build-deps
 	@mkdir -p $(@D)

@@ -3,7 +3,7 @@
 what its row says, test_dns.py what Postern makes of it."""
 import struct
 
-from dns_wire import AA, FORMERR, NOTIMP, QR, RD, REFUSED, SERVFAIL, TC, TO_QUESTION, CH, Record, name_octets
+from dns_wire import AA, FORMERR, NOTIMP, NXDOMAIN, QR, RD, REFUSED, SERVFAIL, TC, TO_QUESTION, CH, Record, name_octets
 from hostile_dns import (after, altered, answers, by_turns, closes, cut, fails, from_elsewhere, in_turn, no_data, raw,
                          repeated, silent, to_another_question, trickles, with_wrong_id)
 
@@ -108,6 +108,7 @@ NAMES = {
     "silent": silent(),
     "servfail": fails(SERVFAIL), "refused": fails(REFUSED), "formerr": fails(FORMERR), "notimp": fails(NOTIMP),
     "rcode15": fails(15),
+    "rcode6-and-address": answers(BAD, rcode=6), "nxdomain-and-address": answers(BAD, rcode=NXDOMAIN),
     "once-silent": by_turns(silent(), answers(GOOD)),
     "once-servfail": by_turns(fails(SERVFAIL), answers(GOOD)),
     "late": after(0.3, answers(GOOD)),
