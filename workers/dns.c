@@ -199,15 +199,14 @@ void dns_free(struct dns **dns)
 
 /* -- questions and answers -- */
 
+/* What c-ares makes of codes that it does not know is no matter: the answer is asked itself. */
 static enum dns_status status_of(struct dns *dns, enum dns_type type, int status, const unsigned char *octets, int size)
 {
-    if (status == ARES_SUCCESS)
+    if (octets != NULL && (status == ARES_SUCCESS || status == ARES_ENODATA || status == ARES_ENOTFOUND))
         return dns_answer_parse(dns->answer, type, octets, size);
     dns->answer->count = 0;
     dns->answer->cut = false;
-    if (status == ARES_ENODATA)
-        return DNS_NO_DATA;
-    return status == ARES_ENOTFOUND ? DNS_NO_NAME : DNS_FAILED;
+    return DNS_FAILED;
 }
 
 static void settle(void *context, int status, int timeouts, unsigned char *octets, int size)

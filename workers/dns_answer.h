@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
- * dns_answer - an answer as it came from the network, taken apart into records that may be used. Pure; the taking apart
- * is c-ares'.
+ * dns_answer - an answer as it came from the network, taken apart into records that may be used. Pure.
+ *
+ * Only records count whose owner is the name that was asked for, or the one that its CNAMEs led to. A record of the
+ * wrong size, or with a name that is none, is left out; an answer that is broken anywhere before its end is no answer.
  */
 #ifndef POSTERN_WORKERS_DNS_ANSWER_H
 #define POSTERN_WORKERS_DNS_ANSWER_H
@@ -18,7 +20,7 @@ struct dns_answer {
     char text[DNS_ANSWER_TEXT_BYTES];
 };
 
-/* DNS_FOUND, DNS_NO_DATA, or DNS_FAILED for what is no answer. */
+/* DNS_FOUND, DNS_NO_DATA, DNS_NO_NAME, or DNS_FAILED for what is no answer, or not a whole one. */
 enum dns_status dns_answer_parse(struct dns_answer *out, enum dns_type type, const unsigned char *octets, int size);
 
 #endif
