@@ -25,6 +25,7 @@ void lookups_begin_session(struct lookups *l, struct dns *dns, const struct look
     l->host = host;
     l->allowed_ms = allowed_ms;
     l->waited_ms = 0;
+    l->answered = false;
     l->interrupted = IO_OK;
     for (int scope = 0; scope < LOOKUP_SCOPES; scope++)
         clear_set(l, (enum lookup_scope)scope);
@@ -114,8 +115,10 @@ static void hear(void *context, uint32_t ticket, enum dns_status status, const s
     struct lookup *lookup = &l->items[scope][index];
     if (ticket >> TICKET_SERIAL_SHIFT != set->serial || (int)index >= set->count || lookup->status != DNS_ASKED)
         return; /* its scope, or its time, is over */
-    if (status != DNS_FAILED)
+    if (status != DNS_FAILED) {
+        l->answered = true;
         l->silences = 0;
+    }
     lookup->took_ms = (uint32_t)(clock_ms() - lookup->asked_ms);
     lookup->cut = cut;
     lookup->status = status;
@@ -162,7 +165,7 @@ static void give_up(struct lookups *l, struct lookup *lookup, enum io io)
     lookup->status = DNS_FAILED;
     lookup->took_ms = (uint32_t)(clock_ms() - lookup->asked_ms);
     lookup->was_late = io == IO_LATE;
-    l->silences += io == IO_LATE;
+    l->silences += io == IO_LATE && !l->answered;
     if (io != IO_LATE && l->interrupted == IO_OK)
         l->interrupted = io;
 }

@@ -5,8 +5,8 @@
  * `ask` never waits. `await` pumps until the answer is there; what a session waits for DNS, all told, is bounded by
  * resolver_deadline, and starts anew with each message that inside accepted. Beyond it every answer is DNS_FAILED at
  * once, so mail flows on as on_unsure says. A worker that waited in vain twice in a row, the resolver being dead, waits
- * LOOKUP_IMPATIENT_MS a session from then on, until it hears anything from it. A hang-up outside ends the wait, too,
- * and so does room that is needed.
+ * LOOKUP_IMPATIENT_MS a session from then on, until it hears anything from it; a session that heard anything proves
+ * that it lives, whatever else was silent. A hang-up outside ends the wait, too, and so does room that is needed.
  *
  * All memory is the session's and fixed: an answer that does not fit is DNS_FAILED. What a scope holds lasts until it
  * ends: the session, the transaction; of LOOKUP_ONCE there is one at a time, gone with the next.
@@ -50,7 +50,8 @@ struct lookups {
         uint32_t serial;
         size_t used;
     } sets[LOOKUP_SCOPES];
-    int silences; /* waits in a row, of any session, that ended without any answer at all */
+    bool answered; /* something, in this session */
+    int silences;  /* waits in a row, of any session, that ended without any answer at all */
     /* From here on nothing is cleared. */
     struct lookup items[LOOKUP_SCOPES][LOOKUPS_MAX];
     _Alignas(16) char arenas[LOOKUP_SCOPES][LOOKUP_ARENA_BYTES];

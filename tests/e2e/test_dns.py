@@ -219,6 +219,15 @@ def test_what_comes_late_is_nobodys(hostile_dns):
     assert server.times_asked("late.test") == 2
 
 
+def test_who_answers_others_is_not_dead(hostile_dns):
+    """Names whose servers are silent say nothing of the resolver, and the next session's patience is whole."""
+    server = hostile_dns({"*.silent.test": hostile.silent(),
+                          "slow.test": hostile.by_turns(hostile.answers("A 192.0.2.1"),
+                                                        hostile.after(1.2, hostile.answers("A 192.0.2.1")))})
+    asked = Asked(server.address, [("A", "slow.test"), *silent_names(2)], try_ms=5000, rounds=2, deadline=1500)
+    assert asked.of["slow.test"].records == GOOD, asked.said
+
+
 # -- servers
 
 def test_nobody_listens():
@@ -230,9 +239,14 @@ def test_nobody_listens():
 
 def test_nobody_listens_for_tcp(hostile_dns):
     server = hostile_dns(NAMES, tcp=False)
-    asked = Asked(server.address, [("A", full("cut")), ("A", full("good"))], deadline=5000)
-    assert asked.of[full("cut")].status == NO_ANSWER and asked.of[full("good")].records == GOOD
+    asked = Asked(server.address, [("A", full("cut")), ("A", full("late"))], deadline=5000)
+    assert asked.of[full("cut")].status == NO_ANSWER and asked.of[full("late")].records == GOOD, asked.said
     assert asked.waited < 2500, asked.said
+
+
+def test_tcp_that_ends_is_nobody_elses_trouble(stub):
+    asked = Asked(stub.address, [("A", full("cut-closes")), ("A", full("late"))], deadline=5000)
+    assert asked.of[full("cut-closes")].status == NO_ANSWER and asked.of[full("late")].records == GOOD, asked.said
 
 
 @pytest.mark.parametrize("first", ["dead", "silent", "servfail", "refused"])
