@@ -84,6 +84,43 @@ void region_close(struct region *region)
     close_fd(&region->readonly_fd);
 }
 
+void *region_draft(struct region *region, const char *name, size_t size)
+{
+    *region = REGION_NONE;
+    region->size = size;
+    region->fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    void *draft = NULL;
+    if (region->fd >= 0 && ftruncate(region->fd, (off_t)size) == 0)
+        draft = region_map(region);
+    int error = errno;
+    if (draft == NULL)
+        region_close(region);
+    errno = error;
+    return draft;
+}
+
+/* Nobody can be sealed out who could still write: the draft goes first. */
+const void *region_freeze(struct region *region, void *draft)
+{
+    static const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+    const void *frozen = NULL;
+    munmap(draft, region->size);
+    if (fcntl(region->fd, F_ADD_SEALS, seals) == 0)
+        region->readonly_fd = reopen_readonly(region->fd);
+    if (region->readonly_fd >= 0)
+        frozen = region_map_readonly(region);
+    int error = errno;
+    region_close(region);
+    errno = error;
+    return frozen;
+}
+
+void region_thaw(const void *frozen, size_t size)
+{
+    if (frozen != NULL)
+        munmap((void *)(uintptr_t)frozen, size);
+}
+
 void region_look(const void *at, size_t pages, unsigned char there_out[])
 {
     must(pages <= REGION_LOOK_MAX);
