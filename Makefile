@@ -71,7 +71,7 @@ MAKEFLAGS += -j$(shell nproc) --output-sync=target
 endif
 say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $@;)
 
-.PHONY: all run test tests fuzz sink arch fault memory bench bench-board bench-hold bench-swarm bench-growth bench-sandbox soak install uninstall deps build-deps bench-deps swarm-deps servers clean help
+.PHONY: all run test tests fuzz sink arch fault memory bench bench-board bench-hold bench-swarm bench-growth bench-sandbox bench-access soak install uninstall deps build-deps bench-deps swarm-deps servers clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -95,6 +95,7 @@ help:
 	@echo 'make soak       a million sessions, reloads and upgrades: does anything grow? A quarter of an hour; as root'
 	@echo 'make bench-sandbox  what the sandbox of workers costs, rates with it and without; REPEAT=9; as root'
 	@echo 'make bench-board  what the limits of a connection cost on a full table, and a concurrency rule'
+	@echo 'make bench-access  what lists of a million networks and names cost: loading, a look, memory'
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX); configuration to $$(DESTDIR)/etc/postern; the user postern'
 	@echo 'make uninstall  take that away again; the configuration and the user stay'
 	@echo 'make deps       install what is missing for building and testing (Debian; root)'
@@ -145,7 +146,7 @@ sink: $(BUILD)/sink
 $(BUILD)/sink: $(sink_o)
 	$(call say,LINK)$(LINK) -o $@ $^
 
-tests: $(unit_tests) $(talks) $(BUILD)/hostile/posternd $(BUILD)/next/posternd $(BUILD)/wall_clock.so $(BUILD)/dns-ask $(BUILD)/bench-load $(BUILD)/bench-crowd $(BUILD)/bench-body $(BUILD)/bench-relay $(BUILD)/bench-board $(BUILD)/bench-swarm
+tests: $(unit_tests) $(talks) $(BUILD)/hostile/posternd $(BUILD)/next/posternd $(BUILD)/wall_clock.so $(BUILD)/dns-ask $(BUILD)/bench-load $(BUILD)/bench-crowd $(BUILD)/bench-body $(BUILD)/bench-relay $(BUILD)/bench-board $(BUILD)/bench-access $(BUILD)/bench-swarm
 
 # A runner for each subject, with which talks are held: talk-session, talk-toy. Their own objects go first, so that the
 # clock in tests/lib takes the place of common/clock.
@@ -255,6 +256,10 @@ soak: all $(BUILD)/bench-load $(BUILD)/bench-swarm | bench-deps
 bench-board: $(BUILD)/bench-board
 	@$<
 $(BUILD)/bench-board: $(BUILD)/tests/bench/board.o $(BUILD)/libcommon.a
+	$(call say,LINK)$(LINK) -o $@ $^
+bench-access: $(BUILD)/bench-access
+	@$<
+$(BUILD)/bench-access: $(BUILD)/tests/bench/access.o $(BUILD)/libcommon.a
 	$(call say,LINK)$(LINK) -o $@ $^
 $(BUILD)/bench-crowd: $(call objects,tests/bench/crowd.c tests/bench/secure.c)
 	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)

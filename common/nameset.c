@@ -114,7 +114,7 @@ static void put_entry(struct nameset_head *head, size_t offset)
     uint32_t word = (uint32_t)(offset / WORD_BYTES) + 1, tag;
     const struct entry *entry = entry_at(head, word);
     uint64_t i = place_of(head, name_of(entry), &tag);
-    if (table[i].word == 0 || entry_at(head, table[i].word)->value > entry->value)
+    if (table[i].word == 0)
         table[i] = (struct place){tag, word};
 }
 

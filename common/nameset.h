@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * nameset - a compiled set of names with a value behind each: host names and domains, .example.org for all that is
- * below one, whole addresses, local parts. No case. Of equal ones the lowest value counts.
+ * below one, whole addresses, local parts. No case. Of equal ones the one that was added first counts.
  *
  * Compiled it is one sealed region that is read-only for everybody (region_freeze): a table of hashes, and the names
  * behind it. A look is a hash and a comparison for each form that is tried; it takes no lock, no memory and no system

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * netset - a compiled set of networks, IPv4 and IPv6, with a value behind each: of those that hold an address the
- * longest prefix counts, and of equal ones the lowest value.
+ * longest prefix counts, and of equal ones the one that was added first.
  *
  * Compiled it is sorted starts of pieces of the address space, in one sealed region that is read-only for everybody
  * (region_freeze): a look is a search in it, and takes no lock, no memory and no system call. A million networks are 8
