@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +7,7 @@
 
 #include "workers/backend.h"
 #include "workers/limits/limit_words.h"
+#include "workers/prepared.h"
 
 #include "daemon/planning.h"
 #include "daemon/settings.h"
@@ -26,6 +28,7 @@ struct full_plan {
     struct listener_plan *listeners;
     struct service *services;       /* one for each listener */
     struct tls_client **inside_tls; /* one for each backend */
+    struct prepared **prepared;     /* one for each policy */
     struct plan_server *servers;
     struct plan_certificate *certificates;
     struct plan_limit *limits;
@@ -64,6 +67,8 @@ static void drop(const struct planner *planner, struct plan **plan)
         tls_server_free(&all->services[i].tls);
     for (size_t i = 0; all->inside_tls != NULL && i < all->settings->root->backends.count; i++)
         tls_client_free(&all->inside_tls[i]);
+    for (size_t i = 0; all->prepared != NULL && i < all->settings->root->policies.count; i++)
+        prepared_free(&all->prepared[i]);
     for (int i = 0; i < all->plan.watched_count; i++)
         free(all->watched[i]);
     if (all->plan.watch >= 0)
@@ -72,6 +77,7 @@ static void drop(const struct planner *planner, struct plan **plan)
     free(all->listeners);
     free(all->services);
     free(all->inside_tls);
+    free(all->prepared);
     free(all->servers);
     free(all->certificates);
     free(all->limits);
@@ -104,6 +110,14 @@ static bool watch_server_files(struct full_plan *all, const struct tls_server_op
     return noted;
 }
 
+static bool watch_policy_files(struct full_plan *all, const struct policy *policy)
+{
+    bool noted = true;
+    for (size_t i = 0; noted && prepared_file(policy, i) != NULL; i++)
+        noted = watch_file(all, prepared_file(policy, i), "");
+    return noted;
+}
+
 static bool plan_watch(struct full_plan *all)
 {
     const struct root_options *root = all->settings->root;
@@ -112,6 +126,8 @@ static bool plan_watch(struct full_plan *all)
         noted = watch_server_files(all, &((const struct listener_block *)block_at(&root->listeners, i))->session.tls);
     for (size_t i = 0; noted && i < root->backends.count; i++)
         noted = watch_file(all, ((const struct backend *)block_at(&root->backends, i))->tls.ca, "");
+    for (size_t i = 0; noted && i < root->policies.count; i++)
+        noted = watch_policy_files(all, block_at(&root->policies, i));
     all->plan.watched = (const char *const *)all->watched;
     if (noted && all->plan.watched_count > 0)
         all->plan.watch = watch_open(all->plan.watched, all->plan.watched_count);
@@ -155,6 +171,34 @@ static struct tls_client *inside_tls_of(const struct full_plan *all, const struc
     return NULL;
 }
 
+/* What the plan before has made of files that are as they were is shared with it: it must be of these settings. */
+static bool plan_policies(struct full_plan *all, const struct full_plan *old, struct why *why)
+{
+    const struct block_list *policies = &all->settings->root->policies;
+    all->prepared = calloc(policies->count, sizeof(*all->prepared));
+    if (all->prepared == NULL)
+        return false;
+    for (size_t i = 0; i < policies->count; i++) {
+        struct prepared_fault fault;
+        all->prepared[i] =
+            prepared_new(block_at(policies, i), old != NULL ? old->prepared[i] : NULL, watch_mark, &fault);
+        if (all->prepared[i] == NULL)
+            return fault.options != NULL && config_complain(all->settings->config, why->text, why->size, fault.options,
+                                                            fault.fault.option, "%s", fault.fault.text);
+    }
+    malloc_trim(0); /* lists of a million entries were read */
+    return true;
+}
+
+static const struct prepared *prepared_of(const struct full_plan *all, const struct policy *wanted)
+{
+    const struct block_list *policies = &all->settings->root->policies;
+    for (size_t i = 0; i < policies->count; i++)
+        if (block_at(policies, i) == wanted)
+            return all->prepared[i];
+    return NULL;
+}
+
 static bool plan_listener(struct full_plan *all, const struct listener_block *listener, struct why *why)
 {
     int i = all->plan.listener_count++;
@@ -166,6 +210,7 @@ static bool plan_listener(struct full_plan *all, const struct listener_block *li
         .session = &listener->session,
         .scoreboard = &all->settings->root->scoreboard,
         .resolver = &all->resolver,
+        .prepared = prepared_of(all, listener->session.policy),
         .tls = tls_server_new(&listener->session.tls, &fault),
         .inside_tls = inside_tls_of(all, listener->session.backend),
     };
@@ -288,8 +333,10 @@ static struct process_options process_of(const struct planning *planning, const 
     return process;
 }
 
-/* The plan of these settings, which it uses from now on, also when there is none: NULL with why. */
-static struct plan *plan_with(const struct planner *planner, struct settings *settings, char *text, size_t size)
+/* The plan of these settings, which it uses from now on, also when there is none: NULL with why. `old`: an earlier one
+ * of the same settings, or NULL. */
+static struct plan *plan_with(const struct planner *planner, struct settings *settings, const struct full_plan *old,
+                              char *text, size_t size)
 {
     struct planning *planning = planning_of(planner);
     struct why why = {text, size};
@@ -307,7 +354,7 @@ static struct plan *plan_with(const struct planner *planner, struct settings *se
                           .scoreboard = &settings->root->scoreboard,
                           .hostname = settings->root->hostname,
                           .watch = -1};
-    if (plan_watch(all) && plan_backends(all, &why) && plan_listeners(all, &why) &&
+    if (plan_watch(all) && plan_policies(all, old, &why) && plan_backends(all, &why) && plan_listeners(all, &why) &&
         plan_servers(all, &planning->places, &why) && plan_limits(all)) {
         plan_housekeeping(all);
         return plan;
@@ -353,7 +400,7 @@ static struct plan *make(const struct planner *planner, char *why, size_t why_si
 {
     struct planning *planning = planning_of(planner);
     struct settings *settings = load(planning, why, why_size);
-    struct plan *plan = settings != NULL ? plan_with(planner, settings, why, why_size) : NULL;
+    struct plan *plan = settings != NULL ? plan_with(planner, settings, NULL, why, why_size) : NULL;
     if (plan != NULL && !may_change(planning, plan, why, why_size))
         drop(planner, &plan);
     return plan;
@@ -363,7 +410,7 @@ static struct plan *renew(const struct planner *planner, const struct plan *old,
 {
     struct settings *settings = full(old)->settings;
     settings->users++;
-    return plan_with(planner, settings, why, why_size);
+    return plan_with(planner, settings, full(old), why, why_size);
 }
 
 struct planner planning_planner(struct planning *planning)

@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "common/must.h"
+#include "workers/prepared.h"
 #include "workers/session.h"
 
 static const struct reply REPLY_UNSURE = REPLY(451, "4.3.0", "This cannot be checked now, try again later");
@@ -82,6 +83,7 @@ static struct check_call call_of(struct session *s, int index, enum stage stage,
     return (struct check_call){
         .check = check_table[index],
         .options = options_of(s, index),
+        .prepared = prepared_for(s->service->prepared, index),
         .session = s,
         .recipient = recipient,
         .allowed = s->allowed,

@@ -35,7 +35,14 @@ enum stage {
 enum mode { MODE_OFF, MODE_WATCH, MODE_ENFORCE };
 #define MODE_CHOICES "off|watch|enforce"
 
-enum { CHECKS_MAX = 24, NOTES_MAX = 64, NOTE_TEXT_MAX = 160, CHECK_MEMORY_MAX = 4096, SCORE_MAX = 1000000 };
+enum {
+    CHECKS_MAX = 24,
+    NOTES_MAX = 64,
+    NOTE_TEXT_MAX = 160,
+    CHECK_MEMORY_MAX = 4096,
+    CHECK_FAULT_MAX = 512,
+    SCORE_MAX = 1000000
+};
 
 /* How what the check judged ended. */
 enum outcome_kind {
@@ -75,6 +82,7 @@ struct notes {
 struct check_call {
     const struct check *check;
     const void *options;
+    const void *prepared; /* what its preparation has made; NULL: it has none */
     const struct session *session;
     const struct path *recipient; /* STAGE_RCPT */
     bool allowed;                 /* policy has ended for this client or recipient: for what BINDS_ALLOWED_TOO */
@@ -90,13 +98,28 @@ struct check_options {
     int mode; /* enum mode */
 };
 
+/* Why what a check needs could not be made: what is wrong with which of its options. NULL: no memory. */
+struct check_fault {
+    const char *option;
+    char text[CHECK_FAULT_MAX];
+};
+
+/* What a check makes of its options before workers are forked, for all of them, and anew when a file changes that the
+ * options name (workers/prepared.h). It lies in memory that nobody writes to. */
+struct preparation {
+    const char *(*file)(const void *options, size_t number);           /* by its whole path; NULL: there are no more */
+    void *(*make)(const void *options, struct check_fault *fault_out); /* NULL: cannot be */
+    void (*drop)(void *made);
+};
+
 struct check {
     const char *name;
     enum binds binds;            /* for whom its verdicts hold */
     const struct block *options; /* a block of this name in `policy`; its struct begins with struct check_options.
                                     NULL: none, the check is enforced and gets constant options */
     bool (*stops_relaying)(
-        const void *options); /* with these, foreign recipients are refused here (L11); NULL: never */
+        const void *options);              /* with these, foreign recipients are refused here (L11); NULL: never */
+    const struct preparation *preparation; /* NULL: nothing is made before */
     size_t session_bytes;
     size_t transaction_bytes;
     void (*ask[STAGES])(struct check_call *call);

@@ -38,14 +38,17 @@ struct session_options {
     struct auth_options auth;
 };
 
+struct prepared;
+
 struct service {
     const char *hostname;
     const char *listener; /* its title */
     const struct session_options *session;
     const struct scoreboard_options *scoreboard;
     const struct resolver *resolver;
-    struct tls_server *tls;        /* NULL: none */
-    struct tls_client *inside_tls; /* NULL: none */
+    const struct prepared *prepared; /* of the policy's checks (prepared.h) */
+    struct tls_server *tls;          /* NULL: none */
+    struct tls_client *inside_tls;   /* NULL: none */
 };
 
 /* L11: refuses a listener whose inside server would take all the world for its own hosts. For a listener block's check;

@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/scoreboard.h"
 #include "workers/heard.h"
+#include "workers/prepared.h"
 #include "workers/serve.h"
 #include "workers/service.h"
 
@@ -44,6 +45,7 @@ static struct service service;
 static struct session_options options;
 static struct backend backend;
 static struct policy policy;
+static struct prepared *prepared; /* the same for all policies: no list is in any */
 
 static const char SECRET[] = "\xA7of-an-earlier-session\xA7"; /* where a session's memory was before it */
 
@@ -63,6 +65,12 @@ static void check_log(enum level level, const char *line)
         law(*at >= ' ' && *at <= '~', "a control character or 8-bit octet in the log: %s", line);
 }
 
+static uint64_t no_mark(const char *const *files, int count)
+{
+    (void)files, (void)count;
+    return 0;
+}
+
 void subject_prepare(void)
 {
     char directory[] = "/tmp/postern-fuzz-XXXXXX", path[64], why[400];
@@ -80,6 +88,9 @@ void subject_prepare(void)
     rmdir(directory);
     law(config != NULL, "the configuration: %s", why);
     root = config_root(config);
+    struct prepared_fault fault;
+    prepared = prepared_new(block_at(&root->policies, 0), NULL, no_mark, &fault);
+    law(prepared != NULL, "what checks have made of their options");
     backend_number_servers(&root->backends, NULL, NULL);
     board = (struct scoreboard){.slot_count = 1, .tags = tags, .heard = heard, .health = health, .own = &slot};
     board.seats = seats;
@@ -123,8 +134,11 @@ static void configure(const struct script *script)
     policy.clients.bare_lf = script_has(script, 'n') ? BARE_LF_NORMALISE : BARE_LF_REJECT;
     backend.connect = script_has(script, 'g') ? CONNECT_AT_GREETING : CONNECT_AT_MAIL;
     backend.pass_client = (int)pass_client_of(script);
-    service = (struct service){
-        .hostname = root->hostname, .listener = listener->name, .session = &options, .scoreboard = &root->scoreboard};
+    service = (struct service){.hostname = root->hostname,
+                               .listener = listener->name,
+                               .session = &options,
+                               .scoreboard = &root->scoreboard,
+                               .prepared = prepared};
 }
 
 static void tell_witness(const struct script *script, struct witness *witness)

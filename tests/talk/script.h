@@ -9,7 +9,7 @@
 
 #include "common/slice.h"
 
-enum { SCRIPT_SERVERS_MAX = 4, SCRIPT_SETTINGS_MAX = 32, SCRIPT_DNS_MAX = 256 };
+enum { SCRIPT_SERVERS_MAX = 4, SCRIPT_SETTINGS_MAX = 32, SCRIPT_DNS_MAX = 256, SCRIPT_LISTS_MAX = 32 };
 
 enum side { SIDE_NONE, SIDE_OUTSIDE, SIDE_INSIDE };
 
@@ -86,6 +86,8 @@ struct script {
     char *policy;              /* what else stands in policy inbound { }, lines of the file; NULL: nothing */
     char *dns[SCRIPT_DNS_MAX]; /* what DNS says; tests/lib/fake_dns.h */
     size_t dns_count;
+    char *lists[SCRIPT_LISTS_MAX]; /* lines of list files: "friends 192.0.2.7" */
+    size_t list_count;
     bool uncut; /* it depends on what arrives together */
     int server_count;
     bool refuses[SCRIPT_SERVERS_MAX];

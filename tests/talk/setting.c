@@ -61,6 +61,17 @@ static const char *dns(struct script *script, struct slice rest)
     return NULL;
 }
 
+static const char *list(struct script *script, struct slice rest)
+{
+    struct slice line = rest, name = slice_take_word(&rest);
+    if (script->list_count == SCRIPT_LISTS_MAX)
+        return "too many lines of list";
+    if (name.size == 0 || slice_has(name, '/'))
+        return "wanted: list NAME, and a line of it";
+    script->lists[script->list_count++] = copy(line);
+    return NULL;
+}
+
 static const char *servers(struct script *script, struct slice rest)
 {
     uint64_t count;
@@ -107,15 +118,11 @@ static const struct row {
     const char *(*take)(struct script *script, struct slice rest);
     bool first; /* too late after the first step */
 } rows[] = {
-    {"set", option, true},
-    {"policy", policy, true},
-    {"client", client, false},
-    {"reputation", reputation, false},
-    {"dns", dns, true},
-    {"servers", servers, false},
-    {"server", server_refuses, false},
-    {"must", must_fail, false},
-    {"uncut", uncut, false},
+    {"set", option, true},       {"policy", policy, true},
+    {"client", client, false},   {"reputation", reputation, false},
+    {"dns", dns, true},          {"list", list, true},
+    {"servers", servers, false}, {"server", server_refuses, false},
+    {"must", must_fail, false},  {"uncut", uncut, false},
 };
 
 const char *setting_take(struct script *script, struct slice word, struct slice rest)
@@ -138,4 +145,6 @@ void setting_free(struct script *script)
         free(script->settings[i]);
     for (size_t i = 0; i < script->dns_count; i++)
         free(script->dns[i]);
+    for (size_t i = 0; i < script->list_count; i++)
+        free(script->lists[i]);
 }

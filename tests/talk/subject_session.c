@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/must.h"
 #include "common/scoreboard.h"
+#include "workers/prepared.h"
 #include "workers/service.h"
 #include "workers/serve.h"
 
@@ -26,6 +27,7 @@ static struct config *config;
 static struct service service;
 static struct resolver resolver;
 static struct dns *dns;
+static struct prepared *prepared;
 static struct scoreboard board;
 static struct wait waits;
 static struct session memory; /* of one worker: session after session */
@@ -37,16 +39,59 @@ static const char base[] = "hostname = mx.test\n"
                            "policy inbound { recipient { relay_domains = { \"*\" } }\n"
                            "    client 198.51.100.0/24 { } client 198.51.100.128/25 { } client 2001:db8:5::/48 { }\n";
 
+/* The policy's lines; $lists is where list files are. */
+static void write_policy(FILE *file, const char *policy, const char *directory)
+{
+    static const char word[] = "$lists";
+    for (const char *at; (at = strstr(policy, word)) != NULL; policy = at + sizeof word - 1)
+        fprintf(file, "%.*s%s", (int)(at - policy), policy, directory);
+    fputs(policy, file);
+}
+
+static bool write_list_line(const char *directory, const char *text)
+{
+    char path[200];
+    struct slice line = slice_of(text), name = slice_take_word(&line);
+    snprintf(path, sizeof path, "%s/%.*s.list", directory, SLICE_ARGS(name));
+    FILE *file = fopen(path, "ae");
+    if (!file)
+        return false;
+    fprintf(file, "%.*s\n", SLICE_ARGS(line));
+    return fclose(file) == 0;
+}
+
 static bool write_configuration(const struct script *script, const char *directory, const char *path)
 {
     FILE *file = fopen(path, "we");
     if (!file)
         return false;
-    fprintf(file, "%s%s}\nbackend inside {\n    pass_client = none\n", base, script->policy ? script->policy : "");
+    fputs(base, file);
+    write_policy(file, script->policy ? script->policy : "", directory);
+    fprintf(file, "}\nbackend inside {\n    pass_client = none\n");
     for (int server = 1; server <= script->server_count; server++)
         fprintf(file, "    server s%d { address = unix:%s/%d }\n", server, directory, server);
     fprintf(file, "}\n");
-    return fclose(file) == 0;
+    bool written = fclose(file) == 0;
+    for (size_t i = 0; i < script->list_count; i++)
+        written = write_list_line(directory, script->lists[i]) && written;
+    return written;
+}
+
+/* Files do not change while a talk is held. */
+static uint64_t mark(const char *const *files, int count)
+{
+    (void)files, (void)count;
+    return 0;
+}
+
+static bool make_prepared(char *why, size_t why_size)
+{
+    struct prepared_fault fault;
+    prepared = prepared_new(service.session->policy, NULL, mark, &fault);
+    service.prepared = prepared;
+    if (!prepared)
+        snprintf(why, why_size, "%s: %s", fault.fault.option ? fault.fault.option : "no memory", fault.fault.text);
+    return prepared != NULL;
 }
 
 /* The listener's and its backend's, as they are made before a worker is forked. */
@@ -121,7 +166,7 @@ bool subject_prepare(const struct script *script, const char *directory, char *w
     subject_house(1, 0);
     must(pipe2(pressure, O_NONBLOCK | O_CLOEXEC) == 0);
     remember(script);
-    return tell_dns(script, why, why_size) && make_contexts(why, why_size);
+    return tell_dns(script, why, why_size) && make_prepared(why, why_size) && make_contexts(why, why_size);
 }
 
 static void take_line(enum level level, const char *line)
@@ -211,6 +256,7 @@ void subject_serve(int outside_fd, const char *client)
 
 void subject_clear(void)
 {
+    prepared_free(&prepared);
     tls_server_free(&service.tls);
     tls_client_free(&service.inside_tls);
     scoreboard_destroy(&board);

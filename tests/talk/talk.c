@@ -87,6 +87,11 @@ static void remove_directory(const char *directory, const struct script *script)
         snprintf(path, sizeof path, "%s/%d", directory, server);
         unlink(path);
     }
+    for (size_t i = 0; i < script->list_count; i++) {
+        struct slice rest = slice_of(script->lists[i]), name = slice_take_word(&rest);
+        snprintf(path, sizeof path, "%s/%.*s.list", directory, SLICE_ARGS(name));
+        unlink(path);
+    }
     snprintf(path, sizeof path, "%s/postern.conf", directory);
     unlink(path);
     snprintf(path, sizeof path, "%s/certificates", directory);

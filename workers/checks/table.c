@@ -8,10 +8,11 @@
 extern const struct check check_pregreet;
 extern const struct check check_recipient;
 extern const struct check check_listed;
+extern const struct check check_access;
 extern const struct check check_limits;
 extern const struct check check_crowd;
 extern const struct check check_hops;
 
 const struct check *const check_table[] = {
-    &check_pregreet, &check_recipient, &check_listed, &check_limits, &check_crowd, &check_hops, NULL,
+    &check_pregreet, &check_recipient, &check_listed, &check_access, &check_limits, &check_crowd, &check_hops, NULL,
 };
