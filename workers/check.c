@@ -83,7 +83,7 @@ static struct check_call call_of(struct session *s, int index, enum stage stage,
     return (struct check_call){
         .check = check_table[index],
         .options = options_of(s, index),
-        .prepared = prepared_for(s->service->prepared, index),
+        .prepared = check_table[index]->preparation != NULL ? prepared_for(s->service->prepared, index) : NULL,
         .session = s,
         .recipient = recipient,
         .allowed = s->allowed,
