@@ -164,7 +164,7 @@ $(addprefix $(BUILD)/tests/unit/,sparkline_test top_layout_test top_model_test t
     $(patsubst %,$(BUILD)/daemon/ctl/%.o,answer column sparkline top_layout top_model top_pane top_rows top_view)
 $(BUILD)/tests/unit/body_test: $(BUILD)/tests/lib/body_oracle.o
 $(BUILD)/tests/unit/sandbox_test: $(BUILD)/tests/lib/forbidden.o
-$(BUILD)/tests/unit/limit_options_test: $(BUILD)/tests/lib/root_block.o
+$(addprefix $(BUILD)/tests/unit/,access_test limit_options_test): $(BUILD)/tests/lib/root_block.o
 $(patsubst %,%.o,$(unit_tests)): | deps
 # Asks DNS as Postern does: for test_dns.
 $(BUILD)/dns-ask: $(BUILD)/tests/ask/ask.o $(BUILD)/libworkers.a $(BUILD)/libcommon.a
