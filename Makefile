@@ -13,7 +13,7 @@ BUILD := build/$(if $(filter 1,$(SANITIZE)),sanitize,plain)
 
 # What Debian 12 must have. `all` needs the first line only.
 BUILD_PACKAGES := gcc libc6-dev pkg-config libconfuse-dev libssl-dev libjansson-dev libncurses-dev libseccomp-dev \
-                  libc-ares-dev
+                  libc-ares-dev libspf2-dev
 TEST_PACKAGES := libcmocka-dev python3 python3-pytest postfix openssl mandoc git gdb systemd swaks libnet-ssleay-perl \
                  strace haproxy sasl2-bin libsasl2-modules ca-certificates clang libclang-rt-14-dev iproute2
 
@@ -30,10 +30,11 @@ unbound_PACKAGES := unbound
 BENCH_PACKAGES := python3 postfix haproxy openssl iproute2
 nginx_PACKAGES := nginx-light libnginx-mod-mail
 
-# The libraries, by their pkg-config names. Asked for at the first use and then remembered: not before `deps` was there.
+# The libraries, by their pkg-config names (libspf2 has none). Asked for at the first use and then remembered: not before
+# `deps` was there.
 LIBRARIES := libconfuse openssl libseccomp libcares
 library_cflags = $(eval library_cflags := $$(shell pkg-config --cflags $(LIBRARIES)))$(library_cflags)
-library_libs = $(eval library_libs := $$(shell pkg-config --libs $(LIBRARIES)))$(library_libs)
+library_libs = $(eval library_libs := $$(shell pkg-config --libs $(LIBRARIES)) -lspf2)$(library_libs)
 ctl_libs = $(eval ctl_libs := $$(shell pkg-config --libs jansson ncursesw))$(ctl_libs)
 cmocka_libs = $(eval cmocka_libs := $$(shell pkg-config --libs cmocka))$(cmocka_libs)
 

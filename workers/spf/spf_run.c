@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "workers/spf/spf_record.h"
+#include "workers/spf/spf_run.h"
+
+enum { HEARD_TEXT_MAX = 420, HEARD_ANSWER_MAX = 160, LABEL_MAX = 63 };
+
+static void make_printable(char *text)
+{
+    for (; *text != '\0'; text++)
+        if (*text < ' ' || *text > '~')
+            *text = '?';
+}
+
+void spf_run_end(struct spf_run *run, enum spf_result result, const char *format, ...)
+{
+    va_list args;
+    if (run->is_over)
+        return;
+    run->is_over = true;
+    run->answer.result = result;
+    va_start(args, format);
+    vsnprintf(run->answer.why, sizeof(run->answer.why), format, args);
+    va_end(args);
+    make_printable(run->answer.why);
+}
+
+/* -- told -- */
+
+static void put_cut(struct buffer *to, struct slice text)
+{
+    size_t room = buffer_room(to);
+    buffer_put(to, slice_make(text.at, text.size < room ? text.size : room));
+}
+
+static void print_records(const struct lookup *lookup, struct buffer *to)
+{
+    char address[IPADDR_TEXT_MAX];
+    for (int i = 0; i < lookup->count; i++) {
+        const struct dns_record *record = &lookup->records[i];
+        const char *before = i > 0 ? ", " : "";
+        if (lookup->type == DNS_A || lookup->type == DNS_AAAA) {
+            ipaddr_print(&record->address, address);
+            buffer_print(to, "%s%s", before, address);
+        } else if (lookup->type == DNS_TXT && spf_record_is_one(record->text)) {
+            put_cut(to, record->text);
+        } else if (lookup->type != DNS_TXT) {
+            buffer_print(to, "%s%s", before, record->name[0] != '\0' ? record->name : ".");
+        }
+    }
+}
+
+static void tell(struct spf_run *run, const struct lookup *lookup)
+{
+    char text[HEARD_TEXT_MAX], answer[HEARD_ANSWER_MAX];
+    struct buffer to;
+    if (run->heard == NULL || run->told++ >= SPF_TOLD_MAX)
+        return;
+    buffer_init(&to, answer, sizeof(answer) - 1);
+    print_records(lookup, &to);
+    answer[to.end] = '\0';
+    if (to.end == 0)
+        snprintf(answer, sizeof(answer), "%s",
+                 lookup->status == DNS_FOUND ? "no SPF record" : dns_status_name(lookup->status));
+    snprintf(text, sizeof(text), "%s %s: %s", lookup->name, dns_type_name(lookup->type), answer);
+    make_printable(text);
+    run->heard(run->context, text);
+}
+
+/* -- asked -- */
+
+/* As it is asked: without the dot at its end; what is too long loses labels on its left (section 7.3). */
+static struct slice fitting(const char *name)
+{
+    struct slice rest = slice_of(name);
+    if (rest.size > 0 && rest.at[rest.size - 1] == '.')
+        rest.size--;
+    while (rest.size > DNS_NAME_MAX)
+        slice_take_until(&rest, '.');
+    return rest;
+}
+
+/* Labels of printable ASCII: what macros make may hold a blank, or an @. A backslash would mean something to c-ares. */
+static bool may_be_asked(struct slice name)
+{
+    while (name.size > 0) {
+        size_t before = name.size;
+        struct slice label = slice_take_until(&name, '.');
+        bool was_last = label.size == before;
+        if (label.size == 0 || label.size > LABEL_MAX || (!was_last && name.size == 0))
+            return false;
+        for (size_t i = 0; i < label.size; i++)
+            if (label.at[i] < ' ' || label.at[i] > '~' || label.at[i] == '\\')
+                return false;
+        if (was_last)
+            return true;
+    }
+    return false;
+}
+
+static bool is_counted(enum spf_asked_by by)
+{
+    return by == SPF_BY_TERM || by == SPF_BY_PTR;
+}
+
+static void count_term(struct spf_run *run, enum spf_asked_by by)
+{
+    if (is_counted(by) && ++run->terms > SPF_LOOKUPS_MAX)
+        spf_run_end(run, SPF_PERMERROR, "more than %d terms that ask DNS", SPF_LOOKUPS_MAX);
+}
+
+static void fail(struct spf_run *run, enum spf_asked_by by, const struct lookup *lookup)
+{
+    bool is_of_ptr = by == SPF_BY_PTR || by == SPF_BY_PTR_NAME;
+    if (is_of_ptr && !lookup->was_late)
+        return;
+    spf_run_end(run, SPF_TEMPERROR, "%s %s: no answer%s", lookup->name, dns_type_name(lookup->type),
+                lookup->was_late ? " in time" : "");
+}
+
+static const struct lookup *conclude(struct spf_run *run, enum spf_asked_by by, const struct lookup *lookup)
+{
+    if (lookup->status == DNS_FOUND)
+        return lookup;
+    if (lookup->status != DNS_NO_DATA && lookup->status != DNS_NO_NAME)
+        fail(run, by, lookup);
+    else if (is_counted(by) && ++run->voids > SPF_VOIDS_MAX)
+        spf_run_end(run, SPF_PERMERROR, "more than %d terms that ask DNS in vain", SPF_VOIDS_MAX);
+    return NULL;
+}
+
+const struct lookup *spf_run_ask(struct spf_run *run, enum spf_asked_by by, enum dns_type type, const char *name)
+{
+    char asked[DNS_NAME_MAX + 1];
+    struct slice fit = fitting(name);
+    count_term(run, by);
+    if (run->is_over || !may_be_asked(fit))
+        return NULL;
+    snprintf(asked, sizeof(asked), "%.*s", SLICE_ARGS(fit));
+    enum lookup_scope scope = by == SPF_BY_START ? run->question->scope : LOOKUP_ONCE;
+    const struct lookup *lookup = lookups_resolve(run->lookups, scope, type, asked);
+    tell(run, lookup);
+    return conclude(run, by, lookup);
+}
