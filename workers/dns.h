@@ -56,7 +56,7 @@ struct dns;
 struct dns *dns_new(const struct resolver *resolver, struct wait *wait);
 void dns_free(struct dns **dns);
 
-/* `heard` is called once, perhaps before this returns; not at all after dns_forget. The name must be a valid one. */
+/* `heard` is called once, perhaps before this returns; not at all after dns_forget. The name must be one that may be asked for. */
 void dns_ask(struct dns *dns, enum dns_type type, const char *name, dns_heard *heard, void *context, uint32_t ticket);
 /* No question is open any more. */
 void dns_forget(struct dns *dns);
@@ -73,6 +73,9 @@ void dns_step(struct dns *dns);
 
 /* Labels of 1 to 63 letters, digits, '-' and '_', DNS_NAME_MAX altogether; a dot at the end is allowed. */
 bool dns_name_is_valid(struct slice name);
+/* May be asked for: labels of printable ASCII. SPF macros make names with a mailbox in them, which nobody could register;
+ * a backslash is an escape to c-ares. */
+bool dns_question_is_valid(struct slice name);
 /* "2.0.0.127.zone", "1.0.0.0.[..].8.b.d.0.1.0.0.2.zone"; with zone NULL in-addr.arpa or ip6.arpa (RFC 3596 section 2.5,
  * RFC 5782 section 2). False: too long, or no address. */
 bool dns_reverse_name(char name_out[DNS_NAME_MAX + 1], const struct ipaddr *address, const char *zone);

@@ -6,17 +6,27 @@
 
 enum { LABEL_MAX = 63, NIBBLES = 32 };
 
-static bool label_is_valid(struct slice label)
+static bool is_of_names(char c)
+{
+    return ascii_is_alnum(c) || c == '-' || c == '_';
+}
+
+static bool is_of_questions(char c)
+{
+    return c >= ' ' && c <= '~' && c != '\\';
+}
+
+static bool label_is_valid(struct slice label, bool (*may_hold)(char c))
 {
     if (label.size == 0 || label.size > LABEL_MAX)
         return false;
     for (size_t i = 0; i < label.size; i++)
-        if (!ascii_is_alnum(label.at[i]) && label.at[i] != '-' && label.at[i] != '_')
+        if (!may_hold(label.at[i]))
             return false;
     return true;
 }
 
-bool dns_name_is_valid(struct slice name)
+static bool labels_are_valid(struct slice name, bool (*may_hold)(char c))
 {
     if (name.size > 0 && name.at[name.size - 1] == '.')
         name.size--;
@@ -25,11 +35,21 @@ bool dns_name_is_valid(struct slice name)
     for (size_t from = 0, i = 0; i <= name.size; i++) {
         if (i < name.size && name.at[i] != '.')
             continue;
-        if (!label_is_valid(slice_make(name.at + from, i - from)))
+        if (!label_is_valid(slice_make(name.at + from, i - from), may_hold))
             return false;
         from = i + 1;
     }
     return true;
+}
+
+bool dns_name_is_valid(struct slice name)
+{
+    return labels_are_valid(name, is_of_names);
+}
+
+bool dns_question_is_valid(struct slice name)
+{
+    return labels_are_valid(name, is_of_questions);
 }
 
 bool dns_reverse_name(char name_out[DNS_NAME_MAX + 1], const struct ipaddr *address, const char *zone)

@@ -140,7 +140,7 @@ static const struct lookup *find(const struct lookups *l, enum lookup_scope scop
 
 const struct lookup *lookups_ask(struct lookups *l, enum lookup_scope scope, enum dns_type type, const char *name)
 {
-    if (!dns_name_is_valid(slice_of(name)))
+    if (!dns_question_is_valid(slice_of(name)))
         return &NO_NAME;
     if (scope == LOOKUP_ONCE)
         clear_set(l, scope);

@@ -255,7 +255,7 @@ void dns_free(struct dns **dns)
 void dns_ask(struct dns *dns, enum dns_type type, const char *name, dns_heard *heard, void *context, uint32_t ticket)
 {
     (void)dns;
-    must(open_count < OPEN_MAX && dns_name_is_valid(slice_of(name)));
+    must(open_count < OPEN_MAX && dns_question_is_valid(slice_of(name)));
     struct open_question *question = &open_questions[open_count++];
     *question = (struct open_question){
         .type = type, .heard = heard, .context = context, .ticket = ticket, .due_ms = due_of(name, type)};
