@@ -14,7 +14,7 @@
 #include "workers/spf/spf_record.h"
 #include "workers/spf/spf_run.h"
 
-#define MARK_MX_NAME "\002."
+#define MARK_MX_NAME  "\002."
 #define MARK_PTR_NAME "\003."
 
 enum { NAMES_MAX = 10, MAILBOX_MAX = PATH_MAX_OCTETS + 16 };

@@ -8,9 +8,9 @@ enum { VERSION_SIZE = sizeof(VERSION) - 1 };
 struct rewriting {
     const struct ipaddr *client;
     struct buffer *out;
-    int asking;    /* terms that ask DNS */
-    bool settled;  /* nothing behind it can matter */
-    bool has_all;  /* anywhere: redirect= is void then (section 6.1) */
+    int asking;   /* terms that ask DNS */
+    bool settled; /* nothing behind it can matter */
+    bool has_all; /* anywhere: redirect= is void then (section 6.1) */
     bool has_exp;
     struct spf_term redirect;
     bool has_redirect;

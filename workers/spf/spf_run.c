@@ -5,7 +5,7 @@
 #include "workers/spf/spf_record.h"
 #include "workers/spf/spf_run.h"
 
-enum { HEARD_TEXT_MAX = 420, HEARD_ANSWER_MAX = 160, LABEL_MAX = 63 };
+enum { HEARD_TEXT_MAX = 420, HEARD_ANSWER_MAX = 160 };
 
 static void make_printable(char *text)
 {
@@ -52,7 +52,7 @@ static void print_records(const struct lookup *lookup, struct buffer *to)
     }
 }
 
-static void tell(struct spf_run *run, const struct lookup *lookup)
+static void tell(struct spf_run *run, enum dns_type type, const char *name, const struct lookup *lookup)
 {
     char text[HEARD_TEXT_MAX], answer[HEARD_ANSWER_MAX];
     struct buffer to;
@@ -64,7 +64,7 @@ static void tell(struct spf_run *run, const struct lookup *lookup)
     if (to.end == 0)
         snprintf(answer, sizeof(answer), "%s",
                  lookup->status == DNS_FOUND ? "no SPF record" : dns_status_name(lookup->status));
-    snprintf(text, sizeof(text), "%s %s: %s", lookup->name, dns_type_name(lookup->type), answer);
+    snprintf(text, sizeof(text), "%s %s: %s", name, dns_type_name(type), answer);
     make_printable(text);
     run->heard(run->context, text);
 }
@@ -82,24 +82,6 @@ static struct slice fitting(const char *name)
     return rest;
 }
 
-/* Labels of printable ASCII: what macros make may hold a blank, or an @. A backslash would mean something to c-ares. */
-static bool may_be_asked(struct slice name)
-{
-    while (name.size > 0) {
-        size_t before = name.size;
-        struct slice label = slice_take_until(&name, '.');
-        bool was_last = label.size == before;
-        if (label.size == 0 || label.size > LABEL_MAX || (!was_last && name.size == 0))
-            return false;
-        for (size_t i = 0; i < label.size; i++)
-            if (label.at[i] < ' ' || label.at[i] > '~' || label.at[i] == '\\')
-                return false;
-        if (was_last)
-            return true;
-    }
-    return false;
-}
-
 static bool is_counted(enum spf_asked_by by)
 {
     return by == SPF_BY_TERM || by == SPF_BY_PTR;
@@ -111,36 +93,43 @@ static void count_term(struct spf_run *run, enum spf_asked_by by)
         spf_run_end(run, SPF_PERMERROR, "more than %d terms that ask DNS", SPF_LOOKUPS_MAX);
 }
 
-static void fail(struct spf_run *run, enum spf_asked_by by, const struct lookup *lookup)
+/* One question; the lookup's own name is empty where there was no room for it. */
+struct asked {
+    enum spf_asked_by by;
+    enum dns_type type;
+    char name[DNS_NAME_MAX + 1];
+};
+
+static void fail(struct spf_run *run, const struct asked *asked, const struct lookup *lookup)
 {
-    bool is_of_ptr = by == SPF_BY_PTR || by == SPF_BY_PTR_NAME;
-    if (is_of_ptr && !lookup->was_late)
-        return;
-    spf_run_end(run, SPF_TEMPERROR, "%s %s: no answer%s", lookup->name, dns_type_name(lookup->type),
-                lookup->was_late ? " in time" : "");
+    bool is_of_ptr = asked->by == SPF_BY_PTR || asked->by == SPF_BY_PTR_NAME;
+    bool was_cut_off = lookup->was_late || run->lookups->interrupted != IO_OK;
+    if (!is_of_ptr || was_cut_off)
+        spf_run_end(run, SPF_TEMPERROR, "%s %s: no answer%s", asked->name, dns_type_name(asked->type),
+                    lookup->was_late ? " in time" : "");
 }
 
-static const struct lookup *conclude(struct spf_run *run, enum spf_asked_by by, const struct lookup *lookup)
+static const struct lookup *conclude(struct spf_run *run, const struct asked *asked, const struct lookup *lookup)
 {
     if (lookup->status == DNS_FOUND)
         return lookup;
     if (lookup->status != DNS_NO_DATA && lookup->status != DNS_NO_NAME)
-        fail(run, by, lookup);
-    else if (is_counted(by) && ++run->voids > SPF_VOIDS_MAX)
+        fail(run, asked, lookup);
+    else if (is_counted(asked->by) && ++run->voids > SPF_VOIDS_MAX)
         spf_run_end(run, SPF_PERMERROR, "more than %d terms that ask DNS in vain", SPF_VOIDS_MAX);
     return NULL;
 }
 
 const struct lookup *spf_run_ask(struct spf_run *run, enum spf_asked_by by, enum dns_type type, const char *name)
 {
-    char asked[DNS_NAME_MAX + 1];
+    struct asked asked = {.by = by, .type = type};
     struct slice fit = fitting(name);
     count_term(run, by);
-    if (run->is_over || !may_be_asked(fit))
+    if (run->is_over || !dns_question_is_valid(fit))
         return NULL;
-    snprintf(asked, sizeof(asked), "%.*s", SLICE_ARGS(fit));
+    snprintf(asked.name, sizeof(asked.name), "%.*s", SLICE_ARGS(fit));
     enum lookup_scope scope = by == SPF_BY_START ? run->question->scope : LOOKUP_ONCE;
-    const struct lookup *lookup = lookups_resolve(run->lookups, scope, type, asked);
-    tell(run, lookup);
-    return conclude(run, by, lookup);
+    const struct lookup *lookup = lookups_resolve(run->lookups, scope, type, asked.name);
+    tell(run, type, asked.name, lookup);
+    return conclude(run, &asked, lookup);
 }

@@ -16,7 +16,7 @@
 enum spf_asked_by {
     SPF_BY_START, /* the domain's own record: not counted */
     SPF_BY_TERM,
-    SPF_BY_PTR, /* counted; trouble is no match, not temperror (section 5.5) */
+    SPF_BY_PTR,     /* counted; trouble is no match, not temperror (section 5.5) */
     SPF_BY_MX_NAME, /* part of a term that was counted */
     SPF_BY_PTR_NAME
 };
