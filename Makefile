@@ -15,7 +15,8 @@ BUILD := build/$(if $(filter 1,$(SANITIZE)),sanitize,plain)
 BUILD_PACKAGES := gcc libc6-dev pkg-config libconfuse-dev libssl-dev libjansson-dev libncurses-dev libseccomp-dev \
                   libc-ares-dev libspf2-dev
 TEST_PACKAGES := libcmocka-dev python3 python3-pytest postfix openssl mandoc git gdb systemd swaks libnet-ssleay-perl \
-                 strace haproxy sasl2-bin libsasl2-modules ca-certificates clang libclang-rt-14-dev iproute2
+                 strace haproxy sasl2-bin libsasl2-modules ca-certificates clang libclang-rt-14-dev iproute2 \
+                 python3-yaml
 
 # Servers for the tests, unpacked below build/servers, with what they need that is not installed: inside servers, which
 # exclude each other and Postfix, and name servers, which would want port 53.
@@ -147,7 +148,7 @@ sink: $(BUILD)/sink
 $(BUILD)/sink: $(sink_o)
 	$(call say,LINK)$(LINK) -o $@ $^
 
-tests: $(unit_tests) $(talks) $(BUILD)/hostile/posternd $(BUILD)/next/posternd $(BUILD)/wall_clock.so $(BUILD)/dns-ask $(BUILD)/bench-load $(BUILD)/bench-crowd $(BUILD)/bench-body $(BUILD)/bench-relay $(BUILD)/bench-board $(BUILD)/bench-access $(BUILD)/bench-swarm
+tests: $(unit_tests) $(talks) $(BUILD)/hostile/posternd $(BUILD)/next/posternd $(BUILD)/wall_clock.so $(BUILD)/dns-ask $(BUILD)/spf-suite $(BUILD)/bench-load $(BUILD)/bench-crowd $(BUILD)/bench-body $(BUILD)/bench-relay $(BUILD)/bench-board $(BUILD)/bench-access $(BUILD)/bench-swarm
 
 # A runner for each subject, with which talks are held: talk-session, talk-toy. Their own objects go first, so that the
 # clock in tests/lib takes the place of common/clock.
@@ -169,6 +170,9 @@ $(addprefix $(BUILD)/tests/unit/,access_test limit_options_test): $(BUILD)/tests
 $(patsubst %,%.o,$(unit_tests)): | deps
 # Asks DNS as Postern does: for test_dns.
 $(BUILD)/dns-ask: $(BUILD)/tests/ask/ask.o $(BUILD)/libworkers.a $(BUILD)/libcommon.a
+	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
+# SPF with a DNS that a test tells it.
+$(BUILD)/spf-suite: $(BUILD)/tests/spf/suite.o $(BUILD)/libworkers.a $(BUILD)/libcommon.a
 	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
 # For a posternd whose wall clock a test sets.
 $(BUILD)/wall_clock.so: tests/e2e/wall_clock.c Makefile | build-deps

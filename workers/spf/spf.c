@@ -17,7 +17,7 @@
 #define MARK_MX_NAME  "\002."
 #define MARK_PTR_NAME "\003."
 
-enum { NAMES_MAX = 10, MAILBOX_MAX = PATH_MAX_OCTETS + 16 };
+enum { MAILBOX_MAX = PATH_MAX_OCTETS + 16 };
 
 const char *spf_result_name(enum spf_result result)
 {
@@ -92,7 +92,7 @@ static void add_addresses(SPF_dns_rr_t *rr, const struct lookup *lookup, const s
 static void add_names(SPF_dns_rr_t *rr, const struct lookup *lookup, const char *mark, bool any)
 {
     char marked[sizeof(MARK_MX_NAME SPF_MARK_ANY) + DNS_NAME_MAX];
-    for (int i = 0; i < lookup->count && i < NAMES_MAX; i++) {
+    for (int i = 0; i < lookup->count && i < SPF_NAMES_MAX; i++) {
         const char *name = lookup->records[i].name;
         if (name[0] == '\0') /* a null MX (RFC 7505) */
             continue;
@@ -109,8 +109,8 @@ static void add_records(struct spf_run *run, SPF_dns_rr_t *rr, const struct look
         add_addresses(rr, lookup, any ? &run->question->client : NULL);
         break;
     case DNS_MX:
-        if (lookup->count > NAMES_MAX || lookup->cut)
-            spf_run_end(run, SPF_PERMERROR, "%s has more than %d MX", lookup->name, NAMES_MAX);
+        if (lookup->count > SPF_NAMES_MAX || lookup->cut)
+            spf_run_end(run, SPF_PERMERROR, "%s has more than %d MX", lookup->name, SPF_NAMES_MAX);
         else
             add_names(rr, lookup, MARK_MX_NAME, any);
         break;
@@ -170,12 +170,22 @@ static bool load(struct spf_run *run, enum spf_asked_by by, const char *name, st
     return !run->is_over;
 }
 
+/* Where a term wants to know it: libspf2 would look for it, too, and count that nowhere. */
+static void name_client(struct spf_run *run, SPF_request_t *request, struct slice term)
+{
+    if (memmem(term.at, term.size, "%{p", 3) == NULL && memmem(term.at, term.size, "%{P", 3) == NULL)
+        return;
+    free(request->client_dom);
+    must_have(request->client_dom = strdup(spf_run_client_name(run)));
+}
+
 /* One term, which must be there afterwards: libspf2 leaves out in silence what it has no room for. */
 static SPF_record_t *compile(struct spf_run *run, SPF_server_t *server, SPF_response_t *response, struct slice term)
 {
     char text[SPF_REWRITTEN_MAX];
     SPF_record_t *record = NULL;
     snprintf(text, sizeof(text), "v=spf1 %.*s", SLICE_ARGS(term));
+    name_client(run, response->spf_request, term);
     if (SPF_record_compile(server, response, &record, text) == SPF_E_SUCCESS && record != NULL && record->num_mech == 1)
         return record;
     if (record != NULL)
@@ -289,9 +299,7 @@ static void set_client(SPF_request_t *request, const struct spf_question *questi
         SPF_request_set_ipv4(request, four);
     else
         SPF_request_set_ipv6(request, six);
-    /* Else libspf2 would look for it, and count that nowhere. */
-    request->client_dom = strdup(question->client_name != NULL ? question->client_name : "unknown");
-    must_have(request->client_dom);
+    must_have(request->client_dom = strdup("unknown"));
 }
 
 static void set_names(SPF_request_t *request, const struct spf_question *question)

@@ -20,7 +20,8 @@
 /* A label that no record, sender or name of DNS can hold, since this octet is refused everywhere. */
 #define SPF_MARK_ANY "\001."
 
-enum { SPF_LOOKUPS_MAX = 10, SPF_VOIDS_MAX = 2, SPF_TERMS_MAX = SPF_LOOKUPS_MAX + 2, SPF_REWRITTEN_MAX = 8192 };
+enum { SPF_LOOKUPS_MAX = 10, SPF_VOIDS_MAX = 2, SPF_NAMES_MAX = 10 }; /* names: of an MX or PTR */
+enum { SPF_TERMS_MAX = SPF_LOOKUPS_MAX + 2, SPF_REWRITTEN_MAX = 8192 };
 
 /* Begins it with "v=spf1" and a blank or nothing (section 4.5)? */
 bool spf_record_is_one(struct slice text);

@@ -102,7 +102,7 @@ struct asked {
 
 static void fail(struct spf_run *run, const struct asked *asked, const struct lookup *lookup)
 {
-    bool is_of_ptr = asked->by == SPF_BY_PTR || asked->by == SPF_BY_PTR_NAME;
+    bool is_of_ptr = asked->by == SPF_BY_PTR || asked->by == SPF_BY_PTR_NAME || asked->by == SPF_BY_MACRO;
     bool was_cut_off = lookup->was_late || run->lookups->interrupted != IO_OK;
     if (!is_of_ptr || was_cut_off)
         spf_run_end(run, SPF_TEMPERROR, "%s %s: no answer%s", asked->name, dns_type_name(asked->type),
@@ -132,4 +132,42 @@ const struct lookup *spf_run_ask(struct spf_run *run, enum spf_asked_by by, enum
     const struct lookup *lookup = lookups_resolve(run->lookups, scope, type, asked.name);
     tell(run, type, asked.name, lookup);
     return conclude(run, &asked, lookup);
+}
+
+/* -- the client's name -- */
+
+static bool leads_back(struct spf_run *run, const char *name)
+{
+    const struct ipaddr *client = &run->question->client;
+    const struct lookup *lookup = spf_run_ask(run, SPF_BY_MACRO, client->family == 4 ? DNS_A : DNS_AAAA, name);
+    for (int i = 0; lookup != NULL && i < lookup->count; i++)
+        if (ipaddr_equal(&lookup->records[i].address, client))
+            return true;
+    return false;
+}
+
+static void look_for_name(struct spf_run *run)
+{
+    char names[SPF_NAMES_MAX][DNS_NAME_MAX + 1], reverse[DNS_NAME_MAX + 1];
+    int count = 0;
+    dns_reverse_name(reverse, &run->question->client, NULL);
+    const struct lookup *lookup = spf_run_ask(run, SPF_BY_MACRO, DNS_PTR, reverse);
+    for (; lookup != NULL && count < lookup->count && count < SPF_NAMES_MAX; count++)
+        snprintf(names[count], sizeof(names[count]), "%s", lookup->records[count].name);
+    for (int i = 0; i < count; i++)
+        if (leads_back(run, names[i])) {
+            memcpy(run->client_name, names[i], sizeof(names[i]));
+            return;
+        }
+    snprintf(run->client_name, sizeof(run->client_name), "unknown");
+}
+
+const char *spf_run_client_name(struct spf_run *run)
+{
+    if (run->question->client_name != NULL)
+        return run->question->client_name;
+    if (!run->looked_for_name)
+        look_for_name(run);
+    run->looked_for_name = true;
+    return run->client_name;
 }

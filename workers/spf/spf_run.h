@@ -18,7 +18,8 @@ enum spf_asked_by {
     SPF_BY_TERM,
     SPF_BY_PTR,     /* counted; trouble is no match, not temperror (section 5.5) */
     SPF_BY_MX_NAME, /* part of a term that was counted */
-    SPF_BY_PTR_NAME
+    SPF_BY_PTR_NAME,
+    SPF_BY_MACRO /* %{p}: not counted, trouble is no name */
 };
 
 struct spf_run {
@@ -28,12 +29,17 @@ struct spf_run {
     void *context;
     int terms, voids, told;
     bool is_over;
+    bool looked_for_name;
+    char client_name[DNS_NAME_MAX + 1];
     struct spf_answer answer; /* once it is over */
 };
 
 /* NULL: there is nothing to match, be it that no such record is there, that the name is none, or that it is over. Good
  * until the next question. */
 const struct lookup *spf_run_ask(struct spf_run *run, enum spf_asked_by by, enum dns_type type, const char *name);
+/* For %{p}: one of the names of the client's address that lead back to it, "unknown" without one (section 7.3). Looked
+ * for where the question does not say, once. */
+const char *spf_run_client_name(struct spf_run *run);
 /* Counts where that comes before. */
 void spf_run_end(struct spf_run *run, enum spf_result result, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
