@@ -134,6 +134,29 @@ const struct lookup *spf_run_ask(struct spf_run *run, enum spf_asked_by by, enum
     return conclude(run, &asked, lookup);
 }
 
+/* -- records -- */
+
+bool spf_run_load(struct spf_run *run, enum spf_asked_by by, const char *name, struct buffer *out)
+{
+    const struct lookup *lookup = spf_run_ask(run, by, DNS_TXT, name);
+    struct slice found = {NULL, 0}, culprit;
+    const char *why;
+    for (int i = 0; lookup != NULL && i < lookup->count; i++) {
+        if (!spf_record_is_one(lookup->records[i].text))
+            continue;
+        if (found.at != NULL) {
+            spf_run_end(run, SPF_PERMERROR, "%s has two SPF records", name);
+            return false;
+        }
+        found = lookup->records[i].text;
+    }
+    if (found.at == NULL)
+        return false;
+    if (!spf_record_rewrite(found, &run->question->client, out, &why, &culprit))
+        spf_run_end(run, SPF_PERMERROR, "%s, in %.100s: %.*s", why, name, SLICE_ARGS(culprit));
+    return !run->is_over;
+}
+
 /* -- the client's name -- */
 
 static bool leads_back(struct spf_run *run, const char *name)

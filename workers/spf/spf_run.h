@@ -10,6 +10,7 @@
 #ifndef POSTERN_WORKERS_SPF_RUN_H
 #define POSTERN_WORKERS_SPF_RUN_H
 
+#include "common/buffer.h"
 #include "workers/lookups.h"
 #include "workers/spf/spf.h"
 
@@ -37,6 +38,8 @@ struct spf_run {
 /* NULL: there is nothing to match, be it that no such record is there, that the name is none, or that it is over. Good
  * until the next question. */
 const struct lookup *spf_run_ask(struct spf_run *run, enum spf_asked_by by, enum dns_type type, const char *name);
+/* The name's own record, rewritten (spf_record.h). False: it has none, or it is over. */
+bool spf_run_load(struct spf_run *run, enum spf_asked_by by, const char *name, struct buffer *out);
 /* For %{p}: one of the names of the client's address that lead back to it, "unknown" without one (section 7.3). Looked
  * for where the question does not say, once. */
 const char *spf_run_client_name(struct spf_run *run);
