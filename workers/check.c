@@ -92,6 +92,7 @@ static struct check_call call_of(struct session *s, int index, enum stage stage,
         .notes = &s->notes,
         .lookups = &s->lookups,
         .results = stage < STAGE_MAIL ? &s->results : &s->transaction.results,
+        .spf = &s->transaction.spf,
     };
 }
 

@@ -18,6 +18,7 @@ struct path;
 struct policy;
 struct lookups;
 struct results;
+struct spf_trace;
 
 enum stage {
     STAGE_TLS,      /* before a handshake; of implicit TLS it comes first of all */
@@ -91,6 +92,7 @@ struct check_call {
     struct notes *notes;
     struct lookups *lookups; /* what DNS is asked; lookups.h */
     struct results *results; /* of the session up to AUTH, then of the transaction; results.h */
+    struct spf_trace *spf;   /* what SPF found of the transaction; spf/spf_trace.h */
 };
 
 /* Every check's options begin with this. */

@@ -23,6 +23,7 @@
 #include "workers/smtp/header.h"
 #include "workers/smtp/parameters.h"
 #include "workers/smtp/sasl.h"
+#include "workers/spf/spf_trace.h"
 
 enum {
     SESSION_ID_MAX = SESSION_ID_BYTES,
@@ -109,6 +110,7 @@ struct transaction {
     struct results results;
     int score, watched_score; /* of the session's, found since MAIL */
     int first_note;           /* of the session's, that was noted since */
+    struct spf_trace spf;
     /* From here on nothing is cleared: all of it is behind slices and buffers that start empty. */
     char sender_text[PATH_MAX_OCTETS + 8];
     char parameters_text[COMMAND_LINE_MAX];
