@@ -73,14 +73,28 @@ static void put_asking(struct rewriting *r, const struct spf_term *term)
     r->settled = r->asking > SPF_LOOKUPS_MAX;
 }
 
+static void put_network(struct rewriting *r, const struct spf_term *term)
+{
+    if (!network_holds(&term->network, r->client))
+        return;
+    if (term->network.prefix == 0) {
+        put_all(r, term->qualifier);
+        return;
+    }
+    put_head(r, term, ':');
+    buffer_put(r->out, term->spec);
+    r->settled = true;
+}
+
 static void put_mechanism(struct rewriting *r, const struct spf_term *term)
 {
-    bool is_address = term->kind == SPF_IP4 || term->kind == SPF_IP6;
     if (r->settled)
         return;
-    if (term->kind == SPF_ALL || (is_address && network_holds(&term->network, r->client)))
+    if (term->kind == SPF_ALL)
         put_all(r, term->qualifier);
-    else if (!is_address)
+    else if (term->kind == SPF_IP4 || term->kind == SPF_IP6)
+        put_network(r, term);
+    else
         put_asking(r, term);
 }
 

@@ -5,11 +5,11 @@
  *
  * libspf2 fails 58 of the 203 cases of the suite for RFC 7208, and of what is too much for its 511 octets it drops
  * terms in silence: 64 times ip4 and then -all is neutral there. So it never hears what the network said. What is
- * decided without DNS is decided here: an address that cannot match is left out, one that must match becomes `all`, and
- * behind `all` nothing follows. redirect= goes last, and nowhere beside `all`. exp= and what nobody knows are checked
+ * decided without DNS is decided here: an address that cannot match is left out, and behind one that does, or `all`,
+ * nothing follows. redirect= goes last, and nowhere beside `all`. exp= and what nobody knows are checked
  * and dropped: an explanation is somebody else's text in our reply. A prefix of 0 bits, which libspf2 refuses, becomes
- * SPF_MARK_ANY before the domain: whoever asks DNS for libspf2 then answers with the client's own address when there is
- * any. At most one term more than may ask DNS is left: at that one the evaluation ends.
+ * `all`, or SPF_MARK_ANY before the domain: whoever asks DNS for libspf2 then answers with the client's own address
+ * when there is any. At most one term more than may ask DNS is left: at that one the evaluation ends.
  */
 #ifndef POSTERN_WORKERS_SPF_RECORD_H
 #define POSTERN_WORKERS_SPF_RECORD_H

@@ -204,6 +204,7 @@ static bool parse_network(struct slice text, struct spf_term *out, const char **
     struct ipaddr address = {.family = is_six ? 6 : 4};
     char copy[INET6_ADDRSTRLEN];
     int bits = is_six ? BITS6 : BITS4;
+    out->spec = text;
     if (!take_prefix(&text, 1, bits, &bits, why_out))
         return false;
     if (text.size >= sizeof(copy))

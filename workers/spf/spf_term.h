@@ -35,7 +35,7 @@ enum {
 struct spf_term {
     enum spf_kind kind;
     char qualifier;         /* of a mechanism: + - ? ~ */
-    struct slice spec;      /* domain-spec; empty where there is none */
+    struct slice spec;      /* domain-spec, or the network as written; empty where there is none */
     int prefix4, prefix6;   /* of a and mx, in bits; 32 and 128 where none are said */
     struct network network; /* of ip4 and ip6; an IPv4-mapped one stays IPv6: it matches nobody */
 };
