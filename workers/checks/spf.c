@@ -4,7 +4,7 @@
  * HELO; judged at MAIL, when it is known who has logged in.
  *
  * A pass says who it is, not that it is welcome: it does nothing. Of HELO only a fail counts: whoever names a machine
- * has no say in what else that record would mean. Points are given once in a session, not with each message.
+ * has no say in what else that record would mean.
  */
 #include <stddef.h>
 #include <stdio.h>
@@ -80,7 +80,6 @@ static const struct block block = {
 struct session_memory {
     bool helo_is_known;
     struct spf_answer helo;
-    int points; /* given in this session */
 };
 
 struct transaction_memory {
@@ -93,8 +92,7 @@ static bool is_asked_about(const struct check_call *call)
 {
     const struct spf_options *options = call->options;
     const struct session *s = call->session;
-    return s->client.kind == ENDPOINT_IP && s->auth == NULL && !s->allowed &&
-           !session_client_is_in(s, &options->except);
+    return s->client.kind == ENDPOINT_IP && s->auth == NULL && !session_client_is_in(s, &options->except);
 }
 
 static struct spf_question question_of(const struct session *s, struct slice sender, enum lookup_scope scope)
@@ -204,14 +202,6 @@ static enum act act_of(const struct spf_options *options, enum spf_result result
     return result == SPF_TEMPERROR && options->acts[result] == TEMPERROR_UNSURE ? ACT_UNSURE : act;
 }
 
-/* More than was given in this session already. */
-static int more_points(struct session_memory *memory, int64_t points)
-{
-    int more = points > memory->points ? (int)points - memory->points : 0;
-    memory->points += more;
-    return more;
-}
-
 static struct verdict weigh(struct check_call *call, enum spf_identity identity, const struct spf_answer *answer)
 {
     const struct spf_options *options = call->options;
@@ -227,7 +217,7 @@ static struct verdict weigh(struct check_call *call, enum spf_identity identity,
     if (verdict.action != ACTION_NONE)
         verdict.reply = reply_of(options, answer->result, act);
     if (act == ACT_SCORE)
-        verdict.score = more_points(call->session_memory, options->points[answer->result]);
+        verdict.score = (int)options->points[answer->result];
     if (verdict.score > 0)
         note(call, "%d points", verdict.score);
     return verdict;
