@@ -4,7 +4,7 @@
 #include "workers/session.h"
 #include "workers/spf/spf_trace.h"
 
-enum { VALUE_MAX = 512 }; /* of one key; lines stay below 998 (RFC 5322 section 2.1.1) */
+enum { VALUE_MAX = 450 }; /* of one value: each octet may become two, and a line has 998 (RFC 5322 section 2.1.1) */
 
 static bool is_dot_atom(struct slice text)
 {
