@@ -11,8 +11,8 @@
 
 #include "workers/session.h"
 
-#define REPLY_FAIL  "SPF validation failed: the domain does not let this address send its mail"
-#define REPLY_ERROR "SPF validation error: the domain's SPF record cannot be evaluated"
+#define REPLY_FAIL  "SPF: the domain does not let this address send its mail"
+#define REPLY_ERROR "SPF: the domain's record cannot be evaluated"
 
 static const char FAIL_CODE[] = "7.23", ERROR_CODE[] = "7.24"; /* RFC 7372 section 3.2 */
 

@@ -20,7 +20,8 @@
 enum { MAILBOX_MAX = PATH_MAX_OCTETS + 16 };
 
 /* libspf2 calls it without memory, and where it does not know its own state; abort() follows if it returns. */
-static _Noreturn void leave(const char *file, int line, const char *text)
+static void leave(const char *file, int line, const char *text) __attribute__((noreturn));
+static void leave(const char *file, int line, const char *text)
 {
     (void)file;
     log_line(LEVEL_ERROR, "libspf2 gave up (line %d): %s", line, text);
