@@ -76,9 +76,32 @@ static void a_zone_that_leaves_no_room_is_told(void **state)
     assert_false(dns_reverse_name(name, &none, "example"));
 }
 
+static void more_may_be_asked_for_than_is_a_name(void **unused)
+{
+    (void)unused;
+    static const char *const good[] = {"a", "a.test.", "ann@a.test", "a b.\"c\".test", "%20.test", "~!.test"},
+                             *const bad[] = {"",     ".",      "a..b",  ".a",           "a\\b.test",
+                                             "a\tb", "a\001b", "a\177", "\xc3\xa9.test"};
+    char name[DNS_NAME_MAX + 2];
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        assert_true(dns_question_is_valid(slice_of(good[i])));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(dns_question_is_valid(slice_of(bad[i])));
+    assert_false(dns_question_is_valid(slice_make("a\0b", 3)));
+    memset(name, '@', sizeof name);
+    assert_true(dns_question_is_valid(slice_make(name, 63)));
+    assert_false(dns_question_is_valid(slice_make(name, 64)));
+    for (size_t i = 1; i < sizeof name; i += 2)
+        name[i] = '.';
+    assert_true(dns_question_is_valid(slice_make(name, DNS_NAME_MAX)));
+    name[DNS_NAME_MAX] = '@';
+    assert_false(dns_question_is_valid(slice_make(name, DNS_NAME_MAX + 1)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(more_may_be_asked_for_than_is_a_name),
         cmocka_unit_test(a_name_is_labels_of_letters_digits_hyphens_and_underscores),
         cmocka_unit_test(its_sizes_are_those_of_rfc_1035),
         cmocka_unit_test(an_address_is_written_backwards),

@@ -151,7 +151,9 @@ static void one_at_a_time_is_gone_with_the_next(void **state)
 static void what_cannot_be_a_name_does_not_exist(void **state)
 {
     (void)state;
-    assert_status(ask(DNS_A, "a b.test"), DNS_NO_NAME);
+    assert_status(ask(DNS_A, "a..test"), DNS_NO_NAME);
+    assert_status(ask(DNS_A, "a\tb.test"), DNS_NO_NAME);
+    assert_status(ask(DNS_A, "a\\b.test"), DNS_NO_NAME);
     assert_status(ask(DNS_A, ""), DNS_NO_NAME);
     assert_int_equal(fake_dns_asked(), 0);
 }
