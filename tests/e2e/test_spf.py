@@ -12,7 +12,11 @@ import subprocess
 import pytest
 import yaml
 
+import hostile_dns as hostile
+from smtp_client import Client
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CONTENT = b"From: ann@a.test\r\nMessage-ID: <1@a.test>\r\n\r\nhello\r\n"
 PROGRAM = os.path.join(TOP, os.environ.get("POSTERN_BUILD", "build/plain"), "spf-suite")
 SUITE = os.environ.get("POSTERN_SPF_SUITE") or os.path.join(TOP, "../shared/data/rfc7208-tests.yml")
 CASES = 203
@@ -172,3 +176,56 @@ def test_no_term_is_lost_in_a_long_record(evaluator):
                                     ("asking", "192.0.2.251", "pass"), ("asking", "192.0.2.9", "pass"),
                                     ("asking", "192.0.2.252", "softfail")):
         assert evaluator.check(address, "h.example", f"a@{sender}.example")[0] == result, (sender, address)
+
+
+# -- the daemon, its workers in their sandbox, and a name server on a socket
+
+RECORDS = {
+    ("a.test", "TXT"): hostile.answers("TXT v=spf1 include:b.test exists:%{s}._s.%{d} -all"),
+    ("b.test", "TXT"): hostile.answers("TXT v=spf1 mx a ptr ?all"),
+    ("b.test", "MX"): hostile.answers("MX 10 mx.b.test"),
+    ("mx.b.test", "A"): hostile.answers("A 192.0.2.1"),
+    ("b.test", "A"): hostile.answers("A 192.0.2.2"),
+    ("ann@a.test._s.a.test", "A"): hostile.answers("A 127.0.0.2"),
+    "silent.test": hostile.silent(),
+}
+
+
+@pytest.fixture(name="gate")
+def fixture_gate(postern, inside, hostile_dns):
+    def start(*options):
+        server, names = inside(), hostile_dns(RECORDS)
+        program = postern(server.address, f"resolver=127.0.0.1:{names.address[1]}", "resolver_timeout=200ms",
+                          "resolver_deadline=600ms", "policy.spf.mode=enforce", "policy.spf.fail=reject",
+                          "policy.spf.except=198.51.100.1", "policy.spf.helo=no", *options)
+        return program, server
+    return start
+
+
+def sent(program, sender):
+    """The code that the message, or its recipient, was answered with."""
+    with Client(program.address) as client:
+        client.hello("client.test")
+        client.ask(f"MAIL FROM:<{sender}>", 250)
+        client.send(b"RCPT TO:<user@example.org>\r\n")
+        reply = client.reply()
+        return reply if not reply.is_positive else client.ask("RSET", 250)
+
+
+def test_a_sender_that_may_passes_and_another_does_not(gate):
+    program, _ = gate()
+    assert sent(program, "ann@a.test").is_positive, program.story()
+    assert "550 5.7.23 SPF: the domain does not let this address send its mail" in str(sent(program, "bob@a.test"))
+    program.wait_log(r"event=message .*from=<bob@a.test> .*verdict=refused .*reason=\"SPF fail: -all\"")
+
+
+def test_a_dead_name_server_is_settled_by_on_unsure(gate):
+    program, server = gate("policy.on_unsure=pass")
+    with Client(program.address) as client:
+        client.hello("client.test")
+        client.message(["user@example.org"], CONTENT, sender="ann@silent.test")
+    assert len(server.messages) == 1
+    program, _ = gate("policy.on_unsure=defer")
+    assert "451 4.3.0" in str(sent(program, "ann@silent.test"))
+    program, _ = gate("policy.spf.temperror=defer")
+    assert "451 4.7.24" in str(sent(program, "ann@silent.test"))
