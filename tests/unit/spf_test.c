@@ -9,10 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "common/buffer.h"
+#include "common/exit_status.h"
+#include "common/log.h"
 #include "tests/lib/fake_clock.h"
 #include "tests/lib/fake_dns.h"
 #include "workers/spf/spf.h"
@@ -40,6 +44,11 @@ static int tear_down(void **state)
     dns_free(&dns);
     fake_dns_clear();
     return 0;
+}
+
+static void ignore(enum level level, const char *line)
+{
+    (void)level, (void)line;
 }
 
 static void begin_anew(void)
@@ -240,6 +249,33 @@ static void not_too_many_are_told(void **unused)
     assert_int_equal(fake_dns_asked(), 1 + 10 + 100);
 }
 
+extern void (*SPF_error_handler)(const char *file, int line, const char *text); /* libspf2's */
+
+/* What libspf2 does without memory, or where it is lost: the process ends as the master knows it, and no word of it is
+ * on stderr. */
+static void where_libspf2_gives_up_the_process_ends(void **unused)
+{
+    (void)unused;
+    struct spf_question question = question_of("192.0.2.7", "a@b.test");
+    int ends[2], status;
+    char said[8];
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        dup2(ends[1], STDERR_FILENO);
+        log_to_function(ignore);
+        spf_check(&question, &lookups, NULL, NULL);
+        SPF_error_handler("file", 1, "out of memory");
+    }
+    close(ends[1]);
+    assert_int_equal(read(ends[0], said, sizeof said), 0);
+    close(ends[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), WORKER_SHORT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +285,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_name_that_is_too_long_loses_its_beginning, set_up, tear_down),
         cmocka_unit_test_setup_teardown(questions_and_answers_are_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(not_too_many_are_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(where_libspf2_gives_up_the_process_ends, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
