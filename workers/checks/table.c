@@ -14,7 +14,16 @@ extern const struct check check_crowd;
 extern const struct check check_hops;
 extern const struct check check_spf;
 
+/* clang-format off */
 const struct check *const check_table[] = {
-    &check_pregreet, &check_listed, &check_access, &check_recipient, &check_limits, &check_crowd, &check_hops, NULL,
-    &check_pregreet, &check_recipient, &check_listed, &check_limits, &check_crowd, &check_hops, &check_spf, NULL,
+    &check_pregreet,
+    &check_listed,
+    &check_access,
+    &check_spf,
+    &check_recipient,
+    &check_limits,
+    &check_crowd,
+    &check_hops,
+    NULL,
 };
+/* clang-format on */
