@@ -160,7 +160,8 @@ $(unit_tests): $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(librar
 $(addprefix $(BUILD)/tests/unit/,probe_test probe_tls_test survey_test listing_test tarpit_test crowd_test minutes_test): \
     $(BUILD)/tests/lib/fake_clock.o
 # .. and what DNS says.
-$(addprefix $(BUILD)/tests/unit/,lookups_test spf_test): $(BUILD)/tests/lib/fake_clock.o $(BUILD)/tests/lib/fake_dns.o
+$(addprefix $(BUILD)/tests/unit/,client_name_test lookups_test spf_test): \
+    $(BUILD)/tests/lib/fake_clock.o $(BUILD)/tests/lib/fake_dns.o
 # posternctl's pure units, which no library holds.
 $(addprefix $(BUILD)/tests/unit/,sparkline_test top_layout_test top_model_test top_view_test): \
     $(patsubst %,$(BUILD)/daemon/ctl/%.o,answer column sparkline top_layout top_model top_pane top_rows top_view)

@@ -185,6 +185,13 @@ static void watch(struct session *s, const struct check_call *call, enum stage s
         add_score(s, stage, &s->watched_score, verdict->score);
 }
 
+/* What any of them asked is for inside and the trace, too, once it is heard. */
+static void learn_name(struct session *s)
+{
+    client_name_go_on(&s->lookups);
+    client_name_say(&s->lookups.client_name, &s->client_name, &s->client_reverse_name);
+}
+
 struct verdict check_stage(struct session *s, enum stage stage, const struct path *recipient)
 {
     struct verdict all = VERDICT_NONE;
@@ -210,6 +217,7 @@ struct verdict check_stage(struct session *s, enum stage stage, const struct pat
         all = verdict_combine(&all, &one);
     }
     add_score(s, stage, &s->score, all.score);
+    learn_name(s);
     if (stage < STAGE_RCPT)
         s->allowed = allowed;
     return all;
@@ -251,6 +259,7 @@ void check_begin_session(struct session *s)
     s->results = (struct results){0};
     lookups_begin_session(&s->lookups, s->setup->dns, &s->lookup_host,
                           s->service->resolver != NULL ? s->service->resolver->deadline_ms : 0);
+    client_name_take(&s->lookups, &s->client_name, &s->client_reverse_name);
 }
 
 void check_begin_transaction(struct session *s)

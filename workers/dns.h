@@ -73,6 +73,9 @@ void dns_step(struct dns *dns);
 
 /* Labels of 1 to 63 letters, digits, '-' and '_', DNS_NAME_MAX altogether; a dot at the end is allowed. */
 bool dns_name_is_valid(struct slice name);
+/* .. and that may be a host's, for whoever inside is told of it: labels begin and end with a letter, a digit or '_',
+ * and the last one is no number: an address is none. */
+bool dns_name_is_host(struct slice name);
 /* May be asked for: labels of printable ASCII. SPF macros make names with a mailbox in them, which nobody could register;
  * a backslash is an escape to c-ares. */
 bool dns_question_is_valid(struct slice name);

@@ -52,6 +52,29 @@ bool dns_question_is_valid(struct slice name)
     return labels_are_valid(name, is_of_questions);
 }
 
+static bool is_number(struct slice label)
+{
+    for (size_t i = 0; i < label.size; i++)
+        if (!ascii_is_digit(label.at[i]))
+            return false;
+    return true;
+}
+
+bool dns_name_is_host(struct slice name)
+{
+    struct slice rest = name, label = {0};
+    if (!dns_name_is_valid(name))
+        return false;
+    if (rest.at[rest.size - 1] == '.')
+        rest.size--;
+    while (rest.size > 0) {
+        label = slice_take_until(&rest, '.');
+        if (label.at[0] == '-' || label.at[label.size - 1] == '-')
+            return false;
+    }
+    return !is_number(label);
+}
+
 bool dns_reverse_name(char name_out[DNS_NAME_MAX + 1], const struct ipaddr *address, const char *zone)
 {
     static const char digits[] = "0123456789abcdef";

@@ -27,6 +27,7 @@ void lookups_begin_session(struct lookups *l, struct dns *dns, const struct look
     l->waited_ms = 0;
     l->answered = false;
     l->interrupted = IO_OK;
+    l->client_name = (struct client_name){0};
     for (int scope = 0; scope < LOOKUP_SCOPES; scope++)
         clear_set(l, (enum lookup_scope)scope);
 }
@@ -40,6 +41,7 @@ void lookups_end_session(struct lookups *l)
 {
     if (l->dns != NULL)
         dns_forget(l->dns);
+    l->client_name = (struct client_name){0};
     for (int scope = 0; scope < LOOKUP_SCOPES; scope++)
         clear_set(l, (enum lookup_scope)scope);
 }

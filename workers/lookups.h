@@ -14,6 +14,7 @@
 #ifndef POSTERN_WORKERS_LOOKUPS_H
 #define POSTERN_WORKERS_LOOKUPS_H
 
+#include "workers/client_name.h"
 #include "workers/dns.h"
 
 enum lookup_scope { LOOKUP_SESSION, LOOKUP_TRANSACTION, LOOKUP_ONCE, LOOKUP_SCOPES };
@@ -52,6 +53,7 @@ struct lookups {
     } sets[LOOKUP_SCOPES];
     bool answered; /* something, in this session */
     int silences;  /* waits in a row, of any session, that ended without any answer at all */
+    struct client_name client_name;
     /* From here on nothing is cleared. */
     struct lookup items[LOOKUP_SCOPES][LOOKUPS_MAX];
     _Alignas(16) char arenas[LOOKUP_SCOPES][LOOKUP_ARENA_BYTES];

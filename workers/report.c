@@ -194,6 +194,7 @@ void report_session(const struct session *s)
     struct record r;
     begin(&r, s, "session");
     record_number(&r, "port", s->client.port);
+    record_string(&r, "name", s->client_name.text);
     record_proxy(&r, s);
     record_number(&r, "ms", (uint64_t)(clock_ms() - s->began_ms));
     record_number(&r, "messages", (uint64_t)s->messages);

@@ -17,13 +17,21 @@ static bool is_literal(struct slice name)
     return true;
 }
 
+/* With its name where somebody has looked for it, as Postfix does. */
 static void print_client(struct buffer *to, const struct session *s)
 {
     if (s->client.kind != ENDPOINT_IP) {
         buffer_put_text(to, " (local)");
         return;
     }
-    buffer_put_text(to, s->client.address.family == 6 ? " ([IPv6:" : " ([");
+    buffer_put_text(to, " (");
+    if (s->client_name.state == ATTRIBUTE_KNOWN)
+        buffer_put_text(to, s->client_name.text);
+    else if (s->client_name.state != ATTRIBUTE_NOT_SAID)
+        buffer_put_text(to, "unknown");
+    if (s->client_name.state != ATTRIBUTE_NOT_SAID)
+        buffer_put_char(to, ' ');
+    buffer_put_text(to, s->client.address.family == 6 ? "[IPv6:" : "[");
     buffer_put_text(to, s->client_text);
     buffer_put_text(to, "])");
 }

@@ -73,6 +73,18 @@ static void test_in_the_clear(void **state)
     assert_null(strstr(text, "using"));
 }
 
+static void test_name(void **state)
+{
+    struct session *s = *state;
+    s->client_name = (struct attribute_value){ATTRIBUTE_KNOWN, "mail.example"};
+    assert_says(s, "Received: from client.example (mail.example [192.0.2.7])\r\n\tby");
+    s->client_name = (struct attribute_value){ATTRIBUTE_UNAVAILABLE, ""};
+    assert_says(s, "Received: from client.example (unknown [192.0.2.7])\r\n\tby");
+    ipaddr_parse(slice_of("2001:db8::7"), &s->client.address);
+    ipaddr_print(&s->client.address, s->client_text);
+    assert_says(s, "Received: from client.example (unknown [IPv6:2001:db8::7])\r\n\tby");
+}
+
 static void test_tls(void **state)
 {
     struct session *s = *state;
@@ -134,6 +146,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_in_the_clear, begin, end),
+        cmocka_unit_test_setup_teardown(test_name, begin, end),
         cmocka_unit_test_setup_teardown(test_tls, begin, end),
         cmocka_unit_test_setup_teardown(test_protocols, begin, end),
         cmocka_unit_test_setup_teardown(test_client_certificate, begin, end),
