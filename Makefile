@@ -160,14 +160,15 @@ $(unit_tests): $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(librar
 $(addprefix $(BUILD)/tests/unit/,probe_test probe_tls_test survey_test listing_test tarpit_test crowd_test minutes_test): \
     $(BUILD)/tests/lib/fake_clock.o
 # .. and what DNS says.
-$(addprefix $(BUILD)/tests/unit/,client_name_test lookups_test spf_test): \
+check_tests := $(addprefix $(BUILD)/tests/unit/,rdns_check_test helo_check_test sender_check_test mailbox_check_test)
+$(check_tests) $(addprefix $(BUILD)/tests/unit/,client_name_test lookups_test spf_test): \
     $(BUILD)/tests/lib/fake_clock.o $(BUILD)/tests/lib/fake_dns.o
 # posternctl's pure units, which no library holds.
 $(addprefix $(BUILD)/tests/unit/,sparkline_test top_layout_test top_model_test top_view_test): \
     $(patsubst %,$(BUILD)/daemon/ctl/%.o,answer column sparkline top_layout top_model top_pane top_rows top_view)
 $(BUILD)/tests/unit/body_test: $(BUILD)/tests/lib/body_oracle.o
 $(BUILD)/tests/unit/sandbox_test: $(BUILD)/tests/lib/forbidden.o
-$(addprefix $(BUILD)/tests/unit/,access_test limit_options_test): $(BUILD)/tests/lib/root_block.o
+$(check_tests) $(addprefix $(BUILD)/tests/unit/,access_test limit_options_test): $(BUILD)/tests/lib/root_block.o
 $(patsubst %,%.o,$(unit_tests)): | deps
 # Asks DNS as Postern does: for test_dns.
 $(BUILD)/dns-ask: $(BUILD)/tests/ask/ask.o $(BUILD)/libworkers.a $(BUILD)/libcommon.a

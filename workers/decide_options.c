@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <stddef.h>
-#include <stdio.h>
 
+#include "workers/address_list.h"
 #include "workers/decide_options.h"
 
 /* clang-format off */
@@ -24,72 +24,18 @@ const struct option decide_option_rows[] = {
 };
 /* clang-format on */
 
-struct pattern {
-    struct slice local, domain; /* empty: any */
-};
-
-/* At the last @, as an address is read. */
-static struct pattern pattern_of(const char *item)
-{
-    struct slice all = slice_of(item);
-    size_t at = all.size;
-    while (at > 0 && all.at[at - 1] != '@')
-        at--;
-    if (at == 0)
-        return (struct pattern){.local = all};
-    return (struct pattern){slice_make(all.at, at - 1), slice_make(all.at + at, all.size - at)};
-}
-
-static bool can_match(const char *item)
-{
-    char text[PATH_MAX_OCTETS];
-    struct path path;
-    struct pattern pattern = pattern_of(item);
-    const char *local = pattern.local.size > 0 ? "" : "x", *domain = pattern.domain.size > 0 ? "" : "@example.org";
-    bool ends_with_at = pattern.local.size < slice_of(item).size && pattern.domain.size == 0;
-    int size = snprintf(text, sizeof(text), "<%s%s%s>", local, item, domain);
-    if (ends_with_at || item[0] == '\0' || size >= (int)sizeof(text))
-        return false;
-    struct slice rest = slice_of(text);
-    return path_parse(&rest, false, &path) == PATH_FINE && rest.size == 0 && !path.has_route;
-}
-
-static bool check_exempt(struct config *config, const void *policy, const struct decide_options *options)
-{
-    for (size_t i = 0; i < options->exempt.count; i++)
-        if (!can_match(options->exempt.items[i]))
-            return config_refuse(config, policy, "exempt",
-                                 "'%s' matches nothing; write postmaster for every domain, abuse@example.org, or "
-                                 "@example.org for all of a domain",
-                                 options->exempt.items[i]);
-    return true;
-}
-
 bool decide_options_check(struct config *config, const void *policy, const struct decide_options *options)
 {
     if (options->reject_at > 0 && options->reject_at < options->defer_at)
         return config_refuse(config, policy, "reject_at",
                              "%lld is less than defer_at, %lld: nobody would ever be deferred",
                              (long long)options->reject_at, (long long)options->defer_at);
-    return check_exempt(config, policy, options);
-}
-
-static bool is_matched(const char *item, const struct path *recipient)
-{
-    struct pattern pattern = pattern_of(item);
-    struct slice domain = recipient->domain;
-    if (domain.size > 0 && domain.at[domain.size - 1] == '.')
-        domain.size--;
-    return (pattern.local.size == 0 || slice_equal_nocase(pattern.local, recipient->local)) &&
-           (pattern.domain.size == 0 || slice_equal_nocase(pattern.domain, domain));
+    return address_list_check(config, policy, "exempt", &options->exempt);
 }
 
 bool decide_options_exempt(const struct decide_options *options, const struct path *recipient)
 {
-    for (size_t i = 0; i < options->exempt.count; i++)
-        if (is_matched(options->exempt.items[i], recipient))
-            return true;
-    return false;
+    return address_list_holds(&options->exempt, recipient);
 }
 
 int64_t decide_options_delay(const struct decide_options *options, int score)

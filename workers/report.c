@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdio.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -77,10 +78,16 @@ static void record_recipients(struct record *r, const struct transaction *t)
     }
 }
 
+/* helo= is what the client said, in the same line. */
+static const char *note_key(const struct note *one)
+{
+    return strcmp(one->check, "helo") == 0 ? "helo_check" : one->check;
+}
+
 static void record_notes(struct record *r, const struct notes *notes, int from)
 {
     for (int i = from; i < notes->count; i++)
-        record_string(r, notes->items[i].check, notes->items[i].text);
+        record_string(r, note_key(&notes->items[i]), notes->items[i].text);
 }
 
 static void record_auth(struct record *r, const struct session *s)

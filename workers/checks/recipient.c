@@ -5,6 +5,7 @@
  */
 #include <stddef.h>
 
+#include "workers/domain_list.h"
 #include "workers/session.h"
 
 static const struct reply REPLY_RELAY = REPLY(554, "5.7.1", "Relay access denied");
@@ -24,32 +25,12 @@ static const struct option rows[] = {
     {0},
 };
 /* clang-format on */
-/* "*", a domain, ".domain", or an address literal: anything else could never match. */
-static bool can_match(struct slice pattern)
-{
-    if (slice_is_word(pattern, "*"))
-        return true;
-    if (pattern.size > 2 && pattern.at[0] == '[')
-        return pattern.at[pattern.size - 1] == ']';
-    if (pattern.size > 0 && pattern.at[0] == '.')
-        slice_drop(&pattern, 1);
-    return domain_is_valid(pattern) && pattern.at[pattern.size - 1] != '.';
-}
-
 static bool check_domains(struct config *config, const struct recipient_options *options)
 {
     if (options->relay_domains.count == 0 && config_is_set(config, options, "relay_domains"))
         return config_refuse(config, options, "relay_domains",
                              "an empty list would take mail for every domain; name yours, or leave the option out");
-    for (size_t i = 0; i < options->relay_domains.count; i++) {
-        const char *item = options->relay_domains.items[i];
-        if (!can_match(slice_of(item)))
-            return config_refuse(config, options, "relay_domains",
-                                 "'%s' matches nothing; write example.org, .example.org for all below it, [192.0.2.1], "
-                                 "or \"*\" for every domain",
-                                 item);
-    }
-    return true;
+    return domain_list_check(config, options, "relay_domains", &options->relay_domains);
 }
 
 static bool check_options(struct config *config, const void *filled)
@@ -73,32 +54,12 @@ static const struct block block = {
     .check = check_options,
 };
 
-static bool domain_matches(struct slice domain, struct slice pattern)
-{
-    if (slice_is_word(pattern, "*") || slice_equal_nocase(domain, pattern))
-        return true;
-    if (pattern.size == 0 || pattern.at[0] != '.' || domain.size <= pattern.size)
-        return false;
-    return slice_equal_nocase(slice_make(domain.at + domain.size - pattern.size, pattern.size), pattern);
-}
-
-static bool is_relayed(const struct recipient_options *options, struct slice domain)
-{
-    if (domain.size > 0 && domain.at[domain.size - 1] == '.')
-        domain.size--;
-    for (size_t i = 0; i < options->relay_domains.count; i++) {
-        if (domain_matches(domain, slice_of(options->relay_domains.items[i])))
-            return true;
-    }
-    return false;
-}
-
 static struct verdict judge_rcpt(struct check_call *call)
 {
     const struct recipient_options *options = call->options;
     const struct path *to = call->recipient;
     bool is_open = options->relay_domains.count == 0;
-    if (is_open || to->domain.size == 0 || is_relayed(options, to->domain))
+    if (is_open || to->domain.size == 0 || domain_list_holds(&options->relay_domains, to->domain))
         return VERDICT_NONE;
     note(call, "%.*s is not in relay_domains", SLICE_ARGS(to->domain));
     return (struct verdict){.action = ACTION_REJECT, .reply = REPLY_RELAY, .reason = "not in relay_domains"};

@@ -9,6 +9,7 @@ extern const struct check check_pregreet;
 extern const struct check check_listed;
 extern const struct check check_access;
 extern const struct check check_rdns;
+extern const struct check check_helo;
 extern const struct check check_spf;
 extern const struct check check_recipient;
 extern const struct check check_limits;
@@ -21,6 +22,7 @@ const struct check *const check_table[] = {
     &check_listed,
     &check_access,
     &check_rdns,
+    &check_helo,
     &check_spf,
     &check_recipient,
     &check_limits,

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "common/ipaddr.h"
-
 enum { LABEL_MAX_OCTETS = 63 };
 
 static bool is_8bit(char c)
@@ -89,22 +87,21 @@ bool domain_is_valid(struct slice domain)
     return true;
 }
 
-/* "[192.0.2.1]" or "[IPv6:2001:db8::1]"; no other tag is registered (RFC 5321 section 4.1.3). */
-static bool literal_is_valid(struct slice literal)
+bool literal_parse(struct slice literal, struct ipaddr *out)
 {
     static const char tag[] = "[IPv6:";
-    if (literal.size < 2 || literal.at[literal.size - 1] != ']')
+    if (literal.size < 2 || literal.at[0] != '[' || literal.at[literal.size - 1] != ']')
         return false;
     bool is_ipv6 = slice_starts_nocase(literal, tag);
     slice_drop(&literal, is_ipv6 ? strlen(tag) : 1);
     literal.size--;
-    struct ipaddr address;
-    return slice_has(literal, ':') == is_ipv6 && ipaddr_parse(literal, &address);
+    return slice_has(literal, ':') == is_ipv6 && ipaddr_parse(literal, out);
 }
 
 static bool domain_or_literal_is_valid(struct slice domain)
 {
-    return domain.size > 0 && *domain.at == '[' ? literal_is_valid(domain) : domain_is_valid(domain);
+    struct ipaddr unused;
+    return domain.size > 0 && *domain.at == '[' ? literal_parse(domain, &unused) : domain_is_valid(domain);
 }
 
 /* ---- path ---- */

@@ -11,6 +11,7 @@
 #define POSTERN_WORKERS_SMTP_ADDRESS_H
 
 #include "common/buffer.h"
+#include "common/ipaddr.h"
 
 enum { PATH_MAX_OCTETS = 1024, DOMAIN_MAX_OCTETS = 255 };
 
@@ -34,6 +35,8 @@ bool path_local_has_routing(const struct path *path);
 bool path_is_postmaster(const struct path *path); /* any case, with or without domain */
 /* Syntax of a host name: labels of letters, digits, - and _ (U-labels where 8bit), no empty label but a last dot. */
 bool domain_is_valid(struct slice domain);
+/* "[192.0.2.1]" or "[IPv6:2001:db8::1]"; no other tag is registered (RFC 5321 section 4.1.3). */
+bool literal_parse(struct slice literal, struct ipaddr *out);
 bool utf8_is_valid(struct slice octets); /* RFC 3629: no overlong forms, surrogates or beyond U+10FFFF */
 /* No control to a screen, a log or a splitter of lines (C0, DEL, C1, U+2028, U+2029), and not -1. */
 bool code_point_is_printable(int32_t point);
