@@ -130,8 +130,8 @@ static const struct check check_scripted_law = {.name = "scripted_law",
                                                 .judge = JUDGES};
 
 const struct check *const check_table[] = {
-    &check_pregreet, &check_listed, &check_access, &check_rdns,     &check_helo,         &check_spf, &check_recipient,
-    &check_limits,   &check_crowd,  &check_hops,   &check_scripted, &check_scripted_law, NULL,
+    &check_pregreet,  &check_listed, &check_access, &check_rdns, &check_helo,     &check_sender,       &check_spf,
+    &check_recipient, &check_limits, &check_crowd,  &check_hops, &check_scripted, &check_scripted_law, NULL,
 };
 
 bool scripted_check_has_all(void)

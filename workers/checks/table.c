@@ -10,6 +10,7 @@ extern const struct check check_listed;
 extern const struct check check_access;
 extern const struct check check_rdns;
 extern const struct check check_helo;
+extern const struct check check_sender;
 extern const struct check check_spf;
 extern const struct check check_recipient;
 extern const struct check check_limits;
@@ -23,6 +24,7 @@ const struct check *const check_table[] = {
     &check_access,
     &check_rdns,
     &check_helo,
+    &check_sender,
     &check_spf,
     &check_recipient,
     &check_limits,
