@@ -197,6 +197,7 @@ fuzz_sources := $(filter-out common/config_print.c workers/worker.c,\
 fuzz_rig := law wire witness witness_inside witness_outside witness_message inside_server script subject rig
 fuzz_targets := $(patsubst tests/fuzz/target_%.c,$(FUZZ)/%,$(wildcard tests/fuzz/target_*.c))
 fuzz_sessions := $(filter $(FUZZ)/session%,$(fuzz_targets)) $(FUZZ)/session-broken
+fuzz_table := $(FUZZ)/tests/lib/scripted_check.o $(FUZZ)/tests/lib/template_check.o
 fuzz_object = $(patsubst %,$(FUZZ)/tests/fuzz/%.o,$(1))
 comma := ,
 
@@ -206,13 +207,13 @@ $(FUZZ)/%.o: %.c Makefile | deps
 $(FUZZ)/libfuzz.a: $(patsubst %.c,$(FUZZ)/%.o,$(fuzz_sources))
 $(fuzz_targets): $(FUZZ)/%: $(FUZZ)/tests/fuzz/target_%.o $(call fuzz_object,law) $(FUZZ)/libfuzz.a
 	$(call say,LINK)$(FUZZ_LINK) -o $@ $(fuzz_wrap) $(filter %.o,$^) $(filter %.a,$^) $(library_libs)
-$(fuzz_sessions): $(call fuzz_object,$(fuzz_rig)) $(FUZZ)/tests/lib/scripted_check.o
+$(fuzz_sessions): $(call fuzz_object,$(fuzz_rig)) $(fuzz_table)
 $(FUZZ)/stream $(FUZZ)/probe: $(call fuzz_object,wire)
 $(fuzz_sessions) $(FUZZ)/stream $(FUZZ)/probe: fuzz_wrap = $(patsubst %,-Wl$(comma)--wrap=%,$(FUZZ_WRAPPED))
 # .. and sessions that are wrong on purpose, which the witness must catch.
 FUZZ_BROKEN := body_next stream_write stream_fill stream_abort translate inside_hear session_reply session_spoke_early \
                reply_reader_line xclient_print
-$(FUZZ)/session-broken: $(call fuzz_object,target_session broken law $(fuzz_rig)) $(FUZZ)/tests/lib/scripted_check.o $(FUZZ)/libfuzz.a
+$(FUZZ)/session-broken: $(call fuzz_object,target_session broken law $(fuzz_rig)) $(fuzz_table) $(FUZZ)/libfuzz.a
 	$(call say,LINK)$(FUZZ_LINK) -o $@ $(fuzz_wrap) \
 	$(patsubst %,-Wl$(comma)--wrap=%,$(FUZZ_BROKEN)) $(sort $(filter %.o,$^)) $(filter %.a,$^) $(library_libs)
 

@@ -1,10 +1,16 @@
-/* SPDX-License-Identifier: ISC */
+/* SPDX-License-Identifier: ISC
+ *
+ * scripted_check - two checks that say what a test wants, beside all real ones and the template, in place of
+ * workers/checks/table.
+ *
+ * policy { scripted { says = { "connect reject", "mail score=3 if=spam", "rcpt allow if=friend" } } }: a stage, then
+ * defer, reject, drop, allow, score=N, delay=MS, rate=OCTETS; with if=WORD only where the name of HELO, the sender, or
+ * at RCPT the recipient has this word in it. `scripted_law` is the same and holds for everyone.
+ */
 #include <stddef.h>
 #include <stdio.h>
 
-#include "tests/lib/scripted_check.h"
-
-/* The real table, under another name: whoever adds a check there hears of this one. */
+/* The rows of the real table are this one's, too. */
 #define check_table real_table
 #include "workers/checks/table.c"
 #undef check_table
@@ -121,6 +127,7 @@ JUDGE(judge_message, STAGE_MESSAGE)
                 [STAGE_MAIL] = judge_mail, [STAGE_RCPT] = judge_rcpt, [STAGE_DATA] = judge_data, \
                 [STAGE_HEADER] = judge_header, [STAGE_MESSAGE] = judge_message}
 /* clang-format on */
+extern const struct check check_template;
 static const struct check check_scripted = {
     .name = "scripted", .options = &block, .session_bytes = sizeof(struct words), .judge = JUDGES};
 static const struct check check_scripted_law = {.name = "scripted_law",
@@ -129,15 +136,4 @@ static const struct check check_scripted_law = {.name = "scripted_law",
                                                 .session_bytes = sizeof(struct words),
                                                 .judge = JUDGES};
 
-const struct check *const check_table[] = {
-    &check_pregreet,  &check_listed, &check_access, &check_rdns, &check_helo,     &check_sender,       &check_spf,
-    &check_recipient, &check_limits, &check_crowd,  &check_hops, &check_scripted, &check_scripted_law, NULL,
-};
-
-bool scripted_check_has_all(void)
-{
-    int i = 0;
-    while (real_table[i] != NULL && real_table[i] == check_table[i])
-        i++;
-    return real_table[i] == NULL && check_table[i] == &check_scripted;
-}
+const struct check *const check_table[] = {CHECKS(ROW_OF) ROW_OF(template) ROW_OF(scripted) ROW_OF(scripted_law) NULL};

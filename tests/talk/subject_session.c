@@ -18,7 +18,6 @@
 
 #include "tests/lib/fake_dns.h"
 #include "tests/lib/root_block.h"
-#include "tests/lib/scripted_check.h"
 #include "tests/talk/subject.h"
 
 enum { TABLE_ENTRIES = 1024 };
@@ -139,7 +138,6 @@ bool subject_prepare(const struct script *script, const char *directory, char *w
 {
     char path[200];
     struct text_list overrides = {(const char *const *)script->settings, script->setting_count};
-    must(scripted_check_has_all());
     snprintf(path, sizeof path, "%s/postern.conf", directory);
     if (!write_configuration(script, directory, path)) {
         snprintf(why, why_size, "cannot write %s", path);
