@@ -211,6 +211,7 @@ struct verdict check_stage(struct session *s, enum stage stage, const struct pat
             continue;
         }
         one.binds = check->binds;
+        s->deeds.spoilt += one.spoils;
         if (stage >= STAGE_RCPT)
             spare_exempt(s, &one);
         allowed = allowed || one.allow;

@@ -212,6 +212,7 @@ struct session {
         bool sat_idle;     /* had the word, and said nothing for too long */
         bool put_off;      /* heard 4yz, which is no fault of its own */
         bool wore_out;     /* too many errors, or commands that led nowhere */
+        int spoilt;        /* points that checks gave it for what it did (verdict.spoils) */
         bool spoke_early;  /* where it had to wait for a reply (L6) */
     } deeds;               /* of the client: what its network will be remembered for (standing.h) */
 

@@ -50,6 +50,7 @@ static const struct weight EARLY_TALK = {2 * REPUTATION_ONE, 2 * REPUTATION_ONE}
 static const struct weight LEFT_MESSAGE = {REPUTATION_ONE, REPUTATION_ONE};
 static const struct weight LEFT_HELD = {2 * REPUTATION_ONE, 2 * REPUTATION_ONE};
 static const struct weight WORN_OUT = {2 * REPUTATION_ONE, 2 * REPUTATION_ONE};
+static const struct weight SPOILT = {REPUTATION_ONE, 16 * REPUTATION_ONE}; /* an administrator's own measure */
 static const struct weight SAT_IDLE = {REPUTATION_ONE, REPUTATION_ONE};
 
 enum { PATIENT_MS = 2000 }; /* held for so long in a session */
@@ -72,7 +73,7 @@ static struct reputation sum_up(const struct session *s)
         .bad = weigh(&REFUSED_MESSAGE, deeds->refused_messages) + weigh(&REFUSED_RECIPIENT, recipients) +
                weigh(&ERROR, s->errors - deeds->errors_before) +
                weigh(&EARLY_TALK, s->spoke_early || deeds->spoke_early) + weigh(&LEFT_MESSAGE, deeds->left_message) +
-               weigh(&LEFT_HELD, deeds->left_held) + weigh(&WORN_OUT, deeds->wore_out) +
+               weigh(&LEFT_HELD, deeds->left_held) + weigh(&WORN_OUT, deeds->wore_out) + weigh(&SPOILT, deeds->spoilt) +
                weigh(&SAT_IDLE, deeds->sat_idle && deeds->delivered == 0 && !deeds->put_off),
     };
 }

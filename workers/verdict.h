@@ -33,6 +33,7 @@ struct verdict {
     int64_t listen_ms;   /* for a word of the client, which ends it (session.spoke_early), of strangers; who is dropped
                             needs none. The longest one of the three counts */
     uint32_t rate_bytes; /* a second; 0 = not throttled */
+    int spoils;          /* points of a bad reputation for the client's network (standing.h); kept where it is given */
 };
 
 extern const struct verdict VERDICT_NONE;

@@ -136,6 +136,19 @@ static void no_kind_alone_makes_a_bad_name_at_once(void **state)
     }
 }
 
+static void a_check_spoils_it_at_once_but_not_for_ever(void **state)
+{
+    (void)state;
+    s.deeds = (struct deeds){.spoilt = 4, .delivered = 1};
+    expect(ONE, 4 * ONE);
+    standing_look(&s);
+    assert_int_equal(s.standing, STANDING_BAD);
+    s.client = endpoint(99);
+    s.deeds = (struct deeds){.spoilt = 100000};
+    standing_learn(&s);
+    assert_int_equal(known(99).bad, 16 * ONE);
+}
+
 static void dead_addresses_among_good_ones_cost_nothing(void **state)
 {
     (void)state;
@@ -200,6 +213,7 @@ int main(void)
         IT(a_session_counts_for_four_at_most),
         IT(each_deed_has_its_weight),
         IT(no_kind_alone_makes_a_bad_name_at_once),
+        IT(a_check_spoils_it_at_once_but_not_for_ever),
         IT(dead_addresses_among_good_ones_cost_nothing),
         IT(who_was_put_off_may_sit_there),
         IT(a_name_is_earned_within_a_session),

@@ -48,7 +48,7 @@ static bool check_options(struct config *config, const void *filled)
 static const struct option_group groups[] = {{rows, 0}, {NULL, 0}};
 static const struct block block = {
     .name = "recipient",
-    .meaning = "Which recipients are taken.",
+    .meaning = "Which domains' recipients are taken. More is asked of them by mailbox { }.",
     .size = sizeof(struct recipient_options),
     .groups = groups,
     .check = check_options,

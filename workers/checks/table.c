@@ -15,6 +15,7 @@
     ROW(sender)     \
     ROW(spf)        \
     ROW(recipient)  \
+    ROW(mailbox)    \
     ROW(limits)     \
     ROW(crowd)      \
     ROW(hops)
