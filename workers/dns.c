@@ -21,24 +21,29 @@
 
 enum { TRIES = 3, EDNS_BYTES = 1232, EVENTS_MAX = 8, MS_PER_S = 1000, US_PER_MS = 1000 };
 
+/* A channel for each: when TCP fails, c-ares gives up all that it asked the same server, by UDP too. */
+enum by { BY_UDP, BY_TCP, CHANNELS };
+
 struct dns {
     const struct resolver *resolver;
     struct wait *wait;
-    struct wait_guest guest; /* of `wait`; fd -1 while nothing is open */
-    ares_channel channel;    /* NULL: nothing was asked yet */
-    int epoll;               /* of the channel's sockets; -1: none */
-    int open;                /* questions */
-    uint64_t heard;          /* answers so far, whatever they were */
-    bool forgets;            /* nobody is told of what ends now */
+    struct wait_guest guest;         /* of `wait`; fd -1 while nothing is open */
+    ares_channel channels[CHANNELS]; /* NULL: nothing was asked so yet */
+    int epoll;                       /* of the channels' sockets; -1: none */
+    int open;                        /* questions */
+    uint64_t heard;                  /* answers so far, whatever they were */
+    bool forgets;                    /* nobody is told of what ends now */
     struct dns_answer *answer;
 };
 
 struct question {
     struct dns *dns;
+    enum by by;
     enum dns_type type;
     dns_heard *heard;
     void *context;
     uint32_t ticket;
+    char name[]; /* to ask again */
 };
 
 static enum io woken(struct wait_guest *guest, short revents)
@@ -62,7 +67,7 @@ struct dns *dns_new(const struct resolver *resolver, struct wait *wait)
     return dns;
 }
 
-/* -- the channel's sockets: made by us, ready for use in as few calls as can be -- */
+/* -- the channels' sockets: made by us, ready for use in as few calls as can be -- */
 
 static ares_socket_t open_socket(int family, int type, int protocol, void *context)
 {
@@ -112,7 +117,7 @@ static void watch_socket(void *context, ares_socket_t fd, int readable, int writ
         log_line(LEVEL_DEBUG, "a socket of the resolver cannot be watched"); /* its questions end by their time */
 }
 
-/* -- the channel -- */
+/* -- the channels -- */
 
 /* c-ares draws the ids of its questions from /dev/urandom, which cannot be opened here, or else from rand(). Whoever
  * would guess them from their like sees none: they go to the resolver alone. */
@@ -124,9 +129,10 @@ static void seed(void)
 }
 
 /* Where all of this is said, c-ares looks for no file. */
-static int make_channel(struct dns *dns)
+static int make_channel(struct dns *dns, enum by by)
 {
-    struct ares_options options = {.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_EDNS,
+    int flags = by == BY_TCP ? ARES_FLAG_USEVC : ARES_FLAG_IGNTC | ARES_FLAG_EDNS;
+    struct ares_options options = {.flags = flags | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
                                    .timeout = (int)dns->resolver->try_ms,
                                    .tries = TRIES,
                                    .ndots = 1,
@@ -139,10 +145,10 @@ static int make_channel(struct dns *dns)
     int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_NDOTS | ARES_OPT_EDNSPSZ |
                ARES_OPT_LOOKUPS | ARES_OPT_SERVERS | ARES_OPT_DOMAINS | ARES_OPT_SORTLIST | ARES_OPT_SOCK_STATE_CB;
     int status = ares_library_init(ARES_LIB_INIT_ALL);
-    return status == ARES_SUCCESS ? ares_init_options(&dns->channel, &options, mask) : status;
+    return status == ARES_SUCCESS ? ares_init_options(&dns->channels[by], &options, mask) : status;
 }
 
-static int name_servers(const struct dns *dns)
+static int name_servers(const struct dns *dns, enum by by)
 {
     struct ares_addr_port_node nodes[RESOLVER_SERVERS_MAX];
     for (int i = 0; i < dns->resolver->count; i++) {
@@ -154,35 +160,37 @@ static int name_servers(const struct dns *dns)
                                                 .tcp_port = server->port};
         memcpy(&nodes[i].addr, server->address.bytes, is_v6 ? 16 : 4);
     }
-    return ares_set_servers_ports(dns->channel, nodes);
+    return ares_set_servers_ports(dns->channels[by], nodes);
 }
 
-static void close_channel(struct dns *dns)
+static void close_channel(struct dns *dns, enum by by)
 {
-    if (dns->channel != NULL)
-        ares_destroy(dns->channel);
-    if (dns->epoll >= 0)
-        close(dns->epoll);
-    free(dns->answer);
-    dns->channel = NULL;
-    dns->epoll = -1;
-    dns->answer = NULL;
+    if (dns->channels[by] != NULL)
+        ares_destroy(dns->channels[by]);
+    dns->channels[by] = NULL;
 }
 
-static bool open_channel(struct dns *dns)
+static bool open_channel(struct dns *dns, enum by by)
 {
-    if (dns->channel != NULL)
+    if (dns->channels[by] != NULL)
         return true;
     seed();
-    dns->answer = malloc(sizeof(*dns->answer));
-    dns->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (dns->answer != NULL && dns->epoll >= 0 && make_channel(dns) == ARES_SUCCESS &&
-        name_servers(dns) == ARES_SUCCESS) {
-        ares_set_socket_functions(dns->channel, &sockets, dns);
+    if (make_channel(dns, by) == ARES_SUCCESS && name_servers(dns, by) == ARES_SUCCESS) {
+        ares_set_socket_functions(dns->channels[by], &sockets, dns);
         return true;
     }
-    close_channel(dns);
+    close_channel(dns, by);
     return false;
+}
+
+/* What the first question needs. */
+static bool open_all(struct dns *dns)
+{
+    if (dns->answer == NULL)
+        dns->answer = malloc(sizeof(*dns->answer));
+    if (dns->epoll < 0)
+        dns->epoll = epoll_create1(EPOLL_CLOEXEC);
+    return dns->answer != NULL && dns->epoll >= 0 && open_channel(dns, BY_UDP);
 }
 
 void dns_free(struct dns **dns)
@@ -190,7 +198,11 @@ void dns_free(struct dns **dns)
     if (*dns == NULL)
         return;
     dns_forget(*dns);
-    close_channel(*dns);
+    close_channel(*dns, BY_UDP);
+    close_channel(*dns, BY_TCP);
+    if ((*dns)->epoll >= 0)
+        close((*dns)->epoll);
+    free((*dns)->answer);
     if ((*dns)->wait != NULL)
         wait_dismiss((*dns)->wait, &(*dns)->guest);
     free(*dns);
@@ -209,11 +221,34 @@ static enum dns_status status_of(struct dns *dns, enum dns_type type, int status
     return DNS_FAILED;
 }
 
+static void settle(void *context, int status, int timeouts, unsigned char *octets, int size);
+
+static void put(struct question *question)
+{
+    static const int types[DNS_TYPES] = {
+        [DNS_A] = ns_t_a, [DNS_AAAA] = ns_t_aaaa, [DNS_MX] = ns_t_mx, [DNS_PTR] = ns_t_ptr, [DNS_TXT] = ns_t_txt};
+    ares_query(question->dns->channels[question->by], question->name, ns_c_in, types[question->type], settle, question);
+}
+
+/* It did not fit: RFC 7766 section 5. */
+static bool goes_on_by_tcp(struct question *question, const unsigned char *octets, int size)
+{
+    bool is_cut = octets != NULL && size >= NS_HFIXEDSZ && (octets[2] & 2) != 0;
+    if (!is_cut || question->by == BY_TCP || question->dns->forgets || !open_channel(question->dns, BY_TCP))
+        return false;
+    question->by = BY_TCP;
+    return true;
+}
+
 static void settle(void *context, int status, int timeouts, unsigned char *octets, int size)
 {
     struct question *question = context;
     struct dns *dns = question->dns;
     (void)timeouts;
+    if (goes_on_by_tcp(question, octets, size)) {
+        put(question);
+        return;
+    }
     dns->open--;
     dns->heard++;
     if (!dns->forgets) {
@@ -232,17 +267,17 @@ static void be_guest(struct dns *dns)
 
 void dns_ask(struct dns *dns, enum dns_type type, const char *name, dns_heard *heard, void *context, uint32_t ticket)
 {
-    static const int types[DNS_TYPES] = {
-        [DNS_A] = ns_t_a, [DNS_AAAA] = ns_t_aaaa, [DNS_MX] = ns_t_mx, [DNS_PTR] = ns_t_ptr, [DNS_TXT] = ns_t_txt};
-    struct question *question = malloc(sizeof(*question));
-    if (question == NULL || !open_channel(dns)) {
+    size_t size = strlen(name) + 1;
+    struct question *question = malloc(sizeof(*question) + size);
+    if (question == NULL || !open_all(dns)) {
         free(question);
         heard(context, ticket, DNS_FAILED, NULL, 0, false);
         return;
     }
-    *question = (struct question){dns, type, heard, context, ticket};
+    *question = (struct question){dns, BY_UDP, type, heard, context, ticket};
+    memcpy(question->name, name, size);
     dns->open++;
-    ares_query(dns->channel, name, ns_c_in, types[type], settle, question);
+    put(question);
     be_guest(dns);
 }
 
@@ -251,7 +286,9 @@ void dns_forget(struct dns *dns)
     if (dns->open == 0)
         return;
     dns->forgets = true;
-    ares_cancel(dns->channel);
+    for (int by = 0; by < CHANNELS; by++)
+        if (dns->channels[by] != NULL)
+            ares_cancel(dns->channels[by]);
     dns->forgets = false;
     be_guest(dns);
 }
@@ -263,10 +300,21 @@ int dns_fd(const struct dns *dns)
 
 int64_t dns_next_ms(const struct dns *dns)
 {
-    struct timeval left;
-    if (dns->open == 0 || ares_timeout(dns->channel, NULL, &left) == NULL)
+    struct timeval left, *next = NULL;
+    for (int by = 0; dns->open > 0 && by < CHANNELS; by++)
+        if (dns->channels[by] != NULL)
+            next = ares_timeout(dns->channels[by], next, &left);
+    if (next == NULL)
         return CLOCK_NEVER;
-    return clock_ms() + (int64_t)left.tv_sec * MS_PER_S + left.tv_usec / US_PER_MS + 1;
+    return clock_ms() + (int64_t)next->tv_sec * MS_PER_S + next->tv_usec / US_PER_MS + 1;
+}
+
+/* Each channel knows its own sockets. */
+static void process(struct dns *dns, ares_socket_t readable, ares_socket_t writable)
+{
+    for (int by = 0; by < CHANNELS; by++)
+        if (dns->channels[by] != NULL)
+            ares_process_fd(dns->channels[by], readable, writable);
 }
 
 void dns_step(struct dns *dns)
@@ -275,11 +323,10 @@ void dns_step(struct dns *dns)
     int count = dns->epoll >= 0 ? epoll_wait(dns->epoll, events, EVENTS_MAX, 0) : -1;
     for (int i = 0; i < count; i++) {
         bool reads = (events[i].events & ~(uint32_t)EPOLLOUT) != 0, writes = (events[i].events & EPOLLOUT) != 0;
-        ares_process_fd(dns->channel, reads ? events[i].data.fd : ARES_SOCKET_BAD,
-                        writes ? events[i].data.fd : ARES_SOCKET_BAD);
+        process(dns, reads ? events[i].data.fd : ARES_SOCKET_BAD, writes ? events[i].data.fd : ARES_SOCKET_BAD);
     }
-    if (count <= 0 && dns->channel != NULL)
-        ares_process_fd(dns->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* those whose time is over */
+    if (count <= 0)
+        process(dns, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* those whose time is over */
     be_guest(dns);
 }
 
