@@ -3,7 +3,7 @@
 
 A behaviour is a function of the Query; what it does over UDP and over TCP is its business. They are made by the functions
 below, which can be put together: after(0.2, repeated(3, answers("A 127.0.0.2"))). What a name does is looked up by
-(name, type), by name, and by "*." and what is behind its first label; every other name does not exist.
+(name, type), by name, and by "*." and what is behind its first label; every other name does as `usual` says: it does not exist.
 """
 import asyncio
 import socket
@@ -42,8 +42,8 @@ class Query:
 class HostileDns:
     """`names` are behaviours as above. Where `tcp` is False nobody listens for TCP."""
 
-    def __init__(self, names, tcp=True, host="127.0.0.1"):
-        self.names = dict(names)
+    def __init__(self, names, tcp=True, usual=None, host="127.0.0.1"):
+        self.names, self.usual = dict(names), usual or not_there()
         self.asked = []  # (name, type, "udp" or "tcp"), as they came
         self._datagrams, self._listener = _bound(host, tcp)
         self.address = self._datagrams.getsockname()
@@ -69,7 +69,7 @@ class HostileDns:
 
     def behaviour(self, name, kind):
         places = ((name, kind), name, "*." + name.partition(".")[2])
-        return next((self.names[place] for place in places if place in self.names), not_there())
+        return next((self.names[place] for place in places if place in self.names), self.usual)
 
     # -- its thread
 
