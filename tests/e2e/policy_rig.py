@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
-"""Checks of a policy between a client and a real Postfix, with a real name server, a dead one and a silent one: what a
-Case says is played in each of the WAYS, all of them side by side, and test_policy.py judges what came of it.
+"""Checks of a policy between a client and a real Postfix, with real name servers (nsd, and unbound before it), a dead one
+and a silent one: what a Case says is played in each of the WAYS, all of them side by side, and test_policy.py judges what
+came of it.
 
 A case is one row: a policy as in postern.conf, in which MODE stands for the mode of its check; what DNS says; who comes;
 and what he has to hear where the policy is enforced. The client's address is told by PROXY, so it may be any.
@@ -43,12 +44,12 @@ class Case:
 @dataclasses.dataclass(frozen=True)
 class Way:
     name: str
-    resolver: str  # answers, dead (nobody listens), silent
+    resolver: str  # nsd, unbound, dead (nobody listens), silent
     mode: str
     on_unsure: str = "pass"
 
 
-WATCH, ENFORCE = Way("watch", "answers", "watch"), Way("enforce", "answers", "enforce")
+WATCH, ENFORCE = Way("watch", "nsd", "watch"), Way("enforce", "unbound", "enforce")
 DEAD = [Way(f"{resolver}-{unsure}", resolver, "enforce", unsure)
         for resolver in ("dead", "silent") for unsure in ("pass", "defer")]
 WAYS = [WATCH, ENFORCE, *DEAD]
@@ -165,12 +166,17 @@ class Rig:
             for name, records in case.zones.items():
                 known = zones.setdefault(name, records)
                 assert known == records, f"{case.name} says something else of {name}"
-        answers = name_servers.NameServer(zones)
-        silent = hostile_dns.HostileDns({}, usual=hostile_dns.silent())
-        self.servers += [answers, silent]
-        ports = {"answers": answers.address[1], "silent": silent.address[1], "dead": name_servers.free_dns_port()}
+        nsd = self._server(name_servers.NameServer, zones)
+        unbound = self._server(name_servers.CachingResolver, nsd)
+        silent = self._server(hostile_dns.HostileDns, {}, usual=hostile_dns.silent())
+        ports = {"nsd": nsd.address[1], "unbound": unbound.address[1], "silent": silent.address[1],
+                 "dead": name_servers.free_dns_port()}
         for resolver, port in ports.items():
             self._start_gate(resolver, port)
+
+    def _server(self, make, *arguments, **kwargs):
+        self.servers.insert(0, make(*arguments, **kwargs))
+        return self.servers[0]
 
     def _start_gate(self, resolver, port):
         own = [played for played in self.played.values() if played.way.resolver == resolver]
