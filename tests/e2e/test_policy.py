@@ -73,6 +73,10 @@ CASES = [
     Case("spf-by-tcp", "spf { mode = MODE  fail = reject }",
          {"large.test": [f'TXT "v=spf1 " {MANY_ADDRESSES} "-all"']}, r"550 5\.7\.23 .*", "check=spf .*would=reject",
          sender="ann@large.test"),
+    Case("access-reject", 'access { mode = MODE  reject = "192.0.2.51"  reply = "Not you" }', {},
+         r"554 5\.7\.1 Not you", "check=access .*would=reject", client="192.0.2.51", needs_dns=False),
+    Case("access-defer", 'access { mode = MODE  defer_sender = "later.test Come back" }', {},
+         r"450 4\.7\.1 Come back", "check=access .*would=defer", sender="ann@later.test", needs_dns=False),
 ]
 BY_NAME = {case.name: case for case in CASES}
 REFUSED = [case.name for case in CASES if case.refused]
