@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
-"""Fixtures: postfix (a private one), server_of (one of four real servers), inside (a scripted one), postern (posternd in
-front of any), name_server and caching_resolver (real ones), hostile_dns (a bad one)."""
+"""Fixtures: postfix (a private one), server_of (one of four real servers), inside (a scripted one), postern (posternd
+in front of any), name_server and caching_resolver (real ones), hostile_dns (a bad one)."""
 import os
 import sys
 import tempfile

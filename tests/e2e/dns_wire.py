@@ -90,7 +90,8 @@ def data_octets(kind, value):
         return struct.pack("!H", int(preference)) + name_octets(name)
     if kind == "TXT":
         strings = re.findall(r'"([^"]*)"', value)
-        return b"".join(bytes([len(part)]) + part.encode() for part in strings) if strings else text_octets(value.encode())
+        parts = [part.encode() for part in strings]
+        return b"".join(bytes([len(part)]) + part for part in parts) if parts else text_octets(value.encode())
     raise ValueError(kind)
 
 
@@ -105,8 +106,8 @@ def question_octets(name, kind):
 
 
 def message_octets(number, flags, question=b"", answers=(), counted=None):
-    """`question` is empty or question_octets(); `answers` are Records or octets; `counted` says how many there are, where
-    that is to be a lie."""
+    """`question` is empty or question_octets(); `answers` are Records or octets; `counted` says how many there are,
+    where that is to be a lie."""
     body = b"".join(one if isinstance(one, bytes) else record_octets(one) for one in answers)
     count = len(answers) if counted is None else counted
     return HEADER.pack(number, flags, 1 if question else 0, count, 0, 0) + question + body

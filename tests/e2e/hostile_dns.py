@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: ISC
 """A name server that answers as no name server should: UDP and TCP on one port of loopback, a behaviour for each name.
 
-A behaviour is a function of the Query; what it does over UDP and over TCP is its business. They are made by the functions
-below, which can be put together: after(0.2, repeated(3, answers("A 127.0.0.2"))). What a name does is looked up by
-(name, type), by name, and by "*." and what is behind its first label; every other name does as `usual` says: it does not exist.
+A behaviour is a function of the Query; what it does over UDP and over TCP is its business. They are made by the
+functions below, which can be put together: after(0.2, repeated(3, answers("A 127.0.0.2"))). What a name does is looked
+up by (name, type), by name, and by "*." and what is behind its first label; every other name does as `usual` says: it
+does not exist.
 """
 import asyncio
 import socket

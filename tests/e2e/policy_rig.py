@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: ISC
-"""Checks of a policy between a client and a real Postfix, with real name servers (nsd, and unbound before it), a dead one
-and a silent one: what a Case says is played in each of the WAYS, all of them side by side, and test_policy.py judges what
-came of it.
+"""Checks of a policy between a client and a real Postfix, with real name servers (nsd, and unbound before it), a dead
+one and a silent one: what a Case says is played in each of the WAYS, all of them side by side, and test_policy.py judges
+what came of it.
 
-A case is one row: a policy as in postern.conf, in which MODE stands for the mode of its check; what DNS says; who comes;
-and what he has to hear where the policy is enforced. The client's address is told by PROXY, so it may be any.
+A case is one row: a policy as in postern.conf, in which MODE stands for the mode of its check; what DNS says; who
+comes; and what he has to hear where the policy is enforced. The client's address is told by PROXY, so it may be any.
 """
 import dataclasses
 import re

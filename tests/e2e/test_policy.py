@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Each check of a policy that asks DNS, before a real Postfix: watched (logged, mail passes), enforced (refused in the
-text that was configured), and with its DNS dead or silent (as on_unsure says, within resolver_deadline). A row is a case;
-policy_rig plays them all at once."""
+text that was configured), and with its DNS dead or silent (as on_unsure says, within resolver_deadline). A row is a
+case; policy_rig plays them all at once."""
 import re
 
 import pytest
@@ -15,7 +15,8 @@ LISTED = {"2.0.0.127.zen.test": ["A 127.0.0.2"], "7.2.0.192.zen.test": ["A 127.0
 MANY_ADDRESSES = " ".join(f'"ip4:198.51.100.{number} "' for number in range(120))  # more than a datagram has room for
 
 CASES = [
-    Case("dnsbl-reject", "dnsbl { mode = MODE  list zen { zone = zen.test  replies = 127.0.0.[2..11]  action = reject } }",
+    Case("dnsbl-reject",
+         "dnsbl { mode = MODE  list zen { zone = zen.test  replies = 127.0.0.[2..11]  action = reject } }",
          LISTED, r"554 5\.7\.1 Refused: 192\.0\.2\.7 is listed by zen.*", "check=dnsbl .*would=reject",
          r"dnsbl=.*127\.0\.0\.4"),
     Case("dnsbl-text", "dnsbl { mode = MODE  list zen { zone = zen.test  action = reject  text = yes } }",
