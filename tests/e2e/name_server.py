@@ -119,7 +119,12 @@ class Unpacked:
         assert self.process.poll() is None, f"{self.NAME} ended at once\n{self.story()}"
 
     def stop(self):
-        """All of its processes are in its own group."""
+        """By itself, so that it waits for its own; what does not end then is in its own group."""
+        self.process.terminate()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            pass
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
