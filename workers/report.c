@@ -142,6 +142,8 @@ void report_transaction(const struct session *s)
     record_number(&r, "size", t->body.size);
     if (t->body.mended > 0)
         record_number(&r, "mended", t->body.mended);
+    if (t->filter.removed > 0)
+        record_number(&r, "removed", t->filter.removed);
     record_number(&r, "ms", (uint64_t)(clock_ms() - t->began_ms));
     record_string(&r, "verdict", t->verdict);
     record_string(&r, "reason", t->reason);

@@ -44,6 +44,11 @@ const struct option session_option_rows[] = {
      "A worker leaves after so many sessions and is replaced."},
     {"received", OPTION_FLAG, offsetof(struct session_options, received), "yes", NULL,
      "Add a Received line to each message (RFC 5321 section 4.4)."},
+    {"authentication_results", OPTION_FLAG, offsetof(struct session_options, authentication_results), "yes", NULL,
+     "Add to each message what checks found of it, where they found anything (Authentication-Results, RFC 8601), and "
+     "remove such fields of its header that claim to be ours. no: neither, as behind another gate that has done it."},
+    {"authserv_id", OPTION_HOSTNAME, offsetof(struct session_options, authserv_id), NULL, NULL,
+     "The name under which that is said, by which it is known inside; where it is not set: hostname."},
     {"proxy_from", OPTION_NETWORKS, offsetof(struct session_options, proxy_from), NULL, NULL,
      "Load balancers that say who the client is, by a header of the PROXY protocol, version 1 or 2, before anything "
      "else. From them a connection without one is closed; from others none is taken."},

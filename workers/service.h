@@ -31,7 +31,9 @@ struct session_options {
     int64_t max_errors;         /* of a session: then 421 */
     int64_t max_commands;       /* of a session without a message accepted since: then 421 */
     int64_t sessions_per_worker;
-    bool received; /* add a Received line */
+    bool received;               /* add a Received line */
+    bool authentication_results; /* .. and what checks found; remove what claims to be that */
+    const char *authserv_id;     /* under which name; NULL: hostname */
     /* Load balancers, and other gates, that tell who the client is. */
     struct network_list proxy_from, xclient_from, xforward_from;
     struct tls_server_options tls;

@@ -21,6 +21,7 @@
 #include "workers/smtp/body.h"
 #include "workers/smtp/command.h"
 #include "workers/smtp/header.h"
+#include "workers/smtp/header_filter.h"
 #include "workers/smtp/parameters.h"
 #include "workers/smtp/sasl.h"
 #include "workers/spf/spf_trace.h"
@@ -37,7 +38,7 @@ enum {
     ANSWER_TEXT_MAX = 512,
     WAITING_TEXT_MAX = 256,
     SCORE_TEXT_MAX = 24,
-    RECEIVED_MAX = 2048
+    TRACE_MAX = 2048 + 3 * RESULTS_BYTES
 };
 
 enum framing {
@@ -77,8 +78,10 @@ struct transfer {
     struct reply answer;
     const char *verdict;
     bool delivered;
-    const char *dropped; /* why the session ends with the answer, too */
-    struct buffer received;
+    const char *dropped;   /* why the session ends with the answer, too */
+    struct buffer trace;   /* our own lines on top */
+    struct buffer held;    /* of its header: whether it goes inside is not known yet */
+    bool held_is_gathered; /* what was held last is among the pieces */
 };
 
 /* RFC 5321's: MAIL to end of data; dies with RSET. */
@@ -101,6 +104,7 @@ struct transaction {
     struct buffer refused;    /* and refused */
     struct body body;
     struct header header;
+    struct header_filter filter;
     struct transfer transfer;
     /* how it ended, for the log */
     char queue_id[QUEUE_ID_MAX]; /* inside's, when it accepted the message and named one */
@@ -118,7 +122,8 @@ struct transaction {
     char refused_text[RECIPIENTS_LOGGED_MAX];
     char reply_text[REPLY_LOGGED_MAX];
     char answer_text[ANSWER_TEXT_MAX]; /* of transfer.answer, where that is said again */
-    char received_text[RECEIVED_MAX];
+    char trace_text[TRACE_MAX];
+    char held_text[RESULTS_FIELD_MAX];
 };
 
 /* What a worker gives to each of its sessions. */

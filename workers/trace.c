@@ -5,6 +5,7 @@
 #include "workers/trace.h"
 
 enum { COMMON_NAME_SHOWN_MAX = 60, SHORT_NAME_MAX = 45 }; /* the log has all of the name */
+enum { LINE_OCTETS = 78, WORD_OCTETS_MAX = 990 };
 
 static bool is_literal(struct slice name)
 {
@@ -99,9 +100,18 @@ static void print_date(struct buffer *to, time_t now)
     buffer_put_number(to, (uint64_t)(offset / 60 * 100 + offset % 60), 4);
 }
 
+static bool keep(struct buffer *to, const struct buffer *before)
+{
+    bool fits = !to->overflow;
+    if (!fits)
+        *to = *before;
+    return fits;
+}
+
 bool trace_received(struct buffer *to, const struct session *s, time_t now)
 {
     struct slice name = slice_of(s->name);
+    const struct buffer before = *to;
     bool proper = domain_is_valid(name) || is_literal(name);
     buffer_put_text(to, "Received: from ");
     buffer_put(to, proper ? name : slice_of("unknown"));
@@ -116,5 +126,83 @@ bool trace_received(struct buffer *to, const struct session *s, time_t now)
     buffer_put_text(to, ";\r\n\t");
     print_date(to, now);
     buffer_put_text(to, "\r\n");
-    return !to->overflow;
+    return keep(to, &before);
+}
+
+/* -- what checks found -- */
+
+const char *trace_authserv_id(const struct session *s)
+{
+    return s->options->authserv_id != NULL ? s->options->authserv_id : s->service->hostname;
+}
+
+static size_t column(const struct buffer *to)
+{
+    size_t size = 0;
+    while (size < to->end && to->memory[to->end - size - 1] != '\n')
+        size++;
+    return size;
+}
+
+static struct slice take_through(struct slice *rest, bool blanks)
+{
+    size_t size = 0;
+    while (size < rest->size && (rest->at[size] == ' ') == blanks)
+        size++;
+    struct slice taken = slice_make(rest->at, size);
+    slice_drop(rest, size);
+    return taken;
+}
+
+/* Folded before blanks, which stay: unfolded it is what the check said. */
+static void print_result(struct buffer *to, struct slice result)
+{
+    result = slice_trim(result);
+    buffer_put_text(to, ";\r\n\t");
+    while (result.size > 0) {
+        struct slice blanks = take_through(&result, true), word = take_through(&result, false);
+        if (blanks.size > 0 && column(to) + blanks.size + word.size >= LINE_OCTETS)
+            buffer_put_text(to, "\r\n");
+        buffer_put(to, blanks);
+        buffer_put(to, word);
+    }
+}
+
+/* RFC 5322 section 2.1.1: no line may have more, however it is folded. */
+static bool has_endless_word(struct slice result)
+{
+    while (result.size > 0) {
+        struct slice blanks = take_through(&result, true), word = take_through(&result, false);
+        if (blanks.size + word.size > WORD_OCTETS_MAX)
+            return true;
+    }
+    return false;
+}
+
+static int print_results(struct buffer *to, const struct results *results)
+{
+    int count = 0;
+    for (int i = 0; i < results->count; i++) {
+        struct slice result = result_at(results, i);
+        if (has_endless_word(result))
+            continue;
+        print_result(to, result);
+        count++;
+    }
+    return count;
+}
+
+bool trace_results(struct buffer *to, const struct session *s)
+{
+    static const struct slice name = SLICE("Authentication-Results:");
+    const struct buffer before = *to;
+    struct slice id = slice_of(trace_authserv_id(s));
+    buffer_put(to, name);
+    buffer_put_text(to, name.size + id.size + 2 > LINE_OCTETS ? "\r\n\t" : " ");
+    buffer_put(to, id);
+    int count = print_results(to, &s->results) + print_results(to, &s->transaction.results);
+    buffer_put_text(to, "\r\n");
+    if (count == 0)
+        *to = before;
+    return keep(to, &before);
 }

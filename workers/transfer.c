@@ -254,6 +254,7 @@ static struct transfer *begin(struct session *s, enum framing framing)
     t->patience_ms = s->options->data_timeout_ms;
     s->transaction.body.chunked = framing == FRAMING_CHUNKS;
     s->transaction.body.mends = s->rules.mends;
+    transfer_begin_gathering(t);
     return t;
 }
 

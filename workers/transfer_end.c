@@ -14,6 +14,7 @@
 /* Up to the very end: what is still to go before the word that ends the message. Inside must have said nothing yet. */
 static bool is_ready(struct transfer *t)
 {
+    transfer_end_header(t);
     transfer_begin_message(t, slice_of("")); /* an empty message has had no run */
     if (t->framing == FRAMING_BINARY && t->count > 0)
         transfer_forward(t);

@@ -10,7 +10,6 @@
 #include "workers/decide.h"
 #include "workers/kill_switch.h"
 #include "workers/pressure.h"
-#include "workers/trace.h"
 #include "workers/transaction.h"
 #include "workers/transfer_internal.h"
 #include "workers/translate.h"
@@ -256,44 +255,4 @@ void transfer_forward(struct transfer *t)
         write_chunk(t);
     else
         transfer_write(t);
-}
-
-void transfer_add(struct transfer *t, struct slice octets)
-{
-    t->pieces[t->count++] = (struct iovec){.iov_base = (void *)(uintptr_t)octets.at, .iov_len = octets.size};
-}
-
-/* Received goes on top, but never before a first line that begins with a blank: that would become part of it (L10). */
-void transfer_begin_message(struct transfer *t, struct slice first)
-{
-    bool blank = first.size > 0 && (first.at[0] == ' ' || first.at[0] == '\t');
-    if (t->begun)
-        return;
-    t->begun = true;
-    buffer_init(&t->received, t->s->transaction.received_text, RECEIVED_MAX);
-    if (t->s->options->received && !blank && trace_received(&t->received, t->s, clock_wall()))
-        transfer_add(t, buffer_unread(&t->received));
-}
-
-static void gather(struct transfer *t, struct slice run)
-{
-    if (t->refused)
-        return;
-    transfer_begin_message(t, run);
-    if (t->count == PIECES_MAX) {
-        transfer_judge(t, false);
-        if (!t->refused)
-            transfer_forward(t);
-        if (t->refused)
-            return;
-    }
-    transfer_add(t, run);
-}
-
-void transfer_gather(struct transfer *t, struct slice run)
-{
-    struct header *header = &t->s->transaction.header;
-    if (!header->ended)
-        header_feed(header, run);
-    gather(t, run);
 }

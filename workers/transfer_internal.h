@@ -5,6 +5,7 @@
 /* clang-format off
  *
  *   transfer          the outside's octets: read, cut into runs, counted; when a message or a chunk ends
+ *   transfer_gather   .. into pieces, our own header lines among them, without those that claim to be ours
  *   transfer_inside   what was gathered of them: judged, then written inside; refusals, also inside's own
  *   transfer_end      the dot, its answer, and everything that waits for that
  */
@@ -32,8 +33,10 @@ void transfer_weigh(struct transfer *t, uint64_t more);
 void transfer_judge(struct transfer *t, bool ended);
 
 /* A run goes to what was gathered, its header is looked at; where there is no room, what was gathered goes inside. */
+void transfer_begin_gathering(struct transfer *t); /* before the first one */
 void transfer_gather(struct transfer *t, struct slice run);
-void transfer_begin_message(struct transfer *t, struct slice first); /* before the first run: our Received line */
+void transfer_end_header(struct transfer *t); /* behind the last run, or before: what is still held of the header */
+void transfer_begin_message(struct transfer *t, struct slice first); /* before the first run: our own lines */
 void transfer_add(struct transfer *t, struct slice octets);
 void transfer_forward(struct transfer *t); /* all that was gathered, as the framing says */
 void transfer_write(struct transfer *t);   /* .. as it is */

@@ -33,16 +33,47 @@ static const struct {
     { "a line of blanks", "Subject: a\r\n \r\nReceived: b\r\n\r\n",                 true,  1, "" },
     { "stuffed",          "Subject: a\r\n..Received: b\r\n\r\n",                    true,  0, "" },
     { "not ended",        "Received: a\r\nReceived: b\r\n",                         false, 2, "" },
+    { "of a mailbox",     "From a Thu\r\n>From b \r\nReceived: a\r\n\r\n",    true,  1, "" },
+    { "of one, later",    "To: a\r\nFrom a Thu\r\nReceived: a\r\n",            true,  0, "" },
+    { "it folds nothing", "From a Thu\r\n b\r\nReceived: a\r\n",               true,  0, "" },
+    { "like one",         "From : a\r\n b\r\nfrom  : a\r\n b\r\nReceived: a\r\n\r\n", true, 1, "" },
+    { "small letters",    "from a Thu\r\nReceived: a\r\n",                      true,  0, "" },
     { "for the log",      "Message-ID: <\x1b[m\xff@a>\r\n\r\n",                     true,  0, "<?[m?@a>" },
     /* clang-format on */
 };
 
-static void check(const struct header *header, size_t i, bool ended)
+static void check(const struct header *header, size_t i)
 {
-    if (ended != sections[i].ends || header->ended != ended || header->received_count != sections[i].received_count ||
+    if (header->ended != sections[i].ends || header->received_count != sections[i].received_count ||
         strcmp(header->message_id, sections[i].message_id) != 0)
-        fail_msg("%s: ended %d, %u received, id \"%s\"", sections[i].name, ended, header->received_count,
+        fail_msg("%s: ended %d, %u received, id \"%s\"", sections[i].name, header->ended, header->received_count,
                  header->message_id);
+}
+
+/* Together with what is left, what is taken is all of it. */
+static void feed(struct header *header, struct slice run)
+{
+    struct slice rest = run, section = header_take(header, &rest);
+    assert_ptr_equal(section.at, run.at);
+    assert_ptr_equal(section.at + section.size, rest.at);
+    assert_int_equal(section.size + rest.size, run.size);
+    assert_true(header->ended || rest.size == 0);
+}
+
+static void where_the_section_ends(void **unused)
+{
+    (void)unused;
+    static const char *const rests[] = {"\n\r\nbody", "\xe9 body", "a body", ": body"};
+    static const char *const texts[] = {"To: a\r\n\r\n\r\nbody", "To: a\r\n\xe9 body", "To: a\r\nnot a body",
+                                        "To: a\r\n: body"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct header header = {0};
+        struct slice rest = slice_of(texts[i]);
+        header_take(&header, &rest);
+        assert_string_equal(rest.at, rests[i]);
+        assert_int_equal(header_take(&header, &rest).size, 0);
+        assert_string_equal(rest.at, rests[i]);
+    }
 }
 
 static void sections_are_read_however_they_are_cut(void **unused)
@@ -52,20 +83,20 @@ static void sections_are_read_however_they_are_cut(void **unused)
         size_t size = strlen(sections[i].text);
         for (size_t cut = 0; cut <= size; cut++) {
             struct header header = {0};
-            header_feed(&header, slice_make(sections[i].text, cut));
-            check(&header, i, header_feed(&header, slice_make(sections[i].text + cut, size - cut)));
+            feed(&header, slice_make(sections[i].text, cut));
+            feed(&header, slice_make(sections[i].text + cut, size - cut));
+            check(&header, i);
         }
         struct header header = {0};
-        bool ended = false;
         for (size_t at = 0; at < size; at++)
-            ended = header_feed(&header, slice_make(sections[i].text + at, 1));
-        check(&header, i, ended);
+            feed(&header, slice_make(sections[i].text + at, 1));
+        check(&header, i);
     }
 }
 
 static void feed_text(struct header *header, const char *text)
 {
-    header_feed(header, slice_of(text));
+    feed(header, slice_of(text));
 }
 
 static void long_ones_are_bounded(void **unused)
@@ -76,13 +107,13 @@ static void long_ones_are_bounded(void **unused)
     for (size_t size = MESSAGE_ID_MAX - 2; size <= MESSAGE_ID_MAX + 1; size++) {
         struct header header = {0};
         feed_text(&header, "Message-ID: ");
-        header_feed(&header, slice_make(id, size));
+        feed(&header, slice_make(id, size));
         feed_text(&header, "\r\nMessage-ID: <second@a>\r\n\r\n");
         assert_int_equal(strlen(header.message_id), size < MESSAGE_ID_MAX ? size : 0);
     }
     struct header header = {0};
     for (int i = 0; i < 100; i++)
-        header_feed(&header, slice_make(id, sizeof id));
+        feed(&header, slice_make(id, sizeof id));
     feed_text(&header, ": a\r\nReceived: b\r\n\r\n");
     assert_true(header.ended);
     assert_int_equal(header.received_count, 1);
@@ -92,6 +123,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sections_are_read_however_they_are_cut),
+        cmocka_unit_test(where_the_section_ends),
         cmocka_unit_test(long_ones_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,7 @@
 #include "workers/trace.h"
 
 static const struct service service = {.hostname = "mx.example.org", .listener = "mx"};
-static char text[RECEIVED_MAX];
+static char text[TRACE_MAX];
 
 static int begin(void **state)
 {

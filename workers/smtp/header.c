@@ -37,6 +37,25 @@ static void feed_name(struct header *header, char c)
         header->name[header->name_size++] = c; /* a longer name is none that we know, cut or whole */
 }
 
+/* The first line of a message in a mailbox, on top of it, and it may have been there before. */
+static bool is_of_mailbox(const struct header *header)
+{
+    struct slice name = slice_make(header->name, header->name_size);
+    while (name.size > 0 && *name.at == '>')
+        slice_drop(&name, 1);
+    return !header->has_field && slice_equal(name, slice_of("From"));
+}
+
+static void feed_name_blank(struct header *header, char c)
+{
+    if (c == ':')
+        begin_value(header);
+    else if (!is_blank(c) && is_of_mailbox(header))
+        header->state = HEADER_VALUE;
+    else
+        header->ended = !is_blank(c);
+}
+
 static void feed_line_start(struct header *header, char c)
 {
     if (is_blank(c)) {
@@ -72,10 +91,7 @@ static void feed_octet(struct header *header, char c)
         feed_name(header, c);
         break;
     case HEADER_NAME_BLANK:
-        if (c == ':')
-            begin_value(header);
-        else
-            header->ended = !is_blank(c);
+        feed_name_blank(header, c);
         break;
     case HEADER_VALUE:
         if (c == '\n')
@@ -89,17 +105,20 @@ static void feed_octet(struct header *header, char c)
     }
 }
 
-bool header_feed(struct header *header, struct slice run)
+struct slice header_take(struct header *header, struct slice *run)
 {
-    while (!header->ended && run.size > 0) {
+    struct slice section = *run, rest = *run;
+    while (!header->ended && rest.size > 0) {
         if (header->state == HEADER_VALUE && !header->in_message_id) {
             /* Values are most of a header: to their line's end at once. */
-            const char *end = memchr(run.at, '\n', run.size);
-            slice_drop(&run, end ? (size_t)(end - run.at) : run.size);
+            const char *end = memchr(rest.at, '\n', rest.size);
+            slice_drop(&rest, end ? (size_t)(end - rest.at) : rest.size);
         }
-        if (run.size > 0)
-            feed_octet(header, *run.at);
-        slice_drop(&run, 1);
+        if (rest.size > 0)
+            feed_octet(header, *rest.at);
+        slice_drop(&rest, !header->ended);
     }
-    return header->ended;
+    section.size -= rest.size;
+    *run = rest;
+    return section;
 }

@@ -4,7 +4,8 @@
  * runs that go inside. Pure, bounded, cut anywhere.
  *
  * The input is what body_next gives: lines still dot-stuffed. The section ends with an empty line, or with the first
- * line that is neither a field nor a continuation. In the Message-ID what is not printable ASCII becomes '?': it is for
+ * line that is neither a field nor a continuation. Lines of a mailbox (">From ann Thu ..") on top do not end it: mail
+ * servers take them off, or make fields of them. In the Message-ID what is not printable ASCII becomes '?': it is for
  * the log.
  */
 #ifndef POSTERN_WORKERS_SMTP_HEADER_H
@@ -27,7 +28,7 @@ struct header {
     bool has_field, in_message_id;
 };
 
-/* All of `run`, or up to the end of the header section. True when the section has ended (then or before). */
-bool header_feed(struct header *header, struct slice run);
+/* What of the front of *run belongs to the header section, taken off it: all of it, until the section has ended. */
+struct slice header_take(struct header *header, struct slice *run);
 
 #endif
