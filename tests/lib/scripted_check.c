@@ -18,6 +18,8 @@
 #include "common/must.h"
 #include "workers/session.h"
 
+enum { WORD_BYTES = 160 };
+
 struct scripted_options {
     struct check_options common;
     struct text_list says;
@@ -72,6 +74,17 @@ static int number_behind(const char *name, const char *word)
     return (int)number;
 }
 
+/* What stands behind "result=", '_' for each blank. */
+static void leave_result(struct check_call *call, const char *word)
+{
+    char text[WORD_BYTES];
+    snprintf(text, sizeof(text), "%s", word);
+    for (char *at = text; *at != '\0'; at++)
+        if (*at == '_')
+            *at = ' ';
+    must(result_add(call->results, "%s", text));
+}
+
 static void say_word(struct check_call *call, enum stage stage, const char *word, struct verdict *verdict)
 {
     for (enum action action = ACTION_DEFER; action <= ACTION_DROP; action++)
@@ -79,6 +92,8 @@ static void say_word(struct check_call *call, enum stage stage, const char *word
             refuse(call, stage, action, verdict);
     if (strcmp(word, "allow") == 0)
         verdict->allow = true;
+    if (strncmp(word, "result=", 7) == 0)
+        leave_result(call, word + 7);
     verdict->score += number_behind("score=", word);
     verdict->delay_ms += number_behind("delay=", word);
     verdict->rate_bytes += (uint32_t)number_behind("rate=", word);
@@ -86,8 +101,8 @@ static void say_word(struct check_call *call, enum stage stage, const char *word
 
 static void say_item(struct check_call *call, enum stage stage, const char *item, struct verdict *verdict)
 {
-    char words[4][32] = {"", "", "", ""};
-    int count = sscanf(item, "%31s %31s %31s %31s", words[0], words[1], words[2], words[3]);
+    char words[4][WORD_BYTES] = {"", "", "", ""};
+    int count = sscanf(item, "%159s %159s %159s %159s", words[0], words[1], words[2], words[3]);
     if (strcmp(words[0], stage_name(stage)) != 0)
         return;
     for (int i = 1; i < count; i++)
