@@ -167,6 +167,7 @@ $(check_tests) $(addprefix $(BUILD)/tests/unit/,client_name_test lookups_test sp
 $(addprefix $(BUILD)/tests/unit/,sparkline_test top_layout_test top_model_test top_view_test): \
     $(patsubst %,$(BUILD)/daemon/ctl/%.o,answer column sparkline top_layout top_model top_pane top_rows top_view)
 $(BUILD)/tests/unit/body_test: $(BUILD)/tests/lib/body_oracle.o
+$(BUILD)/tests/unit/header_filter_test: $(BUILD)/tests/lib/results_oracle.o
 $(BUILD)/tests/unit/sandbox_test: $(BUILD)/tests/lib/forbidden.o
 $(check_tests) $(addprefix $(BUILD)/tests/unit/,access_test limit_options_test): $(BUILD)/tests/lib/root_block.o
 $(patsubst %,%.o,$(unit_tests)): | deps
