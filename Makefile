@@ -217,6 +217,8 @@ $(fuzz_sessions) $(FUZZ)/stream $(FUZZ)/probe: fuzz_wrap = $(patsubst %,-Wl$(com
 FUZZ_BROKEN := body_next stream_write stream_fill stream_abort translate inside_hear session_reply session_spoke_early \
                reply_reader_line xclient_print
 $(FUZZ)/session-broken: $(call fuzz_object,target_session broken law $(fuzz_rig)) $(fuzz_table) $(FUZZ)/libfuzz.a
+               reply_reader_line xclient_print results_field_feed
+$(FUZZ)/session-broken: $(call fuzz_object,target_session broken law $(fuzz_rig)) $(FUZZ)/tests/lib/scripted_check.o $(FUZZ)/libfuzz.a
 	$(call say,LINK)$(FUZZ_LINK) -o $@ $(fuzz_wrap) \
 	$(patsubst %,-Wl$(comma)--wrap=%,$(FUZZ_BROKEN)) $(sort $(filter %.o,$^)) $(filter %.a,$^) $(library_libs)
 

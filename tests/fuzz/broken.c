@@ -34,6 +34,7 @@ static const char *const ways[] = {
     "early",       /* input before the reply is fine */
     "cuts",        /* what the dot is answered with depends on how many reads the message took */
     "anybody",     /* XCLIENT names another client */
+    "believes",    /* results are everybody's to give */
     "goes-on",     /* no answer to the dot is taken for a no, and the connection is kept */
 };
 
@@ -73,6 +74,8 @@ enum reply_progress __real_reply_reader_line(struct reply_reader *reader, struct
 enum reply_progress __wrap_reply_reader_line(struct reply_reader *reader, struct slice line, struct reply *reply_out);
 bool __real_xclient_print(struct buffer *to, uint32_t attributes, const struct inside_client *who);
 bool __wrap_xclient_print(struct buffer *to, uint32_t attributes, const struct inside_client *who);
+enum results_owner __real_results_field_feed(struct results_field *field, struct slice id, char c);
+enum results_owner __wrap_results_field_feed(struct results_field *field, struct slice id, char c);
 /* clang-format on */
 
 static int reads; /* of a message, since the last reply */
@@ -213,4 +216,9 @@ bool __wrap_xclient_print(struct buffer *to, uint32_t attributes, const struct i
     if (is("anybody"))
         other.client = &another;
     return __real_xclient_print(to, attributes, &other);
+}
+
+enum results_owner __wrap_results_field_feed(struct results_field *field, struct slice id, char c)
+{
+    return is("believes") ? RESULTS_FOREIGN : __real_results_field_feed(field, id, c);
 }

@@ -4,6 +4,7 @@
 #include "tests/fuzz/law.h"
 #include "tests/fuzz/witness.h"
 #include "tests/lib/body_oracle.h"
+#include "tests/lib/results_oracle.h"
 
 /* Each command inside is there for the one outside that is under way; all replies to those before it have left
  * (RFC 2920 section 3.2). */
@@ -48,6 +49,15 @@ static struct slice drop_received(struct witness *w, struct slice body, bool fir
     }
 }
 
+/* What claims to be our results does not go inside. */
+static struct slice without_forged(struct slice message)
+{
+    static char left[2 * WITNESS_MESSAGE_BYTES + 2];
+    struct results_answer answer = {.text = left};
+    results_oracle_ask(message, "mx.test", &answer);
+    return slice_make(left, answer.size);
+}
+
 /* L2, L10: the outside has ended this message, cleanly, and inside has all of it and nothing else. */
 void witness_message_ends_inside(struct witness *w, const struct witness_inside *in)
 {
@@ -70,12 +80,10 @@ void witness_message_ends_inside(struct witness *w, const struct witness_inside 
     }
     law(w->size_limit == 0 || answer.size <= w->size_limit, "a message of %zu octets, over the limit",
         (size_t)answer.size);
-    bool blank = answer.runs_size > 0 && (runs[0] == ' ' || runs[0] == '\t');
-    if (in->binary)
-        blank = came.size > 0 && (*came.at == ' ' || *came.at == '\t');
-    went = drop_received(w, went, blank);
-    law(law_same(went, slice_make(answer.runs, answer.runs_size)),
-        "another message went inside:\n%.*s\n-- for --\n%.*s", (int)went.size, went.at, (int)came.size, came.at);
+    struct slice due = without_forged(slice_make(answer.runs, answer.runs_size));
+    went = drop_received(w, went, due.size > 0 && (*due.at == ' ' || *due.at == '\t'));
+    law(law_same(went, due), "another message went inside:\n%.*s\n-- for --\n%.*s", (int)went.size, went.at,
+        (int)came.size, came.at);
     witness_log(&w->inside_heard, went.at, went.size);
 }
 
