@@ -148,7 +148,22 @@ sink: $(BUILD)/sink
 $(BUILD)/sink: $(sink_o)
 	$(call say,LINK)$(LINK) -o $@ $^
 
-tests: $(unit_tests) $(talks) $(BUILD)/hostile/posternd $(BUILD)/next/posternd $(BUILD)/wall_clock.so $(BUILD)/dns-ask $(BUILD)/spf-suite $(BUILD)/bench-load $(BUILD)/bench-crowd $(BUILD)/bench-body $(BUILD)/bench-relay $(BUILD)/bench-board $(BUILD)/bench-access $(BUILD)/bench-swarm
+# Programs that tests run, beside their own.
+test_programs := $(patsubst %,$(BUILD)/%, \
+    hostile/posternd \
+    next/posternd \
+    wall_clock.so \
+    dns-ask \
+    spf-suite \
+    bench-load \
+    bench-crowd \
+    bench-body \
+    bench-relay \
+    bench-board \
+    bench-access \
+    bench-swarm \
+)
+tests: $(unit_tests) $(talks) $(test_programs)
 
 # A runner for each subject, with which talks are held: talk-session, talk-toy. Their own objects go first, so that the
 # clock in tests/lib takes the place of common/clock.
@@ -193,9 +208,7 @@ FUZZ_LINK = clang $(FUZZ_FLAVOUR) -fsanitize=fuzzer -pie
 FUZZ_WRAPPED = recv send close shutdown setsockopt $(if $(filter $(fuzz_sessions),$@),net_connect) \
                $(if $(filter %/probe,$@),net_connect_begin net_connected)
 fuzz_sources := $(filter-out common/config_print.c workers/worker.c,\
-                $(wildcard common/*.c workers/*.c workers/smtp/*.c workers/checks/*.c workers/limits/*.c workers/access/*.c workers/spf/*.c)) \
-                workers/housekeeper/probe.c tests/lib/body_oracle.c tests/lib/root_block.c
-                $(wildcard common/*.c workers/*.c workers/smtp/*.c workers/checks/*.c workers/limits/*.c workers/access/*.c)) \
+                $(wildcard common/*.c workers/*.c $(patsubst %,workers/%/*.c,smtp checks limits access spf lists))) \
                 workers/housekeeper/probe.c tests/lib/body_oracle.c tests/lib/results_oracle.c tests/lib/root_block.c
 fuzz_rig := law wire witness witness_inside witness_outside witness_message inside_server script subject rig
 fuzz_targets := $(patsubst tests/fuzz/target_%.c,$(FUZZ)/%,$(wildcard tests/fuzz/target_*.c))
@@ -215,10 +228,8 @@ $(FUZZ)/stream $(FUZZ)/probe: $(call fuzz_object,wire)
 $(fuzz_sessions) $(FUZZ)/stream $(FUZZ)/probe: fuzz_wrap = $(patsubst %,-Wl$(comma)--wrap=%,$(FUZZ_WRAPPED))
 # .. and sessions that are wrong on purpose, which the witness must catch.
 FUZZ_BROKEN := body_next stream_write stream_fill stream_abort translate inside_hear session_reply session_spoke_early \
-               reply_reader_line xclient_print
-$(FUZZ)/session-broken: $(call fuzz_object,target_session broken law $(fuzz_rig)) $(fuzz_table) $(FUZZ)/libfuzz.a
                reply_reader_line xclient_print results_field_feed
-$(FUZZ)/session-broken: $(call fuzz_object,target_session broken law $(fuzz_rig)) $(FUZZ)/tests/lib/scripted_check.o $(FUZZ)/libfuzz.a
+$(FUZZ)/session-broken: $(call fuzz_object,target_session broken law $(fuzz_rig)) $(fuzz_table) $(FUZZ)/libfuzz.a
 	$(call say,LINK)$(FUZZ_LINK) -o $@ $(fuzz_wrap) \
 	$(patsubst %,-Wl$(comma)--wrap=%,$(FUZZ_BROKEN)) $(sort $(filter %.o,$^)) $(filter %.a,$^) $(library_libs)
 
