@@ -10,15 +10,12 @@
 #include "common/buffer.h"
 #include "common/log.h"
 #include "common/must.h"
-#include "common/phase.h"
 #include "common/scoreboard.h"
 #include "common/seats.h"
 
-enum { READ_TRIES = 64, HASHED_MAX = 2048, PAGE_BYTES = 4096 };
+enum { HASHED_MAX = 2048, PAGE_BYTES = 4096 };
 
 _Static_assert(sizeof(struct slot) <= SLOT_BYTES, "a slot is a page");
-_Static_assert(sizeof(struct slot_facts) % sizeof(uint64_t) == 0, "facts are copied by words");
-_Static_assert(offsetof(struct slot, facts) % sizeof(uint64_t) == 0, "facts are copied by words");
 _Static_assert(BERTHS_PROBES == (int)SCOREBOARD_SERVERS_MAX, "a probe of each server");
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2, "no lock that a dying worker could hold");
 
@@ -30,6 +27,8 @@ static const enum access ACCESS[ROLES][REGIONS] = {
                      [REGION_SLOTS] = READ,
                      [REGION_HEARD] = WRITE,
                      [REGION_HEALTH] = READ,
+                     [REGION_LIST_TESTS] = NONE,
+                     [REGION_LIST_COUNTS] = NONE,
                      [REGION_KEYS] = NONE,
                      [REGION_ORDERS] = WRITE,
                      [REGION_LISTED] = WRITE,
@@ -44,6 +43,8 @@ static const enum access ACCESS[ROLES][REGIONS] = {
                      [REGION_SLOTS] = OWN_PAGE,
                      [REGION_HEARD] = WRITE,
                      [REGION_HEALTH] = READ,
+                     [REGION_LIST_TESTS] = READ,
+                     [REGION_LIST_COUNTS] = WRITE,
                      [REGION_KEYS] = READ,
                      [REGION_ORDERS] = READ,
                      [REGION_LISTED] = READ,
@@ -58,6 +59,8 @@ static const enum access ACCESS[ROLES][REGIONS] = {
                           [REGION_SLOTS] = READ,
                           [REGION_HEARD] = WRITE,
                           [REGION_HEALTH] = WRITE,
+                          [REGION_LIST_TESTS] = WRITE,
+                          [REGION_LIST_COUNTS] = WRITE,
                           [REGION_KEYS] = WRITE,
                           [REGION_ORDERS] = READ,
                           [REGION_LISTED] = NONE,
@@ -72,6 +75,8 @@ static const enum access ACCESS[ROLES][REGIONS] = {
                      [REGION_SLOTS] = READ,
                      [REGION_HEARD] = READ,
                      [REGION_HEALTH] = READ,
+                     [REGION_LIST_TESTS] = READ,
+                     [REGION_LIST_COUNTS] = READ,
                      [REGION_KEYS] = NONE,
                      [REGION_ORDERS] = READ,
                      [REGION_LISTED] = READ,
@@ -85,13 +90,22 @@ static const enum access ACCESS[ROLES][REGIONS] = {
 };
 
 static const char *const NAMES[REGIONS] = {
-    [REGION_TAGS] = "postern-tags",       [REGION_SLOTS] = "postern-slots",
-    [REGION_HEARD] = "postern-heard",     [REGION_HEALTH] = "postern-health",
-    [REGION_KEYS] = "postern-keys",       [REGION_ORDERS] = "postern-orders",
-    [REGION_LISTED] = "postern-listed",   [REGION_SEATS] = "postern-seats",
-    [REGION_RATES] = "postern-rates",     [REGION_REPUTATIONS] = "postern-reputations",
-    [REGION_HITS] = "postern-hits",       [REGION_TOTALS] = "postern-totals",
-    [REGION_HISTORY] = "postern-history", [REGION_BERTHS] = "postern-berths",
+    [REGION_TAGS] = "postern-tags",
+    [REGION_SLOTS] = "postern-slots",
+    [REGION_HEARD] = "postern-heard",
+    [REGION_HEALTH] = "postern-health",
+    [REGION_KEYS] = "postern-keys",
+    [REGION_ORDERS] = "postern-orders",
+    [REGION_LISTED] = "postern-listed",
+    [REGION_SEATS] = "postern-seats",
+    [REGION_RATES] = "postern-rates",
+    [REGION_REPUTATIONS] = "postern-reputations",
+    [REGION_HITS] = "postern-hits",
+    [REGION_TOTALS] = "postern-totals",
+    [REGION_HISTORY] = "postern-history",
+    [REGION_BERTHS] = "postern-berths",
+    [REGION_LIST_TESTS] = "postern-list-tests",
+    [REGION_LIST_COUNTS] = "postern-list-counts",
 };
 
 static size_t bytes_of(const struct scoreboard *board, enum scoreboard_region region)
@@ -106,6 +120,10 @@ static size_t bytes_of(const struct scoreboard *board, enum scoreboard_region re
         return SCOREBOARD_SERVERS_MAX * sizeof(struct heard);
     case REGION_HEALTH:
         return SCOREBOARD_SERVERS_MAX * sizeof(struct health);
+    case REGION_LIST_TESTS:
+        return sizeof(struct dnslist_tests);
+    case REGION_LIST_COUNTS:
+        return sizeof(struct dnslist_counts);
     case REGION_KEYS:
         return sizeof(struct ticket_keys);
     case REGION_ORDERS:
@@ -140,13 +158,22 @@ static size_t slot_offset(int slot)
 static void **view_of(struct scoreboard *board, enum scoreboard_region region)
 {
     void **const views[REGIONS] = {
-        [REGION_TAGS] = (void **)&board->tags,         [REGION_SLOTS] = (void **)&board->slots,
-        [REGION_HEARD] = (void **)&board->heard,       [REGION_HEALTH] = (void **)&board->health,
-        [REGION_KEYS] = (void **)&board->keys,         [REGION_ORDERS] = (void **)&board->orders,
-        [REGION_LISTED] = (void **)&board->listed,     [REGION_SEATS] = (void **)&board->seats,
-        [REGION_RATES] = (void **)&board->rates.words, [REGION_REPUTATIONS] = (void **)&board->reputations.words,
-        [REGION_HITS] = (void **)&board->hits,         [REGION_TOTALS] = (void **)&board->ended,
-        [REGION_HISTORY] = (void **)&board->history,   [REGION_BERTHS] = (void **)&board->berths,
+        [REGION_TAGS] = (void **)&board->tags,
+        [REGION_SLOTS] = (void **)&board->slots,
+        [REGION_HEARD] = (void **)&board->heard,
+        [REGION_HEALTH] = (void **)&board->health,
+        [REGION_KEYS] = (void **)&board->keys,
+        [REGION_ORDERS] = (void **)&board->orders,
+        [REGION_LISTED] = (void **)&board->listed,
+        [REGION_SEATS] = (void **)&board->seats,
+        [REGION_RATES] = (void **)&board->rates.words,
+        [REGION_REPUTATIONS] = (void **)&board->reputations.words,
+        [REGION_HITS] = (void **)&board->hits,
+        [REGION_TOTALS] = (void **)&board->ended,
+        [REGION_HISTORY] = (void **)&board->history,
+        [REGION_BERTHS] = (void **)&board->berths,
+        [REGION_LIST_TESTS] = (void **)&board->list_tests,
+        [REGION_LIST_COUNTS] = (void **)&board->list_counts,
     };
     return views[region];
 }
@@ -499,81 +526,4 @@ struct region_cost scoreboard_cost(const struct scoreboard *board, enum scoreboa
             cost.resident_bytes += there[page] * (uint64_t)PAGE_BYTES;
     }
     return cost;
-}
-
-/* -- the sequence lock: odd while facts change */
-
-struct slot_facts *slot_begin(struct scoreboard *board)
-{
-    must(board->own != NULL);
-    uint32_t sequence = atomic_load_explicit(&board->own->sequence, memory_order_relaxed);
-    atomic_store_explicit(&board->own->sequence, sequence | 1u, memory_order_relaxed);
-    atomic_thread_fence(memory_order_release);
-    return &board->own->facts;
-}
-
-void slot_end(struct scoreboard *board)
-{
-    must(board->own != NULL);
-    uint32_t sequence = atomic_load_explicit(&board->own->sequence, memory_order_relaxed);
-    atomic_store_explicit(&board->own->sequence, (sequence | 1u) + 1u, memory_order_release);
-}
-
-void slot_add_counts(struct scoreboard *board, const struct table_counts *counts)
-{
-    if ((counts->evictions | counts->damaged | counts->given_up) == 0)
-        return;
-    struct table_counts *all = &slot_begin(board)->tables;
-    all->evictions += counts->evictions;
-    all->damaged += counts->damaged;
-    all->given_up += counts->given_up;
-    slot_end(board);
-}
-
-/* Each word once, atomically: what was checked is what is used, however the worker writes meanwhile. */
-static void copy_words(struct slot_facts *to, const struct slot_facts *from)
-{
-    const uint64_t *source = (const uint64_t *)(const void *)from;
-    uint64_t words[sizeof(*to) / sizeof(uint64_t)];
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        words[i] = __atomic_load_n(&source[i], __ATOMIC_RELAXED);
-    memcpy(to, words, sizeof(words));
-}
-
-/* A rumour becomes something that can be shown: numbers in their range, text that is printable and ends. */
-static void clamp_facts(struct slot_facts *facts)
-{
-    if (facts->state >= SLOT_STATES)
-        facts->state = SLOT_EMPTY;
-    if (facts->phase >= PHASES)
-        facts->phase = PHASE_GREETING;
-    facts->tls = facts->tls != 0;
-    facts->held = facts->held != 0;
-    if (facts->standing >= STANDINGS)
-        facts->standing = STANDING_UNKNOWN;
-    if (facts->client.family != 4 && facts->client.family != 6)
-        facts->client = (struct ipaddr){0};
-    facts->session_id[SLOT_SESSION_ID_MAX - 1] = '\0';
-    for (char *c = facts->session_id; *c != '\0'; c++)
-        if (*c <= ' ' || *c > '~')
-            *c = '?';
-}
-
-bool slot_read(const struct scoreboard *board, int slot, struct slot_facts *out)
-{
-    must_be_slot(board, slot);
-    must(board->slots != NULL);
-    const struct slot *from = (const struct slot *)(const void *)(board->slots + slot_offset(slot));
-    for (int i = 0; i < READ_TRIES; i++) {
-        uint32_t before = atomic_load_explicit(&from->sequence, memory_order_acquire);
-        copy_words(out, &from->facts);
-        atomic_thread_fence(memory_order_acquire);
-        uint32_t after = atomic_load_explicit(&from->sequence, memory_order_relaxed);
-        if (before == after && before % 2 == 0) {
-            clamp_facts(out);
-            return true;
-        }
-    }
-    *out = (struct slot_facts){0};
-    return false;
 }

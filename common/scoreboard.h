@@ -18,6 +18,8 @@
  *   hits    who hit a limit lately (hits.h)
  *   totals  what workers that have ended said that they did, written by the master alone (totals.h)
  *   history what each minute of the last day was like, written by the housekeeper alone (history.h)
+ *   list_tests   what its self-tests found of DNS lists, and list_counts, what came of the workers' questions there
+ *           (dnslists.h)
  *
  * Who may do what with each region is one table in scoreboard.c; the descriptors that a process is left with allow no
  * more. What workers may write is rumour (L7): a worker can write anything there at any time. Readers copy a word once,
@@ -38,6 +40,7 @@
 #include <sys/types.h>
 
 #include "common/berths.h"
+#include "common/dnslists.h"
 #include "common/health.h"
 #include "common/history.h"
 #include "common/hits.h"
@@ -124,6 +127,8 @@ enum scoreboard_region {
     REGION_SLOTS,
     REGION_HEARD,
     REGION_HEALTH,
+    REGION_LIST_TESTS,
+    REGION_LIST_COUNTS,
     REGION_KEYS,
     REGION_ORDERS,
     REGION_LISTED,
@@ -158,10 +163,12 @@ struct scoreboard {
     uint8_t hash_key[SIPHASH_KEY_BYTES]; /* of all entries; no secret before who may write them */
     struct region regions[REGIONS];
     /* What this process sees; NULL: not in its role. Written through only where the role allows to. */
-    _Atomic uint32_t *tags;   /* slot_count words */
-    unsigned char *slots;     /* all pages, read-only */
-    struct heard *heard;      /* SCOREBOARD_SERVERS_MAX */
-    struct health *health;    /* SCOREBOARD_SERVERS_MAX */
+    _Atomic uint32_t *tags; /* slot_count words */
+    unsigned char *slots;   /* all pages, read-only */
+    struct heard *heard;    /* SCOREBOARD_SERVERS_MAX */
+    struct health *health;  /* SCOREBOARD_SERVERS_MAX */
+    struct dnslist_tests *list_tests;
+    struct dnslist_counts *list_counts;
     struct ticket_keys *keys; /* not even the master's after creation */
     struct orders *orders;
     struct listed *listed;

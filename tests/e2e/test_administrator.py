@@ -18,7 +18,7 @@ TOTALS = {"sessions", "messages", "refused_messages", "unheard", "bytes_in", "li
           "let_go", "turned_away", "inside_waits", "inside_wait_ms", "evictions", "damaged", "given_up", "forked",
           "crashed"}
 REGIONS = {"tags", "slots", "heard", "health", "keys", "orders", "listed", "seats", "rates", "reputations", "hits",
-           "totals", "history", "berths"}
+           "totals", "history", "berths", "list-tests", "list-counts"}
 
 
 @pytest.fixture
