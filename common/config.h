@@ -31,7 +31,9 @@ enum option_type {
     OPTION_TEXT,     /* const char *: printable text, NULL when there is no fallback and it is not set */
     OPTION_HOSTNAME, /* const char *: a fully qualified host name */
     OPTION_PATH,     /* const char *: an absolute path */
-    OPTION_COUNT,  /* int64_t: decimal digits; allowed = "1..5000", either end may be left out; also for the next two */
+    OPTION_COUNT,  /* int64_t: decimal digits; allowed = "1..5000", either end may be left out; also for sizes and times
+                    */
+    OPTION_POINTS, /* int64_t: a count that may be negative, to either side as many: allowed = "1000" */
     OPTION_SIZE,   /* int64_t, bytes: 512, 64K, 25M, 2G (powers of 1024); allowed = "1K..2G" */
     OPTION_TIME,   /* int64_t, milliseconds: 500ms 5s 2m 1h 7d, 1h30m, the unit is obligatory; allowed = "1s..1h" */
     OPTION_FLAG,   /* bool: yes | no */

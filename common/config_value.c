@@ -109,6 +109,24 @@ static bool parse_count(const struct option *row, const char *text, void *out, c
     return parse_number(row, no_units, text, out, wrong_out);
 }
 
+/* "-2", or 8. */
+static bool parse_points(const struct option *row, const char *text, void *out, const char **wrong_out)
+{
+    struct slice rest = slice_of(text);
+    bool is_negative = rest.size > 0 && rest.at[0] == '-';
+    int64_t number, most;
+
+    slice_drop(&rest, is_negative);
+    must(parse_scaled(slice_of(row->allowed), no_units, &most) == NULL);
+    *wrong_out = parse_scaled(rest, no_units, &number);
+    if (*wrong_out == NULL && number > most)
+        *wrong_out = "is out of range";
+    if (is_negative)
+        number = -number;
+    memcpy(out, &number, sizeof number);
+    return *wrong_out == NULL;
+}
+
 static bool parse_size(const struct option *row, const char *text, void *out, const char **wrong_out)
 {
     return parse_number(row, size_units, text, out, wrong_out);
@@ -303,6 +321,7 @@ static const struct value_type types[] = {
     [OPTION_HOSTNAME]  = {"host name", sizeof(const char *),     parse_hostname, "a fully qualified host name like mx1.example.org"},
     [OPTION_PATH]      = {"path",      sizeof(const char *),     parse_path,     "an absolute path"},
     [OPTION_COUNT]     = {"number",    sizeof(int64_t),          parse_count,    "a whole number"},
+    [OPTION_POINTS]    = {"points",    sizeof(int64_t),          parse_points,   NULL},
     [OPTION_SIZE]      = {"size",      sizeof(int64_t),          parse_size,     "octets, or with one of the units K, M, G"},
     [OPTION_TIME]      = {"time",      sizeof(int64_t),          parse_time,     "a time with its unit: ms, s, m, h, d, w"},
     [OPTION_FLAG]      = {"flag",      sizeof(bool),             parse_flag,     "yes, no"},
@@ -362,6 +381,8 @@ void config_type_allowed(const struct option *row, char text[CONFIG_ERROR_MAX])
         print_choices(row->allowed, text);
     else if (row->type == OPTION_CHOICES)
         print_combined(row->allowed, text);
+    else if (row->type == OPTION_POINTS)
+        snprintf(text, CONFIG_ERROR_MAX, "-%s..%s, a whole number", row->allowed, row->allowed);
     else if (row->type == OPTION_REFERENCE)
         snprintf(text, CONFIG_ERROR_MAX, "the name of a %s", row->allowed);
     else if (row->allowed != NULL)

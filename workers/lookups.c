@@ -172,9 +172,10 @@ static void give_up(struct lookups *l, struct lookup *lookup, enum io io)
         l->interrupted = io;
 }
 
-static void wait_for_answer(struct lookups *l, struct lookup *lookup)
+static void wait_for_answer(struct lookups *l, struct lookup *lookup, int64_t until_ms)
 {
-    int64_t began_ms = clock_ms(), deadline_ms = began_ms + lookups_left_ms(l);
+    int64_t began_ms = clock_ms(), own_ms = began_ms + lookups_left_ms(l);
+    int64_t deadline_ms = own_ms < until_ms ? own_ms : until_ms;
     enum io io = l->interrupted;
     if (l->host != NULL)
         l->host->begin_wait(l->host->context);
@@ -187,11 +188,16 @@ static void wait_for_answer(struct lookups *l, struct lookup *lookup)
         give_up(l, lookup, io);
 }
 
-enum dns_status lookups_await(struct lookups *l, const struct lookup *lookup)
+enum dns_status lookups_await_until(struct lookups *l, const struct lookup *lookup, int64_t deadline_ms)
 {
     if (lookup->status == DNS_ASKED) /* so it is one of ours, which may be written */
-        wait_for_answer(l, (struct lookup *)lookup);
+        wait_for_answer(l, (struct lookup *)lookup, deadline_ms);
     return lookup->status;
+}
+
+enum dns_status lookups_await(struct lookups *l, const struct lookup *lookup)
+{
+    return lookups_await_until(l, lookup, CLOCK_NEVER);
 }
 
 const struct lookup *lookups_resolve(struct lookups *l, enum lookup_scope scope, enum dns_type type, const char *name)
@@ -199,4 +205,11 @@ const struct lookup *lookups_resolve(struct lookups *l, enum lookup_scope scope,
     const struct lookup *lookup = lookups_ask(l, scope, type, name);
     lookups_await(l, lookup);
     return lookup;
+}
+
+/* The two that stand for no question are constants. */
+void lookup_set_timed(const struct lookup *lookup)
+{
+    if (lookup != &NO_ROOM && lookup != &NO_NAME)
+        ((struct lookup *)lookup)->timed = true;
 }

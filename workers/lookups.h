@@ -27,7 +27,7 @@ struct lookup {
     const struct dns_record *records;
     int count;
     bool cut;         /* there were more records */
-    bool was_late;    /* DNS_FAILED because the session's time for DNS was over */
+    bool was_late;    /* DNS_FAILED because the time for it was over */
     int64_t asked_ms; /* clock_ms() */
     uint32_t took_ms; /* to the answer */
     bool timed;       /* for who counts answers: already counted */
@@ -69,8 +69,11 @@ void lookups_renew_time(struct lookups *l);  /* a message was accepted */
 const struct lookup *lookups_ask(struct lookups *l, enum lookup_scope scope, enum dns_type type, const char *name);
 /* The status, which is not DNS_ASKED any more. */
 enum dns_status lookups_await(struct lookups *l, const struct lookup *lookup);
+/* The same, but no longer than until then: for what is not worth all of the session's time. */
+enum dns_status lookups_await_until(struct lookups *l, const struct lookup *lookup, int64_t deadline_ms);
 /* Both: for what one question leads to, one after the other. */
 const struct lookup *lookups_resolve(struct lookups *l, enum lookup_scope scope, enum dns_type type, const char *name);
+void lookup_set_timed(const struct lookup *lookup); /* whoever counts answers has counted this one */
 int64_t lookups_left_ms(const struct lookups *l);
 
 #endif

@@ -18,6 +18,7 @@
     ROW(mailbox)    \
     ROW(limits)     \
     ROW(crowd)      \
+    ROW(dnsbl)      \
     ROW(hops)
 /* clang-format on */
 
