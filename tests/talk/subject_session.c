@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -28,6 +29,7 @@ static struct resolver resolver;
 static struct dns *dns;
 static struct prepared *prepared;
 static struct scoreboard board;
+static struct dnslist_tests *list_tests; /* as the housekeeper sees them */
 static struct wait waits;
 static struct session memory; /* of one worker: session after session */
 static int pressure[2];       /* the pipe */
@@ -121,12 +123,32 @@ static void remember(const struct script *script)
     reputation_learn(&board.reputations, scoreboard_reputation_of(&board, &network), &known, clock_wall(), &counts);
 }
 
+/* "bl.test LIST broken", or silent: what the housekeeper found of a list. */
+static bool tell_list(struct slice line)
+{
+    char zone[DNS_NAME_MAX + 1];
+    struct slice name = slice_take_word(&line);
+    snprintf(zone, sizeof(zone), "%.*s", SLICE_ARGS(name));
+    if (!slice_is_word(slice_take_word(&line), "LIST"))
+        return false;
+    bool broken = slice_is_word(slice_trim(line), "broken");
+    for (unsigned kind = 1; kind <= 3; kind++) { /* of names, and of addresses */
+        struct dnslist_test *test = dnslist_test_of(list_tests, dnslist_hash(zone, kind));
+        must(test != NULL);
+        atomic_store(&test->state, broken ? DNSLIST_BROKEN : DNSLIST_GOOD);
+        atomic_store(&test->trouble, broken ? DNSLIST_ERRS : DNSLIST_SILENT);
+        atomic_store(&test->answer, 0x7ffffffe);
+        atomic_store(&test->failures, DNSLIST_SILENT_MANY);
+    }
+    return true;
+}
+
 static bool tell_dns(const struct script *script, char *why, size_t why_size)
 {
     const char *wanted;
     fake_dns_clear();
     for (size_t i = 0; i < script->dns_count; i++) {
-        if (fake_dns_add(slice_of(script->dns[i]), &wanted))
+        if (tell_list(slice_of(script->dns[i])) || fake_dns_add(slice_of(script->dns[i]), &wanted))
             continue;
         snprintf(why, why_size, "dns %s: write %s", script->dns[i], wanted);
         return false;
@@ -158,6 +180,8 @@ bool subject_prepare(const struct script *script, const char *directory, char *w
     backend_number_servers(&root->backends, NULL, NULL);
     const struct scoreboard_size size = {HOUSE_WORKERS, TABLE_ENTRIES, TABLE_ENTRIES};
     must(scoreboard_create(&board, &size));
+    list_tests = region_map(&board.regions[REGION_LIST_TESTS]);
+    must(list_tests != NULL);
     orders_set_slots_end(board.orders, HOUSE_WORKERS);
     must(scoreboard_enter(&board, 0));
     scoreboard_set_tag(&board, 0, TAG_BUSY);
@@ -258,6 +282,7 @@ void subject_clear(void)
     tls_server_free(&service.tls);
     tls_client_free(&service.inside_tls);
     scoreboard_destroy(&board);
+    munmap(list_tests, sizeof(*list_tests));
     close(pressure[0]);
     close(pressure[1]);
     dns_free(&dns);

@@ -6,6 +6,9 @@
  * takes, beside whatever else delays the banner. A list that does not answer counts nothing; where no list answered at
  * all the check is unsure. One that is broken is as if it were not named: mail neither waits nor is refused for it.
  *
+ * A good reputation spares nobody: two messages make one, and a machine that sends junk gets so many through before any
+ * list knows it.
+ *
  * The points of the name and of the sender are those of the last one said: another name, or another transaction, takes
  * back what the one before has cost.
  */
@@ -91,7 +94,7 @@ static const char *why_not_client(const struct check_call *call)
         return "a private address";
     if (session_client_is_in(s, &options->except))
         return "in `except'";
-    return call->allowed || session_is_trusted(s) ? "of good reputation, or allowed" : NULL;
+    return call->allowed || s->auth != NULL ? "allowed" : NULL;
 }
 
 /* False: nothing is asked; *why_out says why, NULL: that goes without saying. */
@@ -233,13 +236,25 @@ static void count(const struct check_call *call, const struct answer *answer, en
     dnslist_add(board->list_counts, list_count_hash(answer->list), &tally);
 }
 
+static const enum action ACTIONS[] = {
+    [LIST_SCORE] = ACTION_NONE, [LIST_DEFER] = ACTION_DEFER, [LIST_REJECT] = ACTION_REJECT, [LIST_DROP] = ACTION_DROP};
+
+/* "zen.example: 127.0.0.4, 8 points", "pbl.example: 127.0.0.10, defer" */
+static void note_hit(struct check_call *call, const struct list *list, enum list_action action, const char *address)
+{
+    char points[32] = "";
+    if (list->score != 0 || action == LIST_SCORE)
+        snprintf(points, sizeof(points), ", %d point%s", (int)list->score, list->score == 1 ? "" : "s");
+    note(call, "%s: %s%s%s%s", list->name, address, points, action != LIST_SCORE ? ", " : "",
+         action != LIST_SCORE ? action_name(ACTIONS[action]) : "");
+}
+
 /* Which of several lists refuses: the severest, of those the first. */
 static void take_hit(struct check_call *call, const struct answer *answer, const char *address, struct finding *f)
 {
     const struct list *list = answer->list;
     enum list_action action = list_action(call->options, list);
-    note(call, "%s: %s, %d point%s%s", list->name, address, (int)list->score, list->score == 1 ? "" : "s",
-         action == LIST_SCORE ? "" : ", and it refuses");
+    note_hit(call, list, action, address);
     f->points += (int)list->score;
     f->is_good = f->is_good || list->score < 0;
     if (list->score >= 0)
@@ -321,9 +336,7 @@ static struct slice print_reply(struct check_call *call, const struct finding *f
 
 static void refuse(struct check_call *call, const struct finding *f, struct verdict *verdict)
 {
-    static const enum action actions[] = {
-        [LIST_DEFER] = ACTION_DEFER, [LIST_REJECT] = ACTION_REJECT, [LIST_DROP] = ACTION_DROP};
-    verdict->action = actions[f->action];
+    verdict->action = ACTIONS[f->action];
     verdict->reply = f->action == LIST_DEFER ? (struct reply){451, "4.7.1", print_reply(call, f)}
                                              : (struct reply){554, "5.7.1", print_reply(call, f)};
 }

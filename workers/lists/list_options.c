@@ -149,8 +149,8 @@ static const struct option rows[] = {
      "How long lists are waited for, at the banner, EHLO and MAIL each: all are asked at once. What has not answered by "
      "then counts nothing; one that did not answer its self-tests either is not waited for."},
     {"except", OPTION_NETWORKS, offsetof(struct dnsbl_options, except), NULL, NULL,
-     "Clients of whom nothing is asked. Nor is it of those with local and private addresses, of good reputation, or who "
-     "have logged in."},
+     "Clients about whom nothing is asked. Nor is it about those with local and private addresses, and about who was "
+     "allowed or has logged in."},
     {"list", OPTION_BLOCK, offsetof(struct dnsbl_options, lists), .block = &list_block},
     {0},
 };
