@@ -11,6 +11,7 @@
 #include "common/scoreboard.h"
 
 #include "workers/housekeeper/housekeeper.h"
+#include "workers/housekeeper/list_tests.h"
 #include "workers/housekeeper/minutes.h"
 #include "workers/housekeeper/survey.h"
 #include "workers/housekeeper/tickets.h"
@@ -29,11 +30,15 @@ const struct option housekeeper_option_rows[] = {
     {.name = "probe_timeout", .type = OPTION_TIME,
      .offset = offsetof(struct housekeeper_options, probe_timeout_ms), .fallback = "10s", .allowed = "100ms..5m",
      .meaning = "How long that may take as a whole."},
+    {.name = "dnsbl_test_interval", .type = OPTION_TIME,
+     .offset = offsetof(struct housekeeper_options, dnsbl_test_interval_ms), .fallback = "30m", .allowed = "0s..1d",
+     .meaning = "How often each DNS list is asked for the entries that RFC 5782 wants of it; one that lists nothing, "
+     "everything, or answers errors is not asked any more until it is well. 0s: never."},
     {0},
 };
 /* clang-format on */
 
-enum { WATCHDOG_S = 60, OWN_FDS = 2, TIDY_MS = 60 * 60 * 1000 };
+enum { WATCHDOG_S = 60, OWN_FDS = 3, TIDY_MS = 60 * 60 * 1000 };
 
 struct housekeeper {
     const struct housekeeper_setup *setup;
@@ -41,6 +46,7 @@ struct housekeeper {
     struct wait wait; /* of the probes' streams, which never wait in it; and the watchdog */
     struct watch watch;
     struct survey survey;
+    struct list_tests lists;
     int64_t tickets_ms; /* when to look at them again */
     int64_t tidy_ms;    /* when to tidy the tables */
     int64_t minutes_ms; /* when to look how many are busy */
@@ -83,7 +89,8 @@ static void prepare(struct housekeeper *h, const struct housekeeper_setup *setup
     h->tidy_ms = now + TIDY_MS;
     if (!scoreboard_enter_as(setup->board, ROLE_HOUSEKEEPER))
         leave_for_trouble(errno);
-    if (!survey_open(&h->survey, h->work, setup->board, &h->wait, now))
+    if (!survey_open(&h->survey, h->work, setup->board, &h->wait, now) ||
+        !list_tests_open(&h->lists, h->work, setup->board, now))
         leave_for_trouble(ENOMEM);
     watch_init(&h->watch, setup->watch, setup->ask, now);
     h->minutes_ms = minutes_step(setup->board, now);
@@ -111,7 +118,8 @@ static void tidy(struct housekeeper *h, int64_t now)
 static int64_t next_ms(const struct housekeeper *h)
 {
     int64_t own_ms = earlier(h->minutes_ms, earlier(h->tickets_ms, h->tidy_ms));
-    return earlier(own_ms, earlier(watch_next_ms(&h->watch), survey_next_ms(&h->survey)));
+    int64_t asks_ms = earlier(survey_next_ms(&h->survey), list_tests_next_ms(&h->lists));
+    return earlier(own_ms, earlier(watch_next_ms(&h->watch), asks_ms));
 }
 
 /* False: the lifeline ended. */
@@ -120,6 +128,7 @@ static bool turn(struct housekeeper *h)
     struct pollfd fds[OWN_FDS + SCOREBOARD_SERVERS_MAX];
     fds[0] = (struct pollfd){.fd = h->setup->lifeline}; /* no events: its end alone is news */
     fds[1] = watch_poll(&h->watch);
+    fds[2] = list_tests_poll(&h->lists);
     int count = OWN_FDS + survey_poll(&h->survey, fds + OWN_FDS);
     if (clock_poll(fds, (nfds_t)count, next_ms(h)) < 0)
         leave_for_trouble(errno);
@@ -130,6 +139,7 @@ static bool turn(struct housekeeper *h)
     h->tickets_ms = tickets_step(h->setup->board->keys, h->work->options->ticket_key_lifetime_ms, now);
     watch_step(&h->watch, now);
     survey_step(&h->survey, fds + OWN_FDS, now);
+    list_tests_step(&h->lists, now);
     tidy(h, now);
     h->minutes_ms = minutes_step(h->setup->board, now);
     return true;
@@ -142,6 +152,7 @@ _Noreturn void housekeeper_main(const struct housekeeper_setup *setup)
     while (turn(&h))
         continue;
     survey_close(&h.survey);
+    list_tests_close(&h.lists);
     log_report_drops();
     exit((int)WORKER_ORPHANED);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * housekeeper - the one unprivileged process that does what is periodic: rotates the keys of session tickets, watches
- * files, asks each inside server for its health and keywords, keeps the history.
+ * files, asks each inside server for its health and keywords, tests DNS lists, keeps the history.
  *
  * housekeeper_main is a housekeeper_function (common/worker_setup.h): one loop with one wait in it, for the lifeline,
  * the watched files, all probes and the next thing that is due. It may die at any time: nothing but freshness is lost,
@@ -25,6 +25,7 @@ struct housekeeper_options {
     int64_t ticket_key_lifetime_ms; /* 6h; a key opens tickets for TICKET_KEYS_MAX times as long */
     int64_t probe_interval_ms;      /* 30s, spread a little; 0: no probes */
     int64_t probe_timeout_ms;       /* a probe as a whole */
+    int64_t dnsbl_test_interval_ms; /* 30m, spread a little; 0: no tests */
 };
 
 extern const struct option housekeeper_option_rows[]; /* fills struct housekeeper_options */
