@@ -39,6 +39,8 @@ const struct control_row control_verbs[CONTROL_VERBS] = {
                           "the limits of all policies, and how often each was hit"},
     [CONTROL_RATES]    = {"rates",    CONTROL_BY_CHILD,  0, 2, "[[list] [KEY] | forget KEY]",
                           "who hit a limit lately; forget: what is charged to this key is not any more", true},
+    [CONTROL_LISTS]    = {"lists",    CONTROL_BY_CHILD,  0, 0, "",
+                          "the DNS lists of all policies: are they well, and what came of asking them"},
     [CONTROL_CLIENTS]  = {"clients",  CONTROL_BY_CHILD,  0, 1, "[--worst]",
                           "the clients with sessions under way, those with most of them first, or the worst"},
     [CONTROL_STATS]    = {"stats",    CONTROL_BY_CHILD,  0, 0, "",

@@ -37,6 +37,14 @@ struct plan_limit {
     const char *action, *mode;
 };
 
+/* A DNS list of a policy, for posternctl: its health and its counts in the scoreboard. */
+struct plan_list {
+    const char *name, *zone;
+    char of[PLAN_LIMIT_WORD_MAX]; /* "client", "helo+sender" */
+    bool is_tested;
+    uint64_t test_hash, count_hash; /* dnslists.h */
+};
+
 struct plan {
     const struct process_options *process;
     const struct scoreboard_options *scoreboard;
@@ -49,6 +57,8 @@ struct plan {
     int certificate_count;
     const struct plan_limit *limits;
     int limit_count;
+    const struct plan_list *lists; /* each once, whatever policies have it */
+    int list_count;
     const void *housekeeping;   /* handed to the housekeeper, not looked into */
     const char *const *watched; /* files whose change asks for a renewal: certificates, keys, staples, CAs */
     int watched_count;

@@ -7,6 +7,7 @@
 
 #include "workers/backend.h"
 #include "workers/limits/limit_words.h"
+#include "workers/lists/list_options.h"
 #include "workers/prepared.h"
 
 #include "daemon/planning.h"
@@ -32,6 +33,7 @@ struct full_plan {
     struct plan_server *servers;
     struct plan_certificate *certificates;
     struct plan_limit *limits;
+    struct plan_list *lists;
     struct housekeeping housekeeping;
     struct resolver resolver;
     char **watched;
@@ -81,6 +83,7 @@ static void drop(const struct planner *planner, struct plan **plan)
     free(all->servers);
     free(all->certificates);
     free(all->limits);
+    free(all->lists);
     free(all->watched);
     free(all);
     *plan = NULL;
@@ -313,6 +316,37 @@ static bool plan_limits(struct full_plan *all)
     return true;
 }
 
+static bool has_list(const struct plan *plan, const struct plan_list *list)
+{
+    for (int i = 0; i < plan->list_count; i++)
+        if (plan->lists[i].test_hash == list->test_hash && plan->lists[i].count_hash == list->count_hash &&
+            strcmp(plan->lists[i].of, list->of) == 0)
+            return true;
+    return false;
+}
+
+static bool plan_lists(struct full_plan *all)
+{
+    const struct root_options *root = all->settings->root;
+    const struct list *list;
+    for (size_t i = 0; (list = lists_at(&root->policies, i)) != NULL; i++) {
+        struct plan_list line = {.name = list->name,
+                                 .zone = list_zone(list),
+                                 .is_tested = list->self_test && root->housekeeper.dnsbl_test_interval_ms > 0,
+                                 .test_hash = list_test_hash(list),
+                                 .count_hash = list_count_hash(list)};
+        list_of_words(list, line.of);
+        if (has_list(&all->plan, &line))
+            continue;
+        struct plan_list *more = reallocarray(all->lists, (size_t)all->plan.list_count + 1, sizeof(*more));
+        if (more == NULL)
+            return false;
+        all->plan.lists = all->lists = more;
+        all->lists[all->plan.list_count++] = line;
+    }
+    return true;
+}
+
 static void plan_housekeeping(struct full_plan *all)
 {
     const struct root_options *root = all->settings->root;
@@ -355,7 +389,7 @@ static struct plan *plan_with(const struct planner *planner, struct settings *se
                           .hostname = settings->root->hostname,
                           .watch = -1};
     if (plan_watch(all) && plan_policies(all, old, &why) && plan_backends(all, &why) && plan_listeners(all, &why) &&
-        plan_servers(all, &planning->places, &why) && plan_limits(all)) {
+        plan_servers(all, &planning->places, &why) && plan_limits(all) && plan_lists(all)) {
         plan_housekeeping(all);
         return plan;
     }

@@ -118,7 +118,7 @@ static show_function *const SHOWS[CONTROL_VERBS] = {
     [CONTROL_SERVERS] = show_servers, [CONTROL_CHECK] = show_check,       [CONTROL_KILL] = show_kill,
     [CONTROL_BLOCK] = show_blocked,   [CONTROL_ALLOW] = show_allowed,     [CONTROL_LIMITS] = show_limits,
     [CONTROL_RATES] = show_rates,     [CONTROL_CLIENTS] = show_clients,   [CONTROL_STATS] = show_stats,
-    [CONTROL_HISTORY] = show_history, [CONTROL_METRICS] = show_metrics,
+    [CONTROL_HISTORY] = show_history, [CONTROL_METRICS] = show_metrics,   [CONTROL_LISTS] = show_lists,
 };
 
 /* A configuration that takes for ever, or that crashes what reads it, leaves nothing behind. */

@@ -208,6 +208,65 @@ static void say_limits(struct show *show)
     }
 }
 
+/* -- DNS lists: counted by name, whatever policies and zones it stands for */
+
+static bool list_was_said(const struct plan *plan, int list)
+{
+    for (int i = 0; i < list; i++)
+        if (plan->lists[i].count_hash == plan->lists[list].count_hash)
+            return true;
+    return false;
+}
+
+/* 1 before the first test, and where there is none: it is asked. */
+static uint64_t list_is_up(const struct show *show, const struct plan_list *list)
+{
+    const struct plan *plan = show->view.plan;
+    const struct dnslist_tests *tests = show->view.house->board.list_tests;
+    for (int i = 0; i < plan->list_count; i++)
+        if (plan->lists[i].count_hash == list->count_hash && plan->lists[i].is_tested &&
+            dnslist_read(tests, plan->lists[i].test_hash).state == DNSLIST_BROKEN)
+            return 0;
+    return 1;
+}
+
+enum of_list { LIST_UP, LIST_ASKED, LIST_HITS, LIST_ERRORS, LIST_FAILURES, LIST_SECONDS, OF_LIST };
+
+static void say_list(struct show *show, const struct plan_list *list, const char *name, enum of_list what)
+{
+    const struct dnslist_tally tally = dnslist_tally_of(show->view.house->board.list_counts, list->count_hash);
+    const uint64_t values[OF_LIST] = {
+        [LIST_UP] = list_is_up(show, list), [LIST_ASKED] = tally.asked,       [LIST_HITS] = tally.hits,
+        [LIST_ERRORS] = tally.errors,       [LIST_FAILURES] = tally.failures, [LIST_SECONDS] = tally.took_ms,
+    };
+    struct buffer *to = show_record(show, "sample");
+    control_string(to, "name", name);
+    show_count(to, what == LIST_SECONDS ? "value_ms" : "value", values[what]);
+    control_string(to, "list", list->name);
+    control_end(to);
+}
+
+static void say_lists(struct show *show)
+{
+    static const struct {
+        const char *name, *type, *help;
+    } families[OF_LIST] = {
+        [LIST_UP] = {"postern_dnsbl_up", GAUGE, "0: the DNS list failed its self-test, and is not asked."},
+        [LIST_ASKED] = {"postern_dnsbl_asked_total", COUNTER, "Questions to a DNS list."},
+        [LIST_HITS] = {"postern_dnsbl_hits_total", COUNTER, "Answers that list whom it was asked about."},
+        [LIST_ERRORS] = {"postern_dnsbl_errors_total", COUNTER, "Answers that are errors, which never count."},
+        [LIST_FAILURES] = {"postern_dnsbl_failures_total", COUNTER, "Questions without an answer in time."},
+        [LIST_SECONDS] = {"postern_dnsbl_seconds_total", COUNTER, "How long its answers took, together."},
+    };
+    const struct plan *plan = show->view.plan;
+    for (int what = LIST_UP; what < OF_LIST && plan->list_count > 0; what++) {
+        say_family(show, families[what].name, families[what].type, families[what].help);
+        for (int i = 0; i < plan->list_count; i++)
+            if (!list_was_said(plan, i))
+                say_list(show, &plan->lists[i], families[what].name, (enum of_list)what);
+    }
+}
+
 /* -- inside servers: those that were asked */
 
 enum of_server { UP, FAILURES, TOOK };
@@ -290,6 +349,7 @@ bool show_metrics(struct show *show)
         say_workers(show);
     say_totals(show);
     say_limits(show);
+    say_lists(show);
     say_servers(show);
     say_certificates(show);
     say_tables(show);

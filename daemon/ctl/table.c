@@ -65,6 +65,11 @@ static const struct layout LAYOUTS[] = {
     {"rate", false, {
         {"key", "KEY", AS_IT_IS}, {"limit", "LIMIT", AS_IT_IS}, {"per", "PER", AS_IT_IS}, {"times", "TIMES", AS_IT_IS},
         {"last_ms", "LAST", AGE}, {"first_ms", "FIRST", AGE}, {"charged_ms", "CHARGED FOR", AGE}}},
+    {"list", false, {
+        {"name", "LIST", AS_IT_IS}, {"zone", "ZONE", AS_IT_IS}, {"of", "OF", AS_IT_IS}, {"state", "STATE", AS_IT_IS},
+        {"since_ms", "FOR", AGE}, {"trouble", "TROUBLE", AS_IT_IS}, {"tested_ms", "TESTED", AGE},
+        {"asked", "ASKED", AS_IT_IS}, {"hits", "HITS", AS_IT_IS}, {"errors", "ERRORS", AS_IT_IS},
+        {"failures", "FAILURES", AS_IT_IS}, {"average_ms", "AVERAGE", LATENCY}, {"most_ms", "MOST", LATENCY}}},
     {"client", false, {
         {"client", "CLIENT", AS_IT_IS}, {"sessions", "SESSIONS", AS_IT_IS}, {"held", "HELD", AS_IT_IS},
         {"score", "SCORE", AS_IT_IS}, {"errors", "ERRORS", AS_IT_IS}, {"messages", "MESSAGES", AS_IT_IS},
@@ -116,6 +121,7 @@ static const char *const DONE[CONTROL_VERBS] = {
     [CONTROL_FORGET] = "forgotten",
     [CONTROL_LIMITS] = "no policy has limits",
     [CONTROL_RATES] = "nobody hit a limit lately",
+    [CONTROL_LISTS] = "no policy has DNS lists",
     [CONTROL_CLIENTS] = "no sessions",
     [CONTROL_HISTORY] = "no minute was written down in that time",
 };
