@@ -176,7 +176,7 @@ $(addprefix $(BUILD)/tests/unit/,probe_test probe_tls_test survey_test listing_t
     $(BUILD)/tests/lib/fake_clock.o
 # .. and what DNS says.
 check_tests := $(addprefix $(BUILD)/tests/unit/,rdns_check_test helo_check_test sender_check_test mailbox_check_test)
-$(check_tests) $(addprefix $(BUILD)/tests/unit/,client_name_test lookups_test spf_test): \
+$(check_tests) $(addprefix $(BUILD)/tests/unit/,client_name_test list_tests_test lookups_test spf_test): \
     $(BUILD)/tests/lib/fake_clock.o $(BUILD)/tests/lib/fake_dns.o
 # posternctl's pure units, which no library holds.
 $(addprefix $(BUILD)/tests/unit/,sparkline_test top_layout_test top_model_test top_view_test): \
@@ -184,7 +184,7 @@ $(addprefix $(BUILD)/tests/unit/,sparkline_test top_layout_test top_model_test t
 $(BUILD)/tests/unit/body_test: $(BUILD)/tests/lib/body_oracle.o
 $(BUILD)/tests/unit/header_filter_test: $(BUILD)/tests/lib/results_oracle.o
 $(BUILD)/tests/unit/sandbox_test: $(BUILD)/tests/lib/forbidden.o
-$(check_tests) $(addprefix $(BUILD)/tests/unit/,access_test limit_options_test): $(BUILD)/tests/lib/root_block.o
+$(check_tests) $(addprefix $(BUILD)/tests/unit/,access_test limit_options_test list_options_test): $(BUILD)/tests/lib/root_block.o
 $(patsubst %,%.o,$(unit_tests)): | deps
 # Asks DNS as Postern does: for test_dns.
 $(BUILD)/dns-ask: $(BUILD)/tests/ask/ask.o $(BUILD)/libworkers.a $(BUILD)/libcommon.a
