@@ -167,7 +167,6 @@ static void give_up(struct lookups *l, struct lookup *lookup, enum io io)
     lookup->status = DNS_FAILED;
     lookup->took_ms = (uint32_t)(clock_ms() - lookup->asked_ms);
     lookup->was_late = io == IO_LATE;
-    l->silences += io == IO_LATE && !l->answered;
     if (io != IO_LATE && l->interrupted == IO_OK)
         l->interrupted = io;
 }
@@ -184,8 +183,11 @@ static void wait_for_answer(struct lookups *l, struct lookup *lookup, int64_t un
     if (l->host != NULL)
         l->host->end_wait(l->host->context);
     l->waited_ms += clock_ms() - began_ms;
-    if (lookup->status == DNS_ASKED)
-        give_up(l, lookup, io);
+    if (lookup->status != DNS_ASKED)
+        return;
+    give_up(l, lookup, io);
+    bool is_unwaited = until_ms <= began_ms; /* which says nothing of the resolver */
+    l->silences += io == IO_LATE && !l->answered && !is_unwaited;
 }
 
 enum dns_status lookups_await_until(struct lookups *l, const struct lookup *lookup, int64_t deadline_ms)

@@ -8,9 +8,6 @@
  *
  * A good reputation spares nobody: two messages make one, and a machine that sends junk gets so many through before any
  * list knows it.
- *
- * The points of the name and of the sender are those of the last one said: another name, or another transaction, takes
- * back what the one before has cost.
  */
 #include <stdio.h>
 #include <string.h>
@@ -23,13 +20,9 @@
 #define TEXT_REFUSED  "Refused: %.*s is listed by %s"
 #define TEXT_DEFERRED "Not now: %.*s is listed by %s, try again later"
 
-enum { MS_PER_S = 1000, TOLD_QUIET_S = 600, TXT_SHOWN_MAX = 120, SHOWN_MAX = 100 };
+enum { TOLD_QUIET_S = 600, TXT_SHOWN_MAX = 120, SHOWN_MAX = 100 };
 
 struct session_memory {
-    struct given {
-        int points;
-        bool in_tls; /* what was said before TLS is forgotten, and its points with it */
-    } of_helo, of_sender;
     char reply[WAITING_TEXT_MAX], reason[NOTE_TEXT_MAX];
 };
 
@@ -378,17 +371,6 @@ static struct verdict judge(struct check_call *call, unsigned of)
     return verdict;
 }
 
-/* Points add up over the session: what the one before has given goes with it. */
-static struct verdict instead_of(struct check_call *call, struct given *before, struct verdict verdict)
-{
-    bool in_tls = call->session->tls.version != NULL;
-    int points = verdict.score;
-    if (before->in_tls == in_tls)
-        verdict.score -= before->points;
-    *before = (struct given){points, in_tls};
-    return verdict;
-}
-
 /* -- the stages -- */
 
 static void ask_client(struct check_call *call)
@@ -413,14 +395,12 @@ static struct verdict judge_client(struct check_call *call)
 
 static struct verdict judge_helo(struct check_call *call)
 {
-    struct session_memory *memory = call->session_memory;
-    return instead_of(call, &memory->of_helo, judge(call, LIST_OF_HELO));
+    return judge(call, LIST_OF_HELO);
 }
 
 static struct verdict judge_sender(struct check_call *call)
 {
-    struct session_memory *memory = call->session_memory;
-    return instead_of(call, &memory->of_sender, judge(call, LIST_OF_SENDER));
+    return judge(call, LIST_OF_SENDER);
 }
 
 extern const struct check check_dnsbl;
