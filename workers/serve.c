@@ -113,7 +113,6 @@ static void begin(struct session *s, const struct session_setup *setup, int fd, 
     s->outside_watch = (struct wait_guest){.fd = fd, .woken = outside_woken, .context = s};
     wait_invite(setup->wait, &s->outside_watch);
     s->transaction.begun = false; /* whatever another session left there is no part of this one (L8) */
-    s->transaction.begun = false; /* nothing of what was here before is taken back (L8) */
     transaction_begin(s);
     check_begin_session(s);
 }
