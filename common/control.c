@@ -49,6 +49,10 @@ const struct control_row control_verbs[CONTROL_VERBS] = {
                           "what each of the last minutes was like, a day at most (60), the oldest first"},
     [CONTROL_METRICS]  = {"metrics",  CONTROL_BY_CHILD,  0, 0, "",
                           "what can be counted or measured, as Prometheus reads it"},
+    [CONTROL_EXPLAIN]  = {"explain",  CONTROL_BY_CHILD,  1, 8,
+                          "ADDRESS [helo=NAME] [from=SENDER] [to=RECIPIENT] [login=NAME] [name=HOST] [listener=NAME] "
+                          "[mode=enforce]",
+                          "what each check would ask, hear and say of this client, and what would be done; nobody is charged"},
     [CONTROL_VERSION]  = {"version",  CONTROL_BY_MASTER, 0, 0, "",
                           "posternd's version"},
 };

@@ -19,7 +19,7 @@
 
 enum {
     CONTROL_LINE_MAX = 512, /* with its LF */
-    CONTROL_ARGUMENTS_MAX = 5,
+    CONTROL_ARGUMENTS_MAX = 8,
     CONTROL_RECORD_MAX = 4096, /* a line of the answer, with its LF */
     CONTROL_TRACE_DEFAULT_MS = 10 * 60 * 1000,
     CONTROL_TRACE_MAX_MS = 24 * 60 * 60 * 1000
@@ -54,6 +54,7 @@ enum control_verb {
     CONTROL_STATS,
     CONTROL_HISTORY,
     CONTROL_METRICS,
+    CONTROL_EXPLAIN,
     CONTROL_VERSION,
     CONTROL_VERBS
 };

@@ -122,6 +122,22 @@ struct rate_answer rate_ask(const struct table *table, uint64_t hash, const stru
     return question.answer;
 }
 
+struct rate_answer rate_look(const struct table *table, uint64_t hash, const struct rate *rate, int64_t now_ms,
+                             uint64_t amount)
+{
+    return rate_reckon(rate, table_find(table, hash), now_ms, RATE_LOOK, amount);
+}
+
+int64_t rate_charged(const struct table *table, uint64_t hash, const struct rate *rate, int64_t now_ms)
+{
+    uint64_t most = ticks(BURST_MAX_MS), burst = time_of(rate, (uint64_t)rate->burst, most);
+    uint64_t ahead = rank(table_find(table, hash), &(struct question){.now_ms = now_ms});
+    if (ahead > most_ahead(rate, burst) + ticks(SLACK_MS))
+        return 0; /* damage, as in rate_reckon */
+    return (int64_t)(((unsigned __int128)ahead * (uint64_t)rate->count + ticks(rate->window_ms) - 1) /
+                     ticks(rate->window_ms));
+}
+
 int64_t rate_paid_after_ms(const struct table *table, uint64_t hash, int64_t now_ms)
 {
     return ms_rounded_up(rank(table_find(table, hash), &(struct question){.now_ms = now_ms}));

@@ -53,6 +53,12 @@ struct rate_answer rate_reckon(const struct rate *rate, uint64_t stamp, int64_t 
 struct rate_answer rate_ask(const struct table *table, uint64_t hash, const struct rate *rate, int64_t now_ms,
                             enum rate_way way, uint64_t amount, struct table_counts *counts);
 
+/* RATE_LOOK by who may not write there: nothing that has gone stale is tidied up either. */
+struct rate_answer rate_look(const struct table *table, uint64_t hash, const struct rate *rate, int64_t now_ms,
+                             uint64_t amount);
+/* How many of what was charged to this entry are not paid for yet, rounded up; perhaps more than its burst. */
+int64_t rate_charged(const struct table *table, uint64_t hash, const struct rate *rate, int64_t now_ms);
+
 /* For listings: how long until all that was charged to this entry is paid for; 0: nothing is. */
 int64_t rate_paid_after_ms(const struct table *table, uint64_t hash, int64_t now_ms);
 

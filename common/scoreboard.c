@@ -432,6 +432,14 @@ bool scoreboard_enter_as(struct scoreboard *board, enum scoreboard_role role)
     return enter(board, role, 0);
 }
 
+bool scoreboard_take_scratch(struct scoreboard *board)
+{
+    must(board->own == NULL);
+    void *page = mmap(NULL, SLOT_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    board->own = page != MAP_FAILED ? page : NULL;
+    return board->own != NULL;
+}
+
 /* Word by word, since workers read and write meanwhile. The housekeeper's next probe fills health anew. */
 void scoreboard_forget_server(struct scoreboard *board, int server)
 {

@@ -205,6 +205,10 @@ int scoreboard_descriptors(const struct scoreboard *board, enum scoreboard_role 
 bool scoreboard_enter(struct scoreboard *board, int slot);                     /* a worker */
 bool scoreboard_enter_as(struct scoreboard *board, enum scoreboard_role role); /* housekeeper and reader */
 
+/* A reader that is asked what a worker would do: a page of its own, which nobody else ever sees, takes in what that
+ * would say of itself. All else stays read-only. False with errno. */
+bool scoreboard_take_scratch(struct scoreboard *board);
+
 /* Master: what is remembered of the inside server in this place is not true any more, since it is another one's. */
 void scoreboard_forget_server(struct scoreboard *board, int server);
 void scoreboard_forget_servers(struct scoreboard *board); /* all of them */

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "common/net.h"
 #include "common/sandbox.h"
 
 struct scoreboard;
@@ -57,5 +58,28 @@ struct housekeeper_setup {
 
 /* Does not return; ends with an enum worker_exit. */
 typedef void housekeeper_function(const struct housekeeper_setup *setup);
+
+/* What the master hands to the child that answers posternctl explain. */
+struct explained_listener {
+    const char *name;
+    const void *service;       /* as for its workers; NULL: of the program that was here before */
+    int pool_first, pool_size; /* and so are these */
+    int min_spare;
+    struct endpoint at; /* the first address that it listens at */
+};
+struct explainer_setup {
+    const struct explained_listener *listeners; /* in the order of the configuration */
+    int listener_count;
+    struct scoreboard *board;  /* entered as a reader */
+    const struct slice *words; /* of the request, behind its verb: nobody has looked into them */
+    int word_count;
+    int fd;              /* the answer is written there, as control.h has it */
+    int64_t deadline_ms; /* then it is cut */
+    const struct sandbox *sandbox;
+    enum sandbox_mode sandbox_mode;
+};
+
+/* Does not return. Privileges are dropped before it is called. */
+typedef void explainer_function(const struct explainer_setup *setup);
 
 #endif

@@ -20,12 +20,13 @@ struct house {
     int wake_read, wake_write;
     struct identity identity;
     worker_function *worker;
-    struct sandbox *sandbox; /* NULL: none */
-    struct totals ended;     /* the scoreboard has a copy, for those who add up */
-    uint64_t forked;         /* workers */
+    explainer_function *explainer; /* NULL: nothing can be explained */
+    struct sandbox *sandbox;       /* NULL: none */
+    struct totals ended;           /* the scoreboard has a copy, for those who add up */
+    uint64_t forked;               /* workers */
 };
 
-/* Everything but identity and worker. False with errno, and nothing is open. */
+/* Everything but identity, worker and explainer. False with errno, and nothing is open. */
 bool house_open(struct house *house, const struct scoreboard_size *size);
 void house_close(struct house *house);
 /* A worker ended here, who said this last: counted with those who have ended, and its slot cleared, in one. */

@@ -12,6 +12,7 @@
 
 #include "common/version.h"
 
+#include "workers/explain/explain.h"
 #include "workers/housekeeper/housekeeper.h"
 #include "workers/worker.h"
 
@@ -54,6 +55,7 @@ static int begin(struct command *command, const struct planner *planner, struct 
                                  .plan = plan,
                                  .worker = worker_main,
                                  .housekeeper = housekeeper_main,
+                                 .explainer = explain_main,
                                  .background = background,
                                  .program = &command->program,
                                  .takeover = &command->takeover};

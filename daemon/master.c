@@ -360,7 +360,7 @@ static void go_back(const struct master *m, const char *why)
 int master_run(const struct master_setup *setup)
 {
     struct master m = {.setup = setup, .signals = -1, .stop = {STOP_NONE, CLOCK_NEVER}};
-    m.house = (struct house){.worker = setup->worker, .wake_read = -1, .wake_write = -1};
+    m.house = (struct house){.worker = setup->worker, .explainer = setup->explainer, .wake_read = -1, .wake_write = -1};
     m.household = (struct household){.lifeline = -1, .ask_read = -1, .ask_write = -1};
     m.succession = (struct succession){.planner = setup->planner};
     m.first_plan = setup->plan;

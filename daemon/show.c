@@ -5,10 +5,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/control_send.h"
 #include "common/phase.h"
 
 #include "daemon/deed.h"
@@ -23,16 +23,8 @@ enum { WHY_MAX = 1024, KILL_WAIT_MS = 2000, KILL_LOOK_MS = 20, JSON_EXACT_BITS =
 
 void show_flush(struct show *show)
 {
-    for (struct slice left; (left = buffer_unread(&show->out)).size > 0;) {
-        struct pollfd wanted = {.fd = show->fd, .events = POLLOUT};
-        if (clock_poll(&wanted, 1, show->deadline_ms) <= 0)
-            _exit(0);
-        ssize_t sent = send(show->fd, left.at, left.size, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno != EAGAIN && errno != EINTR)
-            _exit(0);
-        buffer_consume(&show->out, sent > 0 ? (size_t)sent : 0);
-    }
-    buffer_clear(&show->out);
+    if (!control_send(show->fd, &show->out, show->deadline_ms))
+        _exit(0);
 }
 
 struct buffer *show_record(struct show *show, const char *kind)
@@ -119,10 +111,11 @@ static show_function *const SHOWS[CONTROL_VERBS] = {
     [CONTROL_BLOCK] = show_blocked,   [CONTROL_ALLOW] = show_allowed,     [CONTROL_LIMITS] = show_limits,
     [CONTROL_RATES] = show_rates,     [CONTROL_CLIENTS] = show_clients,   [CONTROL_STATS] = show_stats,
     [CONTROL_HISTORY] = show_history, [CONTROL_METRICS] = show_metrics,   [CONTROL_LISTS] = show_lists,
+    [CONTROL_HISTORY] = show_history, [CONTROL_METRICS] = show_metrics,   [CONTROL_EXPLAIN] = show_explain,
 };
 
-/* A configuration that takes for ever, or that crashes what reads it, leaves nothing behind. */
-static bool bound_check(void)
+/* A configuration, or a name server, that takes for ever or crashes what reads it leaves nothing behind. */
+static bool bound(void)
 {
     static const struct rlimit seconds = {CONTROL_CHILD_MS / 1000, CONTROL_CHILD_MS / 1000}, none = {0, 0};
     return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && setrlimit(RLIMIT_CPU, &seconds) == 0 &&
@@ -141,7 +134,9 @@ static bool confine(struct show *show)
     if (!spawn_leave_terminal() || !spawn_close_others(kept, count))
         return false;
     if (checks)
-        return bound_check() && privilege_keep_reading();
+        return bound() && privilege_keep_reading();
+    if (show->request.verb == CONTROL_EXPLAIN && !bound())
+        return false;
     return privilege_drop(&show->view.house->identity) && scoreboard_enter_as(board, ROLE_READER);
 }
 
@@ -164,7 +159,9 @@ static _Noreturn void answer(struct show *show)
 pid_t show_in_child(const struct control_view *view, const struct control_request *request, int fd)
 {
     static struct show show; /* of the child alone, which has no room on its stack to spare */
-    roster_show_to_children(&view->house->roster, true);
+    bool lists =
+        request->verb != CONTROL_EXPLAIN; /* that one hears name servers, and is to know no more than a worker */
+    roster_show_to_children(&view->house->roster, lists);
     pid_t pid = fork();
     int error = errno;
     if (pid != 0)

@@ -4,7 +4,8 @@
  * so that the master waits for nobody.
  *
  * The child has the connection, reads the scoreboard (ROLE_READER) and a copy of what the master knows, and has dropped
- * all privileges; the one for `check` keeps the right to read root's files, and sees no scoreboard. It ends by itself
+ * all privileges; the one for `check` keeps the right to read root's files, and sees no scoreboard; the one for
+ * `explain` goes on into a worker's sandbox, with code of the workers', and hears name servers. It ends by itself
  * within CONTROL_CHILD_MS. What slots say is rumour: clamped by slot_read, escaped where it is printed.
  */
 #ifndef POSTERN_DAEMON_SHOW_H

@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "common/must.h"
+#include "workers/observer.h"
 #include "workers/prepared.h"
 #include "workers/session.h"
 
@@ -25,14 +26,24 @@ const char *stage_name(enum stage stage)
     return names[stage];
 }
 
+static const struct observer *observer_of(const struct check_call *call)
+{
+    return call->session != NULL ? call->session->setup->observer : NULL;
+}
+
 static void put_note(struct check_call *call, bool lasts, const char *format, va_list args)
 {
-    if (call->notes->count == NOTES_MAX)
+    const struct observer *observer = observer_of(call);
+    struct note unkept, *next = &unkept;
+    if (call->notes->count == NOTES_MAX && observer == NULL)
         return;
-    struct note *next = &call->notes->items[call->notes->count++];
+    if (call->notes->count < NOTES_MAX)
+        next = &call->notes->items[call->notes->count++];
     next->check = call->check->name;
     next->lasts = lasts;
     vsnprintf(next->text, sizeof(next->text), format, args);
+    if (observer != NULL)
+        observer->noted(observer->context, call, next->text);
 }
 
 void note(struct check_call *call, const char *format, ...)
@@ -121,11 +132,11 @@ static void settle(const struct session *s, struct verdict *verdict)
         verdict->reason = "unsure";
 }
 
-void check_tell_watched(const struct check_call *call, enum stage stage, const struct verdict *verdict)
+static void log_watched(const struct check_call *call, enum stage stage, const struct verdict *verdict)
 {
     const struct session *s = call->session;
     struct record r;
-    if (verdict->action == ACTION_NONE)
+    if (verdict->action == ACTION_NONE || s->setup->looks_only)
         return;
     record_begin(&r, "watched");
     record_string(&r, "session", s->id);
@@ -137,9 +148,32 @@ void check_tell_watched(const struct check_call *call, enum stage stage, const s
     record_send(&r, LEVEL_INFO);
 }
 
+void check_tell_watched(const struct check_call *call, enum stage stage, const struct verdict *verdict)
+{
+    const struct observer *observer = observer_of(call);
+    if (observer != NULL && verdict->action != ACTION_NONE)
+        observer->watched(observer->context, call, stage, verdict);
+    log_watched(call, stage, verdict);
+}
+
 static bool is_asked_of(const struct check *check, bool allowed)
 {
     return !allowed || check->binds != BINDS_UNLESS_ALLOWED;
+}
+
+static void tell_begins(const struct check_call *call, enum stage stage)
+{
+    const struct observer *observer = observer_of(call);
+    if (observer != NULL)
+        observer->begins(observer->context, call, stage);
+}
+
+static void tell_judged(const struct check_call *call, enum stage stage, enum mode mode, const struct verdict *said,
+                        const struct verdict *settled)
+{
+    const struct observer *observer = observer_of(call);
+    if (observer != NULL)
+        observer->judged(observer->context, &(struct judgement){call, stage, mode, said, settled});
 }
 
 static void ask_all(struct session *s, enum stage stage, const struct path *recipient)
@@ -149,6 +183,7 @@ static void ask_all(struct session *s, enum stage stage, const struct path *reci
         if (!is_wanted || mode_of(s, i) == MODE_OFF)
             continue;
         struct check_call call = call_of(s, i, stage, recipient);
+        tell_begins(&call, stage);
         call.check->ask[stage](&call);
     }
 }
@@ -180,7 +215,7 @@ static void add_score(struct session *s, enum stage stage, int *sum, int points)
 /* What is only watched; where that is because of the policy, its points are what the score would be. */
 static void watch(struct session *s, const struct check_call *call, enum stage stage, const struct verdict *verdict)
 {
-    check_tell_watched(call, stage, verdict);
+    log_watched(call, stage, verdict);
     if (((const struct check_options *)call->options)->mode == MODE_ENFORCE)
         add_score(s, stage, &s->watched_score, verdict->score);
 }
@@ -192,6 +227,19 @@ static void learn_name(struct session *s)
     client_name_say(&s->lookups.client_name, &s->client_name, &s->client_reverse_name);
 }
 
+/* What one of them says, settled. */
+static struct verdict judge_one(struct session *s, struct check_call *call, enum stage stage, enum mode mode)
+{
+    tell_begins(call, stage);
+    struct verdict said = call->check->judge[stage](call), one = said;
+    settle(s, &one);
+    one.binds = call->check->binds;
+    if (mode == MODE_ENFORCE && stage >= STAGE_RCPT)
+        spare_exempt(s, &one);
+    tell_judged(call, stage, mode, &said, &one);
+    return one;
+}
+
 struct verdict check_stage(struct session *s, enum stage stage, const struct path *recipient)
 {
     struct verdict all = VERDICT_NONE;
@@ -199,21 +247,21 @@ struct verdict check_stage(struct session *s, enum stage stage, const struct pat
     ask_all(s, stage, recipient);
     for (int i = 0; check_table[i] != NULL; i++) {
         const struct check *check = check_table[i];
-        enum mode mode = check->judge[stage] != NULL && is_asked_of(check, allowed) ? mode_of(s, i) : MODE_OFF;
+        enum mode mode = check->judge[stage] != NULL ? mode_of(s, i) : MODE_OFF;
         if (mode == MODE_OFF)
             continue;
         struct check_call call = call_of(s, i, stage, recipient);
         call.allowed = allowed;
-        struct verdict one = check->judge[stage](&call);
-        settle(s, &one);
+        if (!is_asked_of(check, allowed)) {
+            tell_judged(&call, stage, MODE_OFF, &VERDICT_NONE, &VERDICT_NONE);
+            continue;
+        }
+        struct verdict one = judge_one(s, &call, stage, mode);
         if (mode == MODE_WATCH) {
             watch(s, &call, stage, &one);
             continue;
         }
-        one.binds = check->binds;
         s->deeds.spoilt += one.spoils;
-        if (stage >= STAGE_RCPT)
-            spare_exempt(s, &one);
         allowed = allowed || one.allow;
         all = verdict_combine(&all, &one);
     }

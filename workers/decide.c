@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "workers/decide.h"
+#include "workers/observer.h"
 #include "workers/pressure.h"
 #include "workers/tarpit.h"
 
@@ -99,9 +100,14 @@ static const struct waiting *find_waiting(const struct session *s, bool pardons)
     return check_cap(s, MODE_ENFORCE) == MODE_ENFORCE ? worst : NULL;
 }
 
+const struct waiting *decide_waiting(const struct session *s)
+{
+    return find_waiting(s, s->allowed);
+}
+
 bool decide_refuses_all(const struct session *s)
 {
-    return find_waiting(s, s->allowed) != NULL;
+    return decide_waiting(s) != NULL;
 }
 
 static struct waiting *place_of(struct session *s, enum stage stage)
@@ -196,6 +202,13 @@ static bool was_interrupted(struct session *s)
     return true;
 }
 
+static void tell_observer(const struct session *s, const struct decision *decision)
+{
+    const struct observer *observer = s->setup->observer;
+    if (observer != NULL)
+        observer->decided(observer->context, decision);
+}
+
 bool decide_stage(struct session *s, enum stage stage, const struct path *recipient, struct reply *reply_out)
 {
     struct verdict verdict = judge(s, stage, recipient);
@@ -203,9 +216,12 @@ bool decide_stage(struct session *s, enum stage stage, const struct path *recipi
     if (was_interrupted(s))
         return false;
     throttle(s, verdict.rate_bytes);
+    int64_t held_before_ms = s->held_ms;
     if (!hold(s, &verdict))
         return false;
-    if (has_to_wait(s, stage, &verdict)) {
+    bool waits = has_to_wait(s, stage, &verdict);
+    tell_observer(s, &(struct decision){stage, &verdict, s->held_ms - held_before_ms, waits});
+    if (waits) {
         let_wait(place_of(s, stage), &verdict);
         return true;
     }

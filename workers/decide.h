@@ -27,5 +27,7 @@ struct verdict decide_message(struct session *s, enum stage stage);
 
 /* Does a refusal wait for this client's recipients? Then inside is not asked on its behalf. */
 bool decide_refuses_all(const struct session *s);
+/* .. and which one; NULL: none. */
+const struct waiting *decide_waiting(const struct session *s);
 
 #endif

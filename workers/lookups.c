@@ -58,6 +58,20 @@ int64_t lookups_left_ms(const struct lookups *l)
     return allowed_ms > l->waited_ms ? allowed_ms - l->waited_ms : 0;
 }
 
+/* -- who wants to hear of it -- */
+
+static void tell_asked(const struct lookups *l, const struct lookup *lookup)
+{
+    if (l->host != NULL && l->host->asked != NULL)
+        l->host->asked(l->host->context, lookup);
+}
+
+static void tell_answered(const struct lookups *l, const struct lookup *lookup)
+{
+    if (l->host != NULL && l->host->answered != NULL)
+        l->host->answered(l->host->context, lookup);
+}
+
 /* -- answers -- */
 
 static void *take_room(struct lookups *l, enum lookup_scope scope, size_t size)
@@ -126,6 +140,7 @@ static void hear(void *context, uint32_t ticket, enum dns_status status, const s
     lookup->status = status;
     if (status == DNS_FOUND && !keep_records(l, scope, lookup, records, count))
         lookup->status = DNS_FAILED;
+    tell_answered(l, lookup);
 }
 
 /* -- questions -- */
@@ -157,6 +172,7 @@ const struct lookup *lookups_ask(struct lookups *l, enum lookup_scope scope, enu
     struct lookup *lookup = &l->items[scope][index];
     *lookup = (struct lookup){.type = type, .status = DNS_ASKED, .name = kept, .asked_ms = clock_ms()};
     uint32_t ticket = set->serial << TICKET_SERIAL_SHIFT | (uint32_t)scope << TICKET_INDEX_BITS | index;
+    tell_asked(l, lookup);
     dns_ask(l->dns, type, kept, hear, l, ticket);
     return lookup;
 }
@@ -169,6 +185,7 @@ static void give_up(struct lookups *l, struct lookup *lookup, enum io io)
     lookup->was_late = io == IO_LATE;
     if (io != IO_LATE && l->interrupted == IO_OK)
         l->interrupted = io;
+    tell_answered(l, lookup);
 }
 
 static void wait_for_answer(struct lookups *l, struct lookup *lookup, int64_t until_ms)

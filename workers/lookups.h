@@ -38,6 +38,9 @@ struct lookup_host {
     void (*begin_wait)(void *context);
     void (*end_wait)(void *context);
     void *context;
+    /* For who wants to hear of each question that is put and what came of it; NULL: nobody. */
+    void (*asked)(void *context, const struct lookup *lookup);
+    void (*answered)(void *context, const struct lookup *lookup);
 };
 
 struct lookups {

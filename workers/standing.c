@@ -18,11 +18,17 @@ static uint64_t place_of(const struct service *service, const struct scoreboard 
     return scoreboard_reputation_of(board, &network);
 }
 
-enum standing standing_of(const struct service *service, const struct scoreboard *board, const struct endpoint *client)
+struct reputation standing_known_of(const struct service *service, const struct scoreboard *board,
+                                    const struct endpoint *client)
 {
     if (!has_reputation(service, board, client))
-        return STANDING_UNKNOWN;
-    struct reputation known = reputation_find(&board->reputations, place_of(service, board, client), clock_wall());
+        return (struct reputation){0};
+    return reputation_find(&board->reputations, place_of(service, board, client), clock_wall());
+}
+
+enum standing standing_of(const struct service *service, const struct scoreboard *board, const struct endpoint *client)
+{
+    struct reputation known = standing_known_of(service, board, client);
     return reputation_standing(&known);
 }
 

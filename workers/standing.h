@@ -21,6 +21,10 @@ struct session;
 /* Of a client that no session was begun for. */
 enum standing standing_of(const struct service *service, const struct scoreboard *board, const struct endpoint *client);
 
+/* The same as points. */
+struct reputation standing_known_of(const struct service *service, const struct scoreboard *board,
+                                    const struct endpoint *client);
+
 void standing_look(struct session *s); /* whenever the client is known, or another one was named */
 void standing_learn(const struct session *s);
 /* Would what it did in this session make a good name of an unknown one? */

@@ -106,6 +106,10 @@ static void leave_by(struct session *s, enum io io)
 enum held tarpit_hold(struct session *s, int64_t ms, bool until_input)
 {
     ms = ms * stress_leeway(s) / 100;
+    if (s->setup->looks_only) {
+        s->held_ms += ms;
+        return HELD_OVER;
+    }
     if (ms <= 0 && !until_input)
         return HELD_OVER;
     enum io io = ms > 0 ? doze(s, ms, until_input) : wait_for_input(s, STREAM_NOW);

@@ -69,6 +69,17 @@ static int64_t delay_by_house(const struct crowd_options *options, const struct 
     return options->delay_ms * (percent - options->from) / (STRESS_PERCENT - options->from);
 }
 
+static struct rate_answer ask_rate(const struct session *s, uint64_t hash, const struct rate *rate, enum rate_way way)
+{
+    struct scoreboard *board = s->setup->board;
+    struct table_counts counts = {0};
+    if (s->setup->looks_only)
+        return rate_look(&board->rates, hash, rate, clock_ms(), 1);
+    struct rate_answer answer = rate_ask(&board->rates, hash, rate, clock_ms(), way, 1, &counts);
+    slot_add_counts(board, &counts);
+    return answer;
+}
+
 /* No network is a crowd: of one that comes again and again half of unknown_rate counts, so that a single machine that
  * does not stop, blocked or not, delays nobody else. */
 static enum rate_way way_of(const struct crowd_options *options, const struct session *s, enum rate_way way)
@@ -78,12 +89,9 @@ static enum rate_way way_of(const struct crowd_options *options, const struct se
         return way;
     int64_t half = (options->unknown_rate + 1) / 2;
     struct rate rate = {.count = half, .window_ms = MS_PER_S, .burst = half};
-    struct table_counts counts = {0};
     struct network network = scoreboard_network(s->service->scoreboard, &s->client.address);
     uint64_t hash = scoreboard_hash(board, slice_of("crowd of one"), network_octets(&network));
-    struct rate_answer answer = rate_ask(&board->rates, hash, &rate, clock_ms(), RATE_TAKE, 1, &counts);
-    slot_add_counts(s->setup->board, &counts);
-    return answer.allowed ? RATE_ADD : RATE_LOOK;
+    return ask_rate(s, hash, &rate, RATE_TAKE).allowed ? RATE_ADD : RATE_LOOK;
 }
 
 static int64_t delay_by_surge(const struct crowd_options *options, const struct session *s, enum rate_way way)
@@ -93,10 +101,8 @@ static int64_t delay_by_surge(const struct crowd_options *options, const struct 
         return 0;
     struct rate rate = {
         .count = options->unknown_rate, .window_ms = MS_PER_S, .burst = SURGE_S * options->unknown_rate};
-    struct table_counts counts = {0};
     uint64_t hash = scoreboard_hash(board, slice_of("crowd"), slice_of(s->service->listener));
-    struct rate_answer answer = rate_ask(&board->rates, hash, &rate, clock_ms(), way_of(options, s, way), 1, &counts);
-    slot_add_counts(s->setup->board, &counts);
+    struct rate_answer answer = ask_rate(s, hash, &rate, way_of(options, s, way));
     int64_t over_ms = answer.wait_ms < SURGE_MS ? answer.wait_ms : SURGE_MS;
     return options->delay_ms * over_ms / SURGE_MS;
 }

@@ -35,8 +35,8 @@ static const enum deed DEEDS[LIMIT_OFS][STAGES] = {
 enum text { TEXT_CONNECT, TEXT_MAIL, TEXT_AT_ONCE, TEXTS };
 
 struct session_memory {
-    uint64_t noted; /* limits, as bits */
-    bool refuses;   /* for good, since before MAIL */
+    uint64_t noted, shown; /* limits, as bits */
+    bool refuses;          /* for good, since before MAIL */
     char texts[TEXTS][LIMIT_TEXT_MAX];
 };
 struct transaction_memory {
@@ -167,6 +167,24 @@ static void note_once(struct check_call *call, const struct limit_case *c, const
         note_lasting(call, "%s: %s", c->limit->name, rate);
 }
 
+/* How near they are, for who only looks; once, too. */
+static void show_use(struct check_call *call, const struct limit_case *c)
+{
+    struct session_memory *memory = call->session_memory;
+    char rate[LIMIT_RATE_WORDS_MAX], key[HIT_KEY_MAX];
+    if (!c->s->setup->looks_only || (memory->shown & bit(c->index)) != 0)
+        return;
+    memory->shown |= bit(c->index);
+    limit_key_print(c->limit, c->s, c->recipient, key);
+    for (size_t i = 0; i < c->limit->rates.count; i++) {
+        limit_rate_words(c->limit, (int)i, rate);
+        note(call, "%s: %lld of %s for %s", c->limit->name, (long long)limit_charged(c, i), rate, key);
+    }
+    limit_rate_words(c->limit, -1, rate);
+    if (c->limit->concurrent > 0)
+        note(call, "%s: %d of %s for %s", c->limit->name, limit_seats(c), rate, key);
+}
+
 static char *text_at(const struct check_call *call, enum stage stage)
 {
     struct session_memory *memory = call->session_memory;
@@ -232,6 +250,7 @@ static struct verdict judge(struct check_call *call, enum stage stage)
     for (size_t i = 0; next_case(call, &i, cares_at, (int)stage, &c); i++) {
         if (is_paced(c.limit))
             continue;
+        show_use(call, &c);
         struct limit_answer answer = ask(&c, stage);
         if (DEEDS[c.limit->of][stage] == CHARGE && (!answer.over || !limit_refuses(c.limit)))
             charged |= bit(i);

@@ -58,6 +58,8 @@ static struct rate_answer ask_one(const struct limit_case *c, size_t i, enum rat
                                   struct table_counts *counts)
 {
     struct rate rate = limit_rate(c->limit, i);
+    if (c->s->setup->looks_only)
+        return rate_look(&c->s->setup->board->rates, limit_entry(c, i), &rate, clock_ms(), amount);
     return rate_ask(&c->s->setup->board->rates, limit_entry(c, i), &rate, clock_ms(), way, amount, counts);
 }
 
@@ -90,16 +92,30 @@ struct limit_answer limit_ask(const struct limit_case *c, enum rate_way way, uin
     return all;
 }
 
+int64_t limit_charged(const struct limit_case *c, size_t i)
+{
+    struct rate rate = limit_rate(c->limit, i);
+    return rate_charged(&c->s->setup->board->rates, limit_entry(c, i), &rate, clock_ms());
+}
+
 /* -- seats -- */
 
 void limit_rise(const struct limit_case *c)
 {
-    if (c->limit->concurrent > 0)
+    if (c->limit->concurrent > 0 && !c->s->setup->looks_only)
         scoreboard_take_seat(c->s->setup->board, limit_column(&c->s->options->policy->limits, c->index), 0);
+}
+
+int limit_seats(const struct limit_case *c)
+{
+    int column = limit_column(&c->s->options->policy->limits, c->index);
+    return scoreboard_count_seats(c->s->setup->board, column, whom(c));
 }
 
 struct limit_answer limit_sit(const struct limit_case *c, bool stays)
 {
+    if (c->s->setup->looks_only)
+        return (struct limit_answer){.over = limit_seats(c) >= c->limit->concurrent, .rate = -1};
     struct scoreboard *board = c->s->setup->board;
     int column = limit_column(&c->s->options->policy->limits, c->index);
     uint32_t key = whom(c);

@@ -34,6 +34,10 @@ struct limit_answer limit_ask(const struct limit_case *c, enum rate_way way, uin
 struct limit_answer limit_sit(const struct limit_case *c, bool stays);
 void limit_rise(const struct limit_case *c);
 
+/* For who only looks: what is charged to a rate of it, and how many sessions have a seat. */
+int64_t limit_charged(const struct limit_case *c, size_t rate);
+int limit_seats(const struct limit_case *c);
+
 uint64_t limit_entry(const struct limit_case *c, size_t rate); /* the hash of the entry of a rate of it */
 
 #endif

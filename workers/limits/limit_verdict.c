@@ -126,6 +126,8 @@ bool limit_tell(const struct limit_case *c, const struct limit_answer *answer, b
 {
     struct scoreboard *board = c->s->setup->board;
     struct hit hit = {.last_s = clock_wall(), .times = 1};
+    if (c->s->setup->looks_only)
+        return false;
     hit.first_s = hit.last_s;
     if (answer->rate >= 0)
         hit.hash = limit_entry(c, (size_t)answer->rate);
