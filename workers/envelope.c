@@ -271,9 +271,10 @@ static const struct reply *parse_recipient(struct slice *rest, struct path *path
 }
 
 /* Where inside takes every client for us it must not be led on to a third host (L11), quoted or not. */
-static bool is_routed(const struct session *s, const struct path *path)
+const struct reply *envelope_objection(const struct session *s, const struct path *recipient)
 {
-    return s->options->backend->pass_client == PASS_CLIENT_NONE && (path->has_route || path_local_has_routing(path));
+    bool is_routed = recipient->has_route || path_local_has_routing(recipient);
+    return s->options->backend->pass_client == PASS_CLIENT_NONE && is_routed ? &REPLY_ROUTED : NULL;
 }
 
 /* The first recipient that is not refused answers for MAIL as well, where inside has not heard that yet. As an answer
@@ -364,8 +365,9 @@ static struct reply answer_rcpt(struct session *s, const struct path *path, stru
         return session_blame(s, &REPLY_NEEDS_UTF8);
     if (s->transaction.accepted_recipients >= s->rules.max_recipients)
         return REPLY_TOO_MANY;
-    if (is_routed(s, path))
-        reply = REPLY_ROUTED;
+    const struct reply *objection = envelope_objection(s, path);
+    if (objection != NULL)
+        reply = *objection;
     else if (decide_stage(s, STAGE_RCPT, path, &reply))
         reply = ask_rcpt(s, path, &parameters);
     transaction_tell_refusal(s, &reply);

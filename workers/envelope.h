@@ -16,6 +16,8 @@ struct reply envelope_data(struct session *s, const struct command *command);
 /* The checks of the stage DATA, and (the second) inside's 354 to DATA. False: *reply_out is the answer, and noted. */
 bool envelope_allow_message(struct session *s, struct reply *reply_out);
 bool envelope_open_message(struct session *s, struct reply *reply_out);
+/* What is said to a recipient before any check is asked; NULL: nothing. */
+const struct reply *envelope_objection(const struct session *s, const struct path *recipient);
 /* After the reply to RCPT was given. */
 void envelope_rcpt_learn(struct session *s, const struct reply *reply);
 struct reply envelope_rset(struct session *s, const struct command *command);

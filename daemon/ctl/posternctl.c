@@ -11,6 +11,7 @@
 #include "common/version.h"
 
 #include "daemon/ctl/ask.h"
+#include "daemon/ctl/explanation.h"
 #include "daemon/ctl/json.h"
 #include "daemon/ctl/metrics.h"
 #include "daemon/ctl/table.h"
@@ -191,6 +192,8 @@ static int print_answer(const struct command *command, const struct answer *answ
         json_print(stdout, command->verb, answer);
     else if (command->verb == CONTROL_METRICS)
         metrics_print(stdout, answer);
+    else if (command->verb == CONTROL_EXPLAIN)
+        explanation_print(stdout, answer);
     else
         table_print(stdout, command->verb, answer);
     if (fflush(stdout) != 0) {
@@ -207,7 +210,8 @@ static int run(const struct command *command)
 {
     struct answer answer;
     char why[ASK_WHY_MAX];
-    bool long_wait = control_verbs[command->verb].by == CONTROL_LATER || command->verb == CONTROL_CHECK;
+    bool long_wait = control_verbs[command->verb].by == CONTROL_LATER || command->verb == CONTROL_CHECK ||
+                     command->verb == CONTROL_EXPLAIN;
     bool heard = ask(command->socket, command->request, long_wait ? LONG_WAIT_MS : WAIT_MS, &answer, why);
     if (answer.draining)
         complain("this posternd is stopping");

@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/must.h"
 #include "workers/decide.h"
+#include "workers/envelope.h"
 #include "workers/explain/explain.h"
 #include "workers/explain/explain_enforced.h"
 #include "workers/explain/explain_internal.h"
@@ -106,12 +107,30 @@ static void put_listed(struct buffer *to, const struct session *s)
     control_string(to, "listed_reason", reason[0] != '\0' ? reason : NULL);
 }
 
+static void put_said(struct buffer *to, const char *key, bool was_said, struct slice value)
+{
+    if (was_said)
+        control_text(to, key, value);
+}
+
+static void put_path(struct buffer *to, const char *key, bool was_said, const struct path *path)
+{
+    char memory[PATH_MAX_OCTETS + 4];
+    struct buffer text;
+    buffer_init(&text, memory, sizeof(memory));
+    put_said(to, key, was_said && path_print(&text, path), buffer_unread(&text));
+}
+
 static void tell_client(struct explain *x)
 {
     const struct session *s = x->session;
     const struct policy *policy = s->options->policy;
-    struct buffer *to = explain_record(x, "client");
+    struct buffer *to = explain_record(x, "explained");
     control_string(to, "client", s->client_text);
+    put_said(to, "helo", x->ask.helo.size > 0, x->ask.helo);
+    put_path(to, "from", x->ask.has_from, &x->ask.from);
+    put_path(to, "to", x->ask.has_to, &x->ask.to);
+    put_said(to, "login", x->ask.login.size > 0, x->ask.login);
     control_string(to, "listener", s->service->listener);
     control_string(to, "policy", policy->name);
     control_string(to, "mode", mode_name(policy->mode));
@@ -322,6 +341,9 @@ static void pass_sender(struct explain *x)
 static void pass_recipient(struct explain *x)
 {
     struct transaction *t = &x->session->transaction;
+    const struct reply *objection = envelope_objection(x->session, &x->ask.to);
+    if (objection != NULL)
+        end_refused(x, STAGE_RCPT, objection);
     pass(x, STAGE_RCPT, &x->ask.to);
     t->accepted_recipients = 1;
     t->exempt_recipients = t->exempt;

@@ -240,7 +240,7 @@ static void hear_judged(void *context, const struct judgement *j)
 static void hear_watched(void *context, const struct check_call *call, enum stage stage, const struct verdict *verdict)
 {
     struct explain *x = context;
-    struct buffer *to = explain_record_of(x, "watched", stage);
+    struct buffer *to = explain_record_of(x, "part", stage);
     control_string(to, "check", call->check->name);
     put_verdict(to, verdict);
     control_end(to);
