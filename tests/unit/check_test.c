@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "common/log.h"
+#include "workers/observer.h"
 #include "workers/session.h"
 
 static const struct reply REPLY_NO = REPLY(550, "5.7.1", "No");
@@ -214,6 +215,107 @@ static void outcomes_are_learnt(void **state)
     assert_string_equal(play.calls, "learn-good learn-bad ");
 }
 
+/* -- who observes -- */
+
+static void hear_begin(void *context, const struct check_call *call, enum stage stage)
+{
+    (void)context;
+    seen(stage == STAGE_RCPT || stage == STAGE_MAIL ? "begins" : "begins-elsewhere");
+    seen(call->check->name);
+}
+
+static void hear_note(void *context, const struct check_call *call, const char *text)
+{
+    (void)context;
+    seen(call->check->name);
+    seen(text);
+}
+
+static void hear_judged(void *context, const struct judgement *j)
+{
+    static const char *const modes[] = {"not-asked", "watch", "enforce"};
+    char text[160];
+    (void)context;
+    snprintf(text, sizeof(text), "%s:%s:%s:%s", j->call->check->name, modes[j->mode], action_name(j->said->action),
+             action_name(j->settled->action));
+    seen(text);
+}
+
+static void hear_watched(void *context, const struct check_call *call, enum stage stage, const struct verdict *verdict)
+{
+    (void)context;
+    (void)stage;
+    seen(call->check->name);
+    seen(action_name(verdict->action));
+}
+
+static void hear_decided(void *context, const struct decision *decision)
+{
+    (void)context;
+    (void)decision;
+    seen("decided");
+}
+
+static const struct observer OBSERVER = {NULL, hear_begin, hear_note, hear_judged, hear_watched, hear_decided};
+static const struct session_setup OBSERVED = {.observer = &OBSERVER};
+static const struct session_setup LOOKED_AT = {.observer = &OBSERVER, .looks_only = true};
+
+static void who_observes_hears_what_each_said_and_what_counts(void **state)
+{
+    (void)state;
+    rig.session.setup = &OBSERVED;
+    play.strict = no("strict");
+    play.soft = (struct verdict){.unsure = true};
+    rig.policy.on_unsure = ON_UNSURE_DEFER;
+    check_stage(&rig.session, STAGE_RCPT, NULL);
+    assert_string_equal(play.calls, "begins soft ask-soft begins soft soft asked 1 times, 1 in this transaction "
+                                    "judge-soft soft:enforce:none:defer begins strict judge-strict "
+                                    "strict:enforce:reject:reject ");
+}
+
+static void who_observes_hears_why_a_verdict_does_not_count(void **state)
+{
+    (void)state;
+    rig.session.setup = &OBSERVED;
+    rig.soft.mode = MODE_WATCH;
+    play.soft = no("soft");
+    check_stage(&rig.session, STAGE_MAIL, NULL);
+    assert_non_null(strstr(play.calls, "soft:watch:reject:reject"));
+    assert_non_null(strstr(play.watched, "would=reject"));
+    rig.soft.mode = MODE_ENFORCE;
+    rig.session.transaction.exempt = true;
+    check_stage(&rig.session, STAGE_RCPT, NULL);
+    assert_non_null(strstr(play.calls, "soft:enforce:reject:none"));
+    rig.session.allowed = true;
+    play.calls[0] = '\0';
+    check_stage(&rig.session, STAGE_MAIL, NULL);
+    assert_string_equal(play.calls, "begins soft ask-soft soft:not-asked:none:none ");
+}
+
+static void notes_beyond_the_last_are_heard_and_not_kept(void **state)
+{
+    (void)state;
+    rig.session.setup = &OBSERVED;
+    rig.session.notes.count = NOTES_MAX;
+    check_stage(&rig.session, STAGE_MAIL, NULL);
+    assert_non_null(strstr(play.calls, "soft asked 1 times"));
+    assert_int_equal(rig.session.notes.count, NOTES_MAX);
+}
+
+static void who_only_looks_leaves_nothing_in_the_log(void **state)
+{
+    static const struct verdict wait = {.action = ACTION_DELAY};
+    const struct check_call call = {.check = &check_soft, .session = &rig.session};
+    (void)state;
+    rig.session.setup = &LOOKED_AT;
+    rig.soft.mode = MODE_WATCH;
+    play.soft = no("soft");
+    check_stage(&rig.session, STAGE_MAIL, NULL);
+    check_tell_watched(&call, STAGE_MAIL, &wait);
+    assert_string_equal(play.watched, "");
+    assert_non_null(strstr(play.calls, "soft delay "));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +328,10 @@ int main(void)
         cmocka_unit_test_setup(unsure_is_settled_by_configuration, set_up),
         cmocka_unit_test_setup(scores_add_up_over_the_session, set_up),
         cmocka_unit_test_setup(outcomes_are_learnt, set_up),
+        cmocka_unit_test_setup(who_observes_hears_what_each_said_and_what_counts, set_up),
+        cmocka_unit_test_setup(who_observes_hears_why_a_verdict_does_not_count, set_up),
+        cmocka_unit_test_setup(notes_beyond_the_last_are_heard_and_not_kept, set_up),
+        cmocka_unit_test_setup(who_only_looks_leaves_nothing_in_the_log, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

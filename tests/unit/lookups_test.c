@@ -77,6 +77,41 @@ static void an_answer_is_kept_for_the_session(void **state)
     assert_true(slice_is_word(txt->records[0].text, "v=spf1 -all"));
 }
 
+static void count_asked(void *context, const struct lookup *lookup)
+{
+    (void)lookup;
+    ((int *)context)[0]++;
+}
+
+static void count_answered(void *context, const struct lookup *lookup)
+{
+    ((int *)context)[1]++;
+    assert_int_not_equal(lookup->status, DNS_ASKED);
+}
+
+static void not_told(void *context)
+{
+    (void)context;
+}
+
+static void who_wants_to_know_hears_of_each_question_and_its_end(void **state)
+{
+    int counts[2] = {0};
+    const struct lookup_host host = {not_told, not_told, counts, count_asked, count_answered};
+    (void)state;
+    lookups_begin_session(&lookups, dns, &host, ALLOWED_MS);
+    say("a.test A 192.0.2.1");
+    say("b.test A silent");
+    const struct lookup *silent = ask(DNS_A, "b.test");
+    assert_int_equal(counts[0], 1);
+    assert_status(ask(DNS_A, "a.test"), DNS_FOUND);
+    assert_status(ask(DNS_A, "a.test"), DNS_FOUND);
+    assert_int_equal(counts[0], 2);
+    assert_int_equal(counts[1], 1);
+    assert_status(silent, DNS_FAILED);
+    assert_int_equal(counts[1], 2);
+}
+
 static void the_same_question_is_asked_once_a_scope(void **state)
 {
     (void)state;
@@ -241,6 +276,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_answer_is_kept_for_the_session),
+        TEST(who_wants_to_know_hears_of_each_question_and_its_end),
         TEST(the_same_question_is_asked_once_a_scope),
         TEST(many_take_as_long_as_the_slowest),
         TEST(what_a_session_waits_is_bounded_as_a_whole),

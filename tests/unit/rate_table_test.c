@@ -192,6 +192,24 @@ static void many_processes_take_no_more_than_the_burst(void **state)
     munmap(taken, 2 * sizeof(*taken));
 }
 
+/* On a page that cannot be written to, as posternctl's reader has it. */
+static void looking_changes_nothing(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 7; i++)
+        ask_table(5, &THIRTY, START, RATE_TAKE);
+    assert_int_equal(mprotect(memory, table_bytes(TABLE_ENTRIES), PROT_READ), 0);
+    assert_true(rate_look(&table, 5, &THIRTY, START, 3).allowed);
+    assert_false(rate_look(&table, 5, &THIRTY, START, 4).allowed);
+    assert_true(rate_look(&table, 6, &THIRTY, START, 10).allowed);
+    assert_true(rate_look(&table, 5, &THIRTY, START + HOUR, 10).allowed); /* gone stale, and left there */
+    assert_int_equal(rate_charged(&table, 5, &THIRTY, START), 7);
+    assert_int_equal(rate_charged(&table, 5, &THIRTY, START + 2 * SECOND + 1), 6);
+    assert_int_equal(rate_charged(&table, 5, &THIRTY, START + HOUR), 0);
+    assert_int_equal(rate_charged(&table, 6, &THIRTY, START), 0);
+    assert_int_equal(table_used(&table), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +219,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_soonest_paid_goes_first, setup, teardown),
         cmocka_unit_test_setup_teardown(one_who_scribbles_spoils_no_more_than_the_rates, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_poisoned_heals, setup, teardown),
+        cmocka_unit_test_setup_teardown(looking_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(many_processes_take_no_more_than_the_burst, setup, teardown),
     };
     return cmocka_run_group_tests_name("rate_table", tests, NULL, NULL);

@@ -118,7 +118,8 @@ static void put_path(struct buffer *to, const char *key, bool was_said, const st
     char memory[PATH_MAX_OCTETS + 4];
     struct buffer text;
     buffer_init(&text, memory, sizeof(memory));
-    put_said(to, key, was_said && path_print(&text, path), buffer_unread(&text));
+    if (was_said && path_print(&text, path))
+        control_text(to, key, buffer_unread(&text));
 }
 
 static void tell_client(struct explain *x)
