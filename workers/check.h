@@ -6,6 +6,9 @@
  * the session as const and touches no socket of it. At a stage all `ask` come first (they start questions, DNS say),
  * then all `judge`; what a check asked and heard it notes, for the log and for explanations. `learn` is told how it
  * ended after the reply has left. Whether a verdict counts is its mode's business, not the check's.
+ *
+ * Where session_setup.looks_only is set nobody is there (posternctl explain): the check says what it would say, and
+ * writes nothing to the scoreboard, which is read-only then, nor to the log.
  */
 #ifndef POSTERN_WORKERS_CHECK_H
 #define POSTERN_WORKERS_CHECK_H

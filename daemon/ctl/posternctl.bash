@@ -32,6 +32,7 @@ _posternctl() {
     fi
     case $verb:$argument in
     :*) words='-s -h -V --json status sessions workers servers reload upgrade stop check kill log trace block allow forget bypass limits rates lists clients stats history metrics version top help' ;;
+    :*) words='-s -h -V --json status sessions workers servers reload upgrade stop check kill log trace block allow forget bypass limits rates explain clients stats history metrics version top help' ;;
     kill:0) words=$(_posternctl_ids "${to[@]}" sessions) ;;
     log:0) words='error warning notice info debug configured' ;;
     block:1 | allow:1) words='for reason' ;;
@@ -42,6 +43,11 @@ _posternctl() {
     rates:0) words='list forget' ;;
     rates:1) words=$(_posternctl_ids "${to[@]}" rates) ;;
     clients:0) words=--worst ;;
+    explain:0) words=$(_posternctl_ids "${to[@]}" clients) ;;
+    explain:*)
+        words='helo= from= to= login= name= listener= mode=enforce'
+        compopt -o nospace
+        ;;
     history:0) words='10 60 240 1440' ;;
     top:0) words=-d ;;
     trace:0) words=off ;;
