@@ -27,7 +27,7 @@ static _Noreturn void end(struct explain *x)
     _exit(0);
 }
 
-static _Noreturn void refuse(struct explain *x, const char *why, const char *try)
+static _Noreturn void complain(struct explain *x, const char *why, const char *try)
 {
     buffer_clear(&x->out);
     control_begin(&x->out, "error");
@@ -220,7 +220,7 @@ static void set_up(struct explain *x, const struct explainer_setup *setup, const
         setup->board->orders = NULL; /* no bypass; nobody is traced */
     x->session = calloc(1, sizeof(*x->session));
     if (service == NULL || x->session == NULL || !scoreboard_take_scratch(setup->board))
-        refuse(x, "no memory", NULL);
+        complain(x, "no memory", NULL);
     x->asker = (struct wait_guest){.fd = x->fd, .woken = asker_woken};
     wait_invite(&x->wait, &x->asker);
     explain_listen(x);
@@ -374,9 +374,9 @@ static void confine(struct explain *x, const struct explainer_setup *setup)
 {
     static const char nobody[1];
     if (setup->sandbox_mode != SANDBOX_OFF && !sandbox_make_way(&x->fd))
-        refuse(x, "the connection cannot be kept in the sandbox", NULL);
+        complain(x, "the connection cannot be kept in the sandbox", NULL);
     if (!sandbox_enter(setup->sandbox, setup->sandbox_mode, SANDBOX_WORKER, nobody, sizeof(nobody)))
-        refuse(x, "the sandbox cannot be entered", NULL);
+        complain(x, "the sandbox cannot be entered", NULL);
 }
 
 _Noreturn void explain_main(const struct explainer_setup *setup)
@@ -390,12 +390,12 @@ _Noreturn void explain_main(const struct explainer_setup *setup)
     buffer_init(&x->out, x->memory, sizeof(x->memory));
     confine(x, setup);
     if (!explain_ask_parse(setup->words, setup->word_count, &x->ask, &why))
-        refuse(x, why, TRY);
+        complain(x, why, TRY);
     const struct explained_listener *listener = find_listener(setup, x->ask.listener);
     if (listener == NULL)
-        refuse(x, "there is no such listener", "posternctl status");
+        complain(x, "there is no such listener", "posternctl status");
     if (listener->service == NULL)
-        refuse(x, "the configuration is being read just now", "the same again");
+        complain(x, "the configuration is being read just now", "the same again");
     set_up(x, setup, listener);
     tell_client(x);
     tell_rules(x, listener->service);
