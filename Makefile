@@ -73,7 +73,7 @@ MAKEFLAGS += -j$(shell nproc) --output-sync=target
 endif
 say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $@;)
 
-.PHONY: all run test tests fuzz sink arch fault memory bench bench-board bench-hold bench-swarm bench-growth bench-sandbox bench-access soak install uninstall deps build-deps bench-deps swarm-deps servers clean help
+.PHONY: all run test tests fuzz sink arch fault memory bench bench-board bench-hold bench-swarm bench-growth bench-sandbox bench-access soak install uninstall deps build-deps bench-deps swarm-deps servers clean bench-policy name-servers help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -96,6 +96,7 @@ help:
 	@echo 'make bench-growth  from 10 workers to 5,000 and back, with the sandbox and without; as root'
 	@echo 'make soak       a million sessions, reloads and upgrades: does anything grow? A quarter of an hour; as root'
 	@echo 'make bench-sandbox  what the sandbox of workers costs, rates with it and without; REPEAT=9; as root'
+	@echo 'make bench-policy  what all checks cost, DNS from a resolver that caches: rates with them and without; REPEAT=5; as root'
 	@echo 'make bench-board  what the limits of a connection cost on a full table, and a concurrency rule'
 	@echo 'make bench-access  what lists of a million networks and names cost: loading, a look, memory'
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX); configuration to $$(DESTDIR)/etc/postern; the user postern'
@@ -263,6 +264,12 @@ bench: all $(bench_programs) | bench-deps
 bench-sandbox: all $(bench_programs) | bench-deps
 	@POSTERN_BUILD=$(BUILD) tests/bench/run --repeat $(or $(REPEAT),9) --loads 'w1 w2 w3 w4 tls-full tls-resume' \
 	    --fronts 'direct postern unboxed'
+bench-policy: all $(bench_programs) | bench-deps name-servers
+	@POSTERN_BUILD=$(BUILD) tests/bench/run --repeat $(or $(REPEAT),5) --loads '$(or $(LOADS),w1 w2 w4 times)' \
+	    --fronts 'direct unchecked checked'
+name-servers:
+	@tests/unpack nsd $(nsd_PACKAGES)
+	@tests/unpack unbound $(unbound_PACKAGES)
 $(BUILD)/bench-load: $(load_o)
 	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
 $(BUILD)/bench-body: $(BUILD)/tests/bench/body.o $(BUILD)/libworkers.a $(BUILD)/libcommon.a

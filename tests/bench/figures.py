@@ -23,6 +23,9 @@ class Found:
         """Postern's by that front's, in the same repetition; the median."""
         return report.median(report.ratios(self.of(load, "postern"), self.of(load, front), key))
 
+    def between(self, load, front, other, key="rate"):
+        return report.median(report.ratios(self.of(load, front), self.of(load, other), key))
+
     def value(self, load, front, key):
         return report.median(report.column(self.of(load, front), key))
 
@@ -61,6 +64,8 @@ def every(found):
     for load in (*LOADS, *TLS_LOADS) if found.has("unboxed") else ():
         yield f"{load}: rate, by that without sandbox", at_least(0.95), found.against(load, "unboxed"), ""
         yield f"{load}: front CPU, by the same", at_most(1.05), found.against(load, "unboxed", "front_ms"), ""
+    for load in (*LOADS, *TLS_LOADS) if found.has("checked") else ():
+        yield f"{load}: rate with all checks, by without", at_least(0.6), found.between(load, "checked", "unchecked"), ""
     for kind in ("text", "base64"):
         yield f"body: lines of {kind}", at_least(4), found.body.get(kind), "GB/s"
 

@@ -28,6 +28,7 @@ class Front:
     tls = False
     root = None
     log_reader = None  # its pid, where it is not below root
+    beside = ()  # pids, each of a tree, of what serves it and is not the front
     program = None
 
     def __init__(self, directory, inside, certificate):
@@ -219,6 +220,7 @@ log_level = {level}
 log_socket = {dir}/log
 sandbox = {sandbox}
 probe_interval = 0s
+{root}
 listener bench {{
     address = {own}
     backend = sink
@@ -238,8 +240,10 @@ backend sink {{
 }}
 policy permissive {{
     recipient {{ relay_domains = "*" }}
+{policy}
 }}
 """
+    ROOT = POLICY = ""
 
     @property
     def ABOUT(self):
@@ -265,7 +269,7 @@ policy permissive {{
     def configuration(self):
         return self.CONFIGURATION.format(dir=self.dir, level=self.LOGS[self.log][0], own=spelled(self.address),
                                          inside=spelled(self.inside), certificate=self.certificate,
-                                         sandbox=self.SANDBOX)
+                                         sandbox=self.SANDBOX, root=self.ROOT, policy=self.POLICY)
 
     def start(self):
         status, said = machine.outcome_of(BUILD + "/posternd", "-c", self.write("postern.conf", self.configuration()),

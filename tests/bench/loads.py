@@ -38,12 +38,13 @@ class Load:
         raise NotImplementedError
 
     def sample(self, front, sink, messages):
-        meter = machine.Meter(front.root, sink.root, front.log_reader)
+        meter = machine.Meter(front.root, sink.root, front.log_reader, front.beside)
         seconds, more = self.send(front, messages)
         used = meter.stop()
         return {"messages": messages, "seconds": seconds, "rate": messages * self.PER_MESSAGE / seconds,
                 "front_ms": 1000 * used["front"] / messages, "sink_ms": 1000 * used["sink"] / messages,
-                "load_ms": 1000 * used["load"] / messages, "foreign": used["foreign"], **more}
+                "load_ms": 1000 * used["load"] / messages, "beside_ms": 1000 * used["beside"] / messages,
+                "foreign": used["foreign"], **more}
 
     def messages_for(self, front, seconds):
         """A number that takes about so long; trials tell, of which the first finds everybody cold."""

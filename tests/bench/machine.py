@@ -87,9 +87,10 @@ def used_by(who):
 class Meter:
     """Looked at before and after a run."""
 
-    def __init__(self, front, sink, log=None):
-        """Pids, each of a tree; log is that of a reader of the front's log, where it is not below the front."""
-        self.front, self.sink, self.log = front, sink, log
+    def __init__(self, front, sink, log=None, beside=()):
+        """Pids, each of a tree; log is that of a reader of the front's log, where it is not below the front; beside are
+        those that serve the front."""
+        self.front, self.sink, self.log, self.beside = front, sink, log, beside
         self.began = self.look()
 
     def look(self):
@@ -97,6 +98,7 @@ class Meter:
         if self.front:
             seen["front"] = cpu_seconds(self.front)
             seen["log"] = cpu_seconds(self.log or self.front, lambda name: self.log or name in LOG_READERS)
+        seen["beside"] = sum(map(cpu_seconds, self.beside))
         seen["load"] = used_by(resource.RUSAGE_CHILDREN)
         seen["bench"] = used_by(resource.RUSAGE_SELF)
         seen["busy"] = busy_seconds()
@@ -107,7 +109,7 @@ class Meter:
         """name -> seconds, and `foreign`: the share of the machine that went to nobody whom we know."""
         ended = self.look()
         used = {name: max(0.0, ended[name] - self.began[name]) for name in ended}
-        ours = sum(used[name] for name in ("front", "log", "sink", "load", "bench"))
+        ours = sum(used[name] for name in ("front", "log", "sink", "beside", "load", "bench"))
         capacity = used["time"] * os.cpu_count()
         return {**used, "foreign": min(1.0, max(0.0, used["busy"] - ours) / capacity)}
 
