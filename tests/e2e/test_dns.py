@@ -2,7 +2,9 @@
 """What Postern makes of what DNS says: workers/dns, dns_answer and lookups, by dns-ask, before a name server that
 answers as none should, and before real ones. Each row of hostile_names ends in the right status, in the session's way of asking
 and in the housekeeper's."""
+import os
 import re
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -229,6 +231,37 @@ def test_who_answers_others_is_not_dead(hostile_dns):
 
 
 # -- servers
+
+def ports_of(hostile_dns, host):
+    """Those that five sessions asked from, two questions each, one after the other."""
+    seen = []
+
+    async def tell(query):
+        seen.append(query.peer[1])
+        await hostile.answers("A 192.0.2.1")(query)
+
+    server = hostile_dns({"a.test": tell, "b.test": tell}, host=host)
+    asked = Asked(server.address, [("A", "a.test"), ("A", "b.test")], IN_TURN, rounds=5)
+    assert asked.statuses() == {FOUND} and len(seen) == 10, asked.said
+    return set(seen)
+
+
+def test_a_resolver_on_this_machine_is_asked_from_one_port(hostile_dns):
+    """Nobody else can say anything to it; and a socket for each question costs as much as the question."""
+    assert len(ports_of(hostile_dns, "127.0.0.1")) == 1
+
+
+# In a network of its own, which has an address beside those of loopback.
+ELSEWHERE = ("ip link set lo up && ip addr add 198.18.0.1/32 dev lo && exec /usr/bin/python3 -B -c 'import test_dns; "
+             "print(len(test_dns.ports_of(test_dns.hostile.HostileDns, \"198.18.0.1\")))'")
+
+
+def test_one_elsewhere_from_a_new_port_each_time():
+    """Whoever would forge its answers has to guess it."""
+    done = subprocess.run(["unshare", "--net", "sh", "-c", ELSEWHERE], cwd=os.path.dirname(os.path.abspath(__file__)),
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and int(done.stdout) > 5, done
+
 
 def test_nobody_listens():
     """Soon known: there is nothing to wait for."""
