@@ -66,6 +66,9 @@ def every(found):
         yield f"{load}: front CPU, by the same", at_most(1.05), found.against(load, "unboxed", "front_ms"), ""
     for load in (*LOADS, *TLS_LOADS) if found.has("checked") else ():
         yield f"{load}: rate with all checks, by without", at_least(0.6), found.between(load, "checked", "unchecked"), ""
+        # The same without what others do to the machine: what all took together, load, sink and resolver with it.
+        yield f"{load}: by CPU of all, without by with", at_least(0.6), found.between(load, "unchecked", "checked",
+                                                                                      "all_ms"), ""
     for kind in ("text", "base64"):
         yield f"body: lines of {kind}", at_least(4), found.body.get(kind), "GB/s"
 

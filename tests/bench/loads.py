@@ -44,6 +44,7 @@ class Load:
         return {"messages": messages, "seconds": seconds, "rate": messages * self.PER_MESSAGE / seconds,
                 "front_ms": 1000 * used["front"] / messages, "sink_ms": 1000 * used["sink"] / messages,
                 "load_ms": 1000 * used["load"] / messages, "beside_ms": 1000 * used["beside"] / messages,
+                "all_ms": 1000 * sum(used[who] for who in ("front", "log", "sink", "beside", "load")) / messages,
                 "foreign": used["foreign"], **more}
 
     def messages_for(self, front, seconds):
