@@ -274,8 +274,8 @@ $(BUILD)/bench-load: $(load_o)
 	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
 $(BUILD)/bench-body: $(BUILD)/tests/bench/body.o $(BUILD)/libworkers.a $(BUILD)/libcommon.a
 	$(call say,LINK)$(LINK) -o $@ $^
-bench-hold: all $(BUILD)/bench-load $(BUILD)/bench-crowd | bench-deps
-	@POSTERN_BUILD=$(BUILD) tests/bench/hold --count $(or $(COUNT),10000) --repeat $(or $(REPEAT),3)
+bench-hold: all $(BUILD)/bench-load $(BUILD)/bench-crowd | bench-deps name-servers
+	@POSTERN_BUILD=$(BUILD) tests/bench/hold --dns --count $(or $(COUNT),10000) --repeat $(or $(REPEAT),3)
 bench-swarm: all $(BUILD)/bench-swarm | swarm-deps
 	@POSTERN_BUILD=$(BUILD) tests/bench/swarm --fronts '$(FRONTS)' --scenarios '$(SCENARIOS)' --seconds $(or $(SECONDS),60) \
 	--repeat $(or $(REPEAT),1) --max-workers '$(or $(MAX_WORKERS),8000 500 2000)' --log $(or $(LOG),syslog) \

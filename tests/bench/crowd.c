@@ -3,10 +3,10 @@
  * crowd - many clients that connect, shake hands where TLS comes first, and say nothing: whoever delays them holds
  * them.
  *
- * One process, from many addresses of the loopback network, at a steady rate. It says `connected N` when all are (after
- * their handshakes) and `heard N` when each has heard something, then stays until its standard input ends, and closes
- * with one line of JSON: how many connections, how many of them heard something, and how many were ended by the other
- * side. It shares no code with Postern.
+ * One process, at a steady rate, from many addresses of the other side's network (a /16), which are all this machine's.
+ * It says `connected N` when all are (after their handshakes) and `heard N` when each has heard something, then stays
+ * until its standard input ends, and closes with one line of JSON: how many connections, how many of them heard
+ * something, and how many were ended by the other side. It shares no code with Postern.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,6 +22,9 @@
 #include <unistd.h>
 
 #include "tests/bench/secure.h"
+
+#define NETWORK 0xffff0000u
+#define FIRST   0x0101u
 
 enum { COUNT_MAX = 60000, SOURCES_MAX = 250, EVENTS_AT_A_TIME = 256, STEP_MS = 10, FDS_BESIDE = 16 };
 
@@ -44,7 +47,7 @@ struct crowd {
 
 static const char USAGE[] = "usage: crowd [options] COUNT 127.0.0.1:PORT\n"
                             "  --tls            TLS comes first\n"
-                            "  --sources N      from so many addresses, 127.1.0.1 and so on (50)\n"
+                            "  --sources N      from so many addresses, 127.0.1.1 and so on, of the same network (50)\n"
                             "  --rate N         connections a second (4000)\n";
 
 static _Noreturn void fail(const char *what)
@@ -122,7 +125,8 @@ static void begin(struct crowd *c)
     struct member *m = &c->members[c->begun];
     struct sockaddr_in own = {.sin_family = AF_INET};
     int on = 1;
-    own.sin_addr.s_addr = htonl(0x7f010001u + (uint32_t)(c->begun % c->sources));
+    own.sin_addr.s_addr =
+        htonl((ntohl(c->address.sin_addr.s_addr) & NETWORK) + FIRST + (uint32_t)(c->begun % c->sources));
     m->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (m->fd < 0 || setsockopt(m->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) != 0 ||
         bind(m->fd, (struct sockaddr *)&own, sizeof own) != 0 ||

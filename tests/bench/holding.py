@@ -89,17 +89,19 @@ def make_room(count):
 
 
 class Gate:
-    """posternd with one listener, where whoever is not one of the senders is held."""
+    """posternd with one listener, where whoever is not one of the senders is held; or, with a policy, who is by that."""
 
-    def __init__(self, directory, count, inside, certificate=None, silent=False, spare=None, more=""):
-        self.address, self.control = own_address(), directory + "/run/control"
+    def __init__(self, directory, count, inside, certificate=None, silent=False, spare=None, more="", policy=None,
+                 address=None):
+        self.address, self.control = address or own_address(), directory + "/run/control"
         self.spare = spare or min(SPARE_MAX, count // 6)  # with the senders they are to leave room
         path = directory + "/postern.conf"
         with open(path, "w") as f:
             f.write(CONFIGURATION.format(
                 directory=directory, address=spelled(self.address), inside=spelled(inside), spare=self.spare,
                 max_spare=2 * self.spare, workers=2 * count,
-                listener=TLS.format(certificate) if certificate else "", policy="" if silent else HOLDS, more=more))
+                listener=TLS.format(certificate) if certificate else "", more=more,
+                policy=policy if policy is not None else "" if silent else HOLDS))
         self.group = memory_group()
         with self.group.entered():
             self.program = Program(directory, BUILD + "/posternd", "-f", "-c", path,
@@ -173,22 +175,27 @@ class Bench:
         os.mkdir(path, 0o755)
         return path
 
-    def _gate(self, tls=False):
+    def make_gate(self, **how):
         self._gates += 1
-        return Gate(self._place(f"gate{self._gates}"), self.count, self.sink.address, self.certificate if tls else None,
-                    self.silent)
+        return Gate(self._place(f"gate{self._gates}"), self.count, self.sink.address, silent=self.silent, **how)
+
+    def _gate(self, tls=False):
+        return self.make_gate(certificate=self.certificate if tls else None)
 
     def hold_once(self, tls, seconds):
         """What one of those costs that are held, in a posternd of their own."""
+        return self.measure(lambda: self._gate(tls), lambda gate: Crowd(gate, self.count, tls), seconds)
+
+    def measure(self, make_gate, make_crowd, seconds):
         before_kib = kernel_kib()
-        gate = self._gate(tls)
+        gate = make_gate()
         try:
             own_before = gate.group.kernel_kib()
-            crowd = Crowd(gate, self.count, tls)
+            crowd = make_crowd(gate)
             time.sleep(2)
-            kernel = (kernel_kib() - before_kib) / self.count
+            kernel = (kernel_kib() - before_kib) / crowd.count
             counted = gate.group.kernel_kib()
-            counted = (counted - own_before) / self.count if counted else None
+            counted = (counted - own_before) / crowd.count if counted else None
             idle = self._idle_percent(gate, seconds)
             own = [net.rollup_kib(pid, "Pss") for pid in gate.serving()]
             crowd.leave()

@@ -69,6 +69,7 @@ server:
     module-config: "iterator"
     access-control: 127.0.0.0/8 allow
     minimal-responses: yes
+    so-rcvbuf: 4m
     root-hints: ""
 {own_zones}
 remote-control:
