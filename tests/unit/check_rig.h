@@ -18,11 +18,15 @@ static struct rig {
     struct session *s;
     struct wait wait;
     struct dns *dns;
+    void *prepared; /* by the check */
     int index;
 } rig;
 
 static inline void rig_end(void)
 {
+    if (rig.prepared != NULL)
+        check_table[rig.index]->preparation->drop(rig.prepared);
+    rig.prepared = NULL;
     if (rig.s != NULL)
         lookups_end_session(&rig.s->lookups);
     free(rig.s);
@@ -40,6 +44,17 @@ static inline char *rig_file(const char *policy)
              "backend b { server s { address = 127.0.0.1:1 } pass_client = xclient }\npolicy p { %s }\n",
              policy);
     return file;
+}
+
+static inline void rig_prepare(void)
+{
+    const struct preparation *by = check_table[rig.index]->preparation;
+    struct check_fault fault = {.text = ""};
+    if (by == NULL)
+        return;
+    rig.prepared = by->make(rig.s->options->policy->check_options[rig.index], &fault);
+    if (rig.prepared == NULL)
+        fail_msg("%s", fault.text);
 }
 
 /* A client of this address; `policy` as it stands in policy p { }. */
@@ -65,6 +80,7 @@ static inline void rig_begin(const char *check, const char *policy, const char *
     lookups_begin_session(&rig.s->lookups, rig.dns, NULL, 10000);
     for (rig.index = 0; strcmp(check_table[rig.index]->name, check) != 0; rig.index++)
         assert_non_null(check_table[rig.index + 1]);
+    rig_prepare();
 }
 
 static inline void rig_dns(const char *line)
@@ -83,6 +99,7 @@ static inline struct check_call rig_call(void)
 {
     return (struct check_call){.check = check_table[rig.index],
                                .options = rig.s->options->policy->check_options[rig.index],
+                               .prepared = rig.prepared,
                                .session = rig.s,
                                .session_memory = rig.s->check_session,
                                .transaction_memory = rig.s->check_transaction,

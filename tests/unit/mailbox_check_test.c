@@ -49,9 +49,114 @@ static void bounces(void **unused)
     rig_end();
 }
 
+/* `file` is written beside the configuration. */
+static void begin_with_file(const char *options, const char *lines)
+{
+    char policy[512], directory[256];
+    write_file("there", lines);
+    assert_non_null(getcwd(directory, sizeof(directory)));
+    snprintf(policy, sizeof(policy), "mailbox { valid_recipients = file:%s/there %s }", directory, options);
+    rig_begin("mailbox", policy, "192.0.2.7:1");
+}
+
+static void expect_there(const char *recipient, bool there)
+{
+    struct verdict verdict = judge(recipient);
+    if ((verdict.action == ACTION_NONE) != there)
+        fail_msg("%s", recipient);
+    if (!there)
+        assert_string_equal(verdict.reply.enhanced, "5.1.1");
+}
+
+static void recipients_of_a_file(void **unused)
+{
+    (void)unused;
+    begin_with_file("", "# ours\nann@a.test OK\nbob@A.test\n.all.test\nwhole.test\nabuse@\n");
+    expect_there("<Ann@a.test>", true);
+    expect_there("<\"ann\"@a.test.>", true);
+    expect_there("<bob@a.test>", true);
+    expect_there("<x@sub.all.test>", true);
+    expect_there("<x@whole.test>", true);
+    expect_there("<abuse@b.test>", true);
+    expect_there("<postmaster@b.test>", true);
+    expect_there("<postmaster>", true);
+    expect_there("<eve@a.test>", false);
+    assert_string_equal(rig_note(), "eve@a.test is not there");
+    expect_there("<ann+list@a.test>", false);
+    expect_there("<ann@b.test>", false);
+    expect_there("<ann@sub.a.test>", false);
+    expect_there("<x@all.test>", false);
+    rig_end();
+}
+
+static void extensions(void **unused)
+{
+    (void)unused;
+    begin_with_file("delimiter = +", "ann@a.test\n+x@a.test\n");
+    expect_there("<ann+list@a.test>", true);
+    expect_there("<ann+a+b@a.test>", true);
+    expect_there("<ann@a.test>", true);
+    expect_there("<+x@a.test>", true);
+    expect_there("<+y@a.test>", false);
+    expect_there("<an+n@a.test>", false);
+    rig_end();
+}
+
+static void for_whom_they_have_to_be_there(void **unused)
+{
+    (void)unused;
+    rig_begin("mailbox", "mailbox { valid_recipients = ann@a.test traps = trap@a.test trap = accept }", "192.0.2.7:1");
+    expect_there("<eve@a.test>", false);
+    expect_there("<trap@a.test>", true);
+    rig.s->transaction.exempt = true;
+    expect_there("<eve@a.test>", true);
+    rig.s->transaction.exempt = false;
+    rig.s->auth = "PLAIN";
+    expect_there("<eve@b.test>", true);
+    rig_end();
+}
+
+static void expect_fault(const char *lines, const char *expected)
+{
+    char policy[512], directory[256], text[512];
+    struct check_fault fault;
+    write_file("there", lines);
+    assert_non_null(getcwd(directory, sizeof(directory)));
+    snprintf(policy, sizeof(policy), "mailbox { valid_recipients = file:%s/there }", directory);
+    snprintf(text, sizeof(text), "%s/there%s", directory, expected);
+    rig_end();
+    rig.config = load_ok(root_block(), rig_file(policy));
+    const struct root *root = config_root(rig.config);
+    const struct root_listener *listener = block_at(&root->listeners, 0);
+    for (rig.index = 0; strcmp(check_table[rig.index]->name, "mailbox") != 0; rig.index++)
+        continue;
+    assert_null(check_table[rig.index]->preparation->make(listener->session.policy->check_options[rig.index], &fault));
+    assert_string_equal(fault.option, "valid_recipients");
+    assert_string_equal(fault.text, text);
+    rig_end();
+}
+
+static void files_that_could_not_be(void **unused)
+{
+    (void)unused;
+    expect_fault("# cut off\n", " holds no recipient at all");
+    expect_fault(
+        "ann@a.test\na@b@c@\n",
+        ":2: 'a@b@c@' is no address and no domain; allowed: ann@example.org, example.org, .example.org for the "
+        "domains below it, ann@ in any domain");
+}
+
 static void traps_that_could_not_be(void **unused)
 {
     (void)unused;
+    expect_error(root_block(), rig_file("mailbox { delimiter = \"++\" }"),
+                 "c:4: policy p: mailbox: delimiter: '++' is not one sign");
+    expect_error(root_block(), rig_file("mailbox { valid_recipients = { } }"),
+                 "c:4: policy p: mailbox: valid_recipients: an empty list would let nobody be there; leave the option "
+                 "out");
+    expect_error(root_block(), rig_file("mailbox { valid_recipients = \"a b\" }"),
+                 "c:4: policy p: mailbox: valid_recipients: 'a b' is no recipient; allowed: ann@example.org, "
+                 "@example.org for all of a domain, ann@ in any domain, file:/etc/postern/recipients");
     expect_error(root_block(), rig_file("mailbox { traps = \"a b@c\" }"),
                  "c:4: policy p: mailbox: traps: 'a b@c' matches nothing; write postmaster for every domain, "
                  "abuse@example.org, or @example.org for all of a domain");
@@ -62,6 +167,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         config_test_case(traps),
         config_test_case(bounces),
+        config_test_case(recipients_of_a_file),
+        config_test_case(extensions),
+        config_test_case(for_whom_they_have_to_be_there),
+        config_test_case(files_that_could_not_be),
         config_test_case(traps_that_could_not_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

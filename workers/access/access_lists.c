@@ -204,25 +204,12 @@ bool access_find_helo(const struct access_lists *lists, struct slice name, struc
     return tell(set, nameset_find_domain(&set->names, name), out);
 }
 
-/* "a\"b" is a"b, as inside will take it. */
-static struct slice unquote(struct slice local, char text[PATH_MAX_OCTETS])
-{
-    size_t size = 0;
-    if (local.size < 2 || local.at[0] != '"' || local.size > PATH_MAX_OCTETS)
-        return local;
-    for (size_t i = 1; i + 1 < local.size; i++) {
-        i += local.at[i] == '\\' && i + 2 < local.size;
-        text[size++] = local.at[i];
-    }
-    return slice_make(text, size);
-}
-
 bool access_find_path(const struct access_lists *lists, enum access_of of, const struct path *path,
                       struct access_hit *out)
 {
     const struct access_set *set = &lists->sets[of];
     char text[PATH_MAX_OCTETS];
     uint32_t entry = path->is_null ? nameset_find(&set->names, slice_of("<>"))
-                                   : nameset_find_address(&set->names, unquote(path->local, text), path->domain);
+                                   : nameset_find_address(&set->names, path_plain_local(path, text), path->domain);
     return tell(set, entry, out);
 }

@@ -269,6 +269,19 @@ bool path_local_has_routing(const struct path *path)
     return slice_has(path->local, '%') || slice_has(path->local, '!') || slice_has(path->local, '@');
 }
 
+struct slice path_plain_local(const struct path *path, char text[PATH_MAX_OCTETS])
+{
+    struct slice local = path->local;
+    size_t size = 0;
+    if (local.size < 2 || local.at[0] != '"' || local.size > PATH_MAX_OCTETS)
+        return local;
+    for (size_t i = 1; i + 1 < local.size; i++) {
+        i += local.at[i] == '\\' && i + 2 < local.size;
+        text[size++] = local.at[i];
+    }
+    return slice_make(text, size);
+}
+
 bool path_is_postmaster(const struct path *path)
 {
     return slice_is_word(path->local, "postmaster") || slice_is_word(path->local, "\"postmaster\"");

@@ -30,6 +30,8 @@ enum path_fault { PATH_FINE, PATH_MISSING, PATH_SYNTAX, PATH_TOO_LONG, PATH_BAD_
  * us and another to inside. */
 enum path_fault path_parse(struct slice *text, bool null_is_allowed, struct path *out);
 bool path_print(struct buffer *to, const struct path *path); /* "<local@domain>" */
+/* Without its quotes, as inside will take it: "a\"b" is a"b. */
+struct slice path_plain_local(const struct path *path, char text[PATH_MAX_OCTETS]);
 /* Quoted or not: does the local part hold %, ! or @ ? */
 bool path_local_has_routing(const struct path *path);
 bool path_is_postmaster(const struct path *path); /* any case, with or without domain */
