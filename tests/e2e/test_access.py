@@ -94,12 +94,12 @@ def test_change(gate, lists):
     lists.write("127.0.0.1\n127.0.0.1/8 never\n")
     os.kill(gate.process.pid, signal.SIGHUP)
     gate.wait_log(rf"event=reload state=refused by=\w+ why=.*{lists.conf}:{LINE}: policy inbound: access: reject: "
-                  rf"{lists.enemies}:2: '127.0.0.1/8' is no address and no network")
+                  rf"{lists.enemies}:2: '127.0.0.1/8' is no address, network or host name")
     assert "554 5.7.1 Closed today" in refusal(gate)
 
 
 @pytest.mark.parametrize("text, why", [
-    ("192.0.2.1/24\n", "enemies:1: '192.0.2.1/24' is no address and no network; allowed: 192.0.2.1"),
+    ("192.0.2.1/24\n", "enemies:1: '192.0.2.1/24' is no address, network or host name; allowed: 192.0.2.1"),
     ("192.0.2.1\r\n", "enemies:1: a carriage return"),
     (None, "enemies cannot be opened: No such file or directory"),
 ])

@@ -111,6 +111,9 @@ static void check_name(enum access_of of, struct slice word, struct slice name)
         law(nameset_find_domain(&set, slice_make(name.at + 1, name.size - 1)) == NAMESET_NONE, "%.*s holds itself",
             SLICE_ARGS(name));
     }
+    if (of == ACCESS_CLIENT)
+        law(!slice_has(name, '@') && !slice_has(name, ':') && !slice_has(name, '/'), "no name of a host: %.*s",
+            SLICE_ARGS(name));
     if (of != ACCESS_HELO)
         check_address(&set, word);
     nameset_clear(&set);
@@ -126,7 +129,7 @@ static void check_entry(struct slice word, struct slice rest)
         if (wrong != NULL)
             continue;
         law(item.rest.size == rest.size && rest.size <= ACCESS_TEXT_MAX, "another reply");
-        law(item.is_network == (of == ACCESS_CLIENT), "an entry of another kind");
+        law(!item.is_network || of == ACCESS_CLIENT, "an entry of another kind");
         if (item.is_network)
             check_network(&item.network);
         else

@@ -45,8 +45,10 @@ static char *file_of(const char *text)
     return file;
 }
 
-#define FILE_TOO   ", or file:/etc/postern/friends"
-#define NETWORKS   "192.0.2.1, 192.0.2.0/24, 2001:db8::/32, with no bit set behind the prefix"
+#define FILE_TOO ", or file:/etc/postern/friends"
+#define NETWORKS                                                                                                       \
+    "192.0.2.1, 192.0.2.0/24, 2001:db8::/32, with no bit set behind the prefix, mail.example.org, .example.org for "   \
+    "all below it"
 #define HELOS      "mail.example.org, .example.org for all below it, [192.0.2.1]"
 #define RECIPIENTS "ann@example.org, example.org, .example.org for the domains below it, ann@ in any domain"
 #define SENDERS    RECIPIENTS ", <>"
@@ -55,10 +57,10 @@ static const struct wrong {
     const char *text, *why;
 } wrongs[] = {
     /* clang-format off */
-    {"allow = { 192.0.2.1/24 }", "allow: '192.0.2.1/24' is no address and no network; allowed: " NETWORKS FILE_TOO},
-    {"reject = { 192.0.2.0/33 }", "reject: '192.0.2.0/33' is no address and no network; allowed: " NETWORKS FILE_TOO},
-    {"defer = { mail.example.org }", "defer: 'mail.example.org' is no address and no network; allowed: " NETWORKS FILE_TOO},
-    {"score = { \" \" }", "score: ' ' is no address and no network; allowed: " NETWORKS FILE_TOO},
+    {"allow = { 192.0.2.1/24 }", "allow: '192.0.2.1/24' is no address, network or host name; allowed: " NETWORKS FILE_TOO},
+    {"reject = { 192.0.2.0/33 }", "reject: '192.0.2.0/33' is no address, network or host name; allowed: " NETWORKS FILE_TOO},
+    {"defer = { 192.0.2 }", "defer: '192.0.2' is no address, network or host name; allowed: " NETWORKS FILE_TOO},
+    {"score = { \" \" }", "score: ' ' is no address, network or host name; allowed: " NETWORKS FILE_TOO},
     {"allow = { \"192.0.2.1 friend\" }", "allow: '192.0.2.1 friend' has more behind it; allowed: nothing behind an item of an allow list but a # and a comment" FILE_TOO},
     {"score = { \"192.0.2.1 many\" }", "score: '192.0.2.1 many' has more than points behind it; allowed: points from -1000 to 1000 behind an item of a score list" FILE_TOO},
     {"score = { \"192.0.2.1 1001\" }", "score: '192.0.2.1 1001' has more than points behind it; allowed: points from -1000 to 1000 behind an item of a score list" FILE_TOO},
@@ -170,7 +172,7 @@ static void what_is_wrong_in_a_file_is_told_with_its_line(void **state)
                  "@/friends cannot be opened: No such file or directory");
     write_file("friends", "# all of them\n\n192.0.2.1\n192.0.2.1/24\n192.0.2.2\n");
     expect_fault("allow = { file:@/friends }", "allow",
-                 "@/friends:4: '192.0.2.1/24' is no address and no network; allowed: " NETWORKS);
+                 "@/friends:4: '192.0.2.1/24' is no address, network or host name; allowed: " NETWORKS);
     write_file("friends", "192.0.2.1 OK\n");
     expect_fault(
         "allow = { file:@/friends }", "allow",
@@ -229,6 +231,7 @@ static void the_closest_entry_counts_and_says_where_it_stands(void **state)
     expect_hit(find_client("2001:db8::1", &hit), &hit, ACCESS_SCORE, "/odd", 2, "-7");
     assert_int_equal(access_points_of(hit.rest), -7);
     assert_false(find_client("10.0.0.1", &hit));
+    assert_false(access_knows_names(lists_of(prepared)));
     drop();
 }
 
@@ -255,6 +258,21 @@ static void names_are_found_as_they_are_said(void **state)
                NULL);
     expect_hit(find_path(ACCESS_RECIPIENT, "<postmaster>", &hit), &hit, ACCESS_REJECT, "reject_recipient", 0, NULL);
     assert_false(find_path(ACCESS_RECIPIENT, "<boss@x.example>", &hit));
+    drop();
+}
+
+static void clients_have_names_too(void **state)
+{
+    struct access_hit hit;
+    (void)state;
+    make("allow = { mail.Example.org, 192.0.2.1 } reject = { \".example.org not you\" }");
+    assert_true(access_knows_names(lists_of(prepared)));
+    expect_hit(access_find_name(lists_of(prepared), slice_of("mail.example.org"), &hit), &hit, ACCESS_ALLOW, "allow", 0,
+               NULL);
+    expect_hit(access_find_name(lists_of(prepared), slice_of("x.example.org"), &hit), &hit, ACCESS_REJECT, "reject", 0,
+               "not you");
+    assert_false(access_find_name(lists_of(prepared), slice_of("example.net"), &hit));
+    assert_false(access_find_helo(lists_of(prepared), slice_of("mail.example.org"), &hit));
     drop();
 }
 
@@ -318,6 +336,7 @@ int main(void)
         config_test_case(what_is_wrong_in_a_file_is_told_with_its_line),
         config_test_case(the_closest_entry_counts_and_says_where_it_stands),
         config_test_case(names_are_found_as_they_are_said),
+        config_test_case(clients_have_names_too),
         config_test_case(no_list_finds_nobody),
         config_test_case(there_are_only_so_many_files),
         config_test_case(what_has_not_changed_is_shared),

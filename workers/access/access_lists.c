@@ -198,6 +198,17 @@ bool access_find_client(const struct access_lists *lists, const struct ipaddr *c
     return tell(set, netset_find(&set->networks, client), out);
 }
 
+bool access_knows_names(const struct access_lists *lists)
+{
+    return lists->sets[ACCESS_CLIENT].names.memory != NULL;
+}
+
+bool access_find_name(const struct access_lists *lists, struct slice name, struct access_hit *out)
+{
+    const struct access_set *set = &lists->sets[ACCESS_CLIENT];
+    return tell(set, nameset_find_domain(&set->names, name), out);
+}
+
 bool access_find_helo(const struct access_lists *lists, struct slice name, struct access_hit *out)
 {
     const struct access_set *set = &lists->sets[ACCESS_HELO];

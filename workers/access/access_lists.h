@@ -27,6 +27,9 @@ struct access_hit {
     const char *rest;   /* what stands behind the entry, or NULL */
 };
 bool access_find_client(const struct access_lists *lists, const struct ipaddr *client, struct access_hit *out);
+/* Are there entries by name for clients? Else nobody needs to ask for it. */
+bool access_knows_names(const struct access_lists *lists);
+bool access_find_name(const struct access_lists *lists, struct slice name, struct access_hit *out);
 bool access_find_helo(const struct access_lists *lists, struct slice name, struct access_hit *out);
 /* `of`: ACCESS_SENDER or ACCESS_RECIPIENT. Quotes around the local part are none. */
 bool access_find_path(const struct access_lists *lists, enum access_of of, const struct path *path,

@@ -18,8 +18,9 @@ static const struct option rows[] = {
     {"mode", OPTION_CHOICE, offsetof(struct access_options, common.mode), "enforce", MODE_CHOICES,
      "Whether the lists count."},
     LIST("allow", ACCESS_CLIENT, ACCESS_ALLOW,
-     "Clients for whom policy ends: addresses and networks, or file:/etc/postern/friends, which holds one a line, as "
-     "any item of these lists may. Of entries that hold a client the smallest network counts."),
+     "Clients for whom policy ends: addresses, networks, host names (.example.org for all below it), or "
+     "file:/etc/postern/friends, which holds one a line, as any item of these lists may. Of entries that hold a client "
+     "the smallest network counts, of names the longest. A name is what DNS says of the address (PTR), if it leads back."),
     LIST("reject", ACCESS_CLIENT, ACCESS_REJECT,
      "Clients that are refused for good (554). Behind an item a reply of its own may stand: \"192.0.2.7 go away\"; in "
      "a file without the quotes."),
@@ -108,10 +109,17 @@ static bool local_is_valid(struct slice local)
            whole.size == 0 && slice_equal(path.local, local) && !path.has_route;
 }
 
+/* What is no network, but looks as if it should be one, is no name. */
 static bool parse_client(struct slice word, struct access_item *out)
 {
-    out->is_network = true;
-    return network_parse(word, &out->network);
+    uint64_t number;
+    struct slice rest = word, label = word;
+    out->is_network = network_parse(word, &out->network);
+    if (out->is_network)
+        return true;
+    while (rest.size > 0)
+        label = slice_take_until(&rest, '.');
+    return word.at[0] != '[' && !slice_to_number(label, &number) && take_domain(word, &out->name);
 }
 
 static bool parse_helo(struct slice word, struct access_item *out)
@@ -145,8 +153,9 @@ static const struct {
     bool (*parse)(struct slice word, struct access_item *out);
     const char *wrong, *allowed;
 } kinds[ACCESS_OFS] = {
-    [ACCESS_CLIENT] = {parse_client, "is no address and no network",
-                       "192.0.2.1, 192.0.2.0/24, 2001:db8::/32, with no bit set behind the prefix"},
+    [ACCESS_CLIENT] = {parse_client, "is no address, network or host name",
+                       "192.0.2.1, 192.0.2.0/24, 2001:db8::/32, with no bit set behind the prefix, mail.example.org, "
+                       ".example.org for all below it"},
     [ACCESS_HELO] = {parse_helo, "is no name", "mail.example.org, .example.org for all below it, [192.0.2.1]"},
     [ACCESS_SENDER] = {parse_sender, "is no address and no domain",
                        "ann@example.org, example.org, .example.org for the domains below it, ann@ in any domain, <>"},

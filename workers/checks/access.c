@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * access - whom an administrator's lists name: allowed, rejected, deferred, or worth points; by the client's address,
- * its name in HELO, the sender, the recipient.
+ * the name that DNS has for it, its name in HELO, the sender, the recipient. DNS is asked for the name only where a
+ * list has names of clients.
  *
  * An allow is an allow of the client; of a sender, which is the message's alone, it is said of each recipient.
  */
@@ -10,6 +11,7 @@
 
 #include "common/must.h"
 #include "workers/access/access_lists.h"
+#include "workers/client_name.h"
 #include "workers/session.h"
 
 static const struct reply REPLY_REJECT = REPLY(554, "5.7.1", ""), REPLY_DEFER = REPLY(450, "4.7.1", "");
@@ -78,6 +80,30 @@ static struct verdict judge_client(struct check_call *call)
     if (s->client.kind != ENDPOINT_IP || !access_find_client(lists_of(call), &s->client.address, &hit))
         return VERDICT_NONE;
     return follow(call, &hit, "client", slice_of(s->client_text), memory->reason);
+}
+
+static void ask_name(struct check_call *call)
+{
+    const struct session *s = call->session;
+    if (s->client.kind == ENDPOINT_IP && access_knows_names(lists_of(call)))
+        client_name_ask(call->lookups, &s->client.address);
+}
+
+/* A name that cannot be heard might have been in a list. */
+static struct verdict judge_name(struct check_call *call)
+{
+    struct session_memory *memory = call->session_memory;
+    struct access_hit hit;
+    if (!access_knows_names(lists_of(call)))
+        return VERDICT_NONE;
+    const struct client_name *known = client_name_hear(call->lookups);
+    if (known->state == CLIENT_NAME_FAILED)
+        note(call, "client name: no answer");
+    if (known->state == CLIENT_NAME_FAILED)
+        return (struct verdict){.unsure = true, .reason = "client name: no answer"};
+    if (known->name == NULL || !access_find_name(lists_of(call), slice_of(known->name), &hit))
+        return VERDICT_NONE;
+    return follow(call, &hit, "client", slice_of(known->name), memory->reason);
 }
 
 static struct verdict judge_helo(struct check_call *call)
@@ -161,7 +187,9 @@ const struct check check_access = {
     .preparation = &preparation,
     .session_bytes = sizeof(struct session_memory),
     .transaction_bytes = sizeof(struct transaction_memory),
+    .ask = {[STAGE_CONNECT] = ask_name},
     .judge = {[STAGE_CONNECT] = judge_client,
+              [STAGE_GREETING] = judge_name,
               [STAGE_HELO] = judge_helo,
               [STAGE_MAIL] = judge_sender,
               [STAGE_RCPT] = judge_recipient},
