@@ -120,6 +120,7 @@ static show_function *const SHOWS[CONTROL_VERBS] = {
     [CONTROL_CLIENTS] = show_clients,
     [CONTROL_STATS] = show_stats,
     [CONTROL_EXPLAIN] = show_explain,
+    [CONTROL_LISTS] = show_lists,
     [CONTROL_HISTORY] = show_history,
     [CONTROL_METRICS] = show_metrics,
 };
