@@ -49,6 +49,8 @@ const struct option session_option_rows[] = {
      "remove such fields of its header that claim to be ours. no: neither, as behind another gate that has done it."},
     {"authserv_id", OPTION_HOSTNAME, offsetof(struct session_options, authserv_id), NULL, NULL,
      "The name under which that is said, by which it is known inside; where it is not set: hostname."},
+    {"received_spf", OPTION_FLAG, offsetof(struct session_options, received_spf), "no", NULL,
+     "Add what SPF found as a Received-SPF field, too, for filters inside that read only that (RFC 7208 section 9.1)."},
     {"proxy_from", OPTION_NETWORKS, offsetof(struct session_options, proxy_from), NULL, NULL,
      "Load balancers that say who the client is, by a header of the PROXY protocol, version 1 or 2, before anything "
      "else. From them a connection without one is closed; from others none is taken."},

@@ -34,6 +34,7 @@ struct session_options {
     bool received;               /* add a Received line */
     bool authentication_results; /* .. and what checks found; remove what claims to be that */
     const char *authserv_id;     /* under which name; NULL: hostname */
+    bool received_spf;           /* add what SPF found as Received-SPF, too */
     /* Load balancers, and other gates, that tell who the client is. */
     struct network_list proxy_from, xclient_from, xforward_from;
     struct tls_server_options tls;

@@ -38,7 +38,7 @@ enum {
     ANSWER_TEXT_MAX = 512,
     WAITING_TEXT_MAX = 256,
     SCORE_TEXT_MAX = 24,
-    TRACE_MAX = 2048 + 3 * RESULTS_BYTES
+    TRACE_MAX = 5120 + 3 * RESULTS_BYTES
 };
 
 enum framing {

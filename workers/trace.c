@@ -206,3 +206,14 @@ bool trace_results(struct buffer *to, const struct session *s)
         *to = before;
     return keep(to, &before);
 }
+
+bool trace_spf(struct buffer *to, const struct session *s)
+{
+    const struct buffer before = *to;
+    if (!s->transaction.spf.is_known)
+        return true;
+    buffer_put_text(to, "Received-SPF: ");
+    spf_trace_print(to, s);
+    buffer_put_text(to, "\r\n");
+    return keep(to, &before);
+}

@@ -14,6 +14,8 @@ bool trace_received(struct buffer *to, const struct session *s, time_t now);
 /* "Authentication-Results: ID; result; result" CRLF, a line for each, folded; nothing where checks left none. Those that
  * come later than the message's first octets come too late. */
 bool trace_results(struct buffer *to, const struct session *s);
+/* "Received-SPF: .." CRLF, folded; nothing where SPF was not asked. */
+bool trace_spf(struct buffer *to, const struct session *s);
 const char *trace_authserv_id(const struct session *s);
 
 #endif

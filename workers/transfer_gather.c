@@ -21,6 +21,8 @@ static void print_trace(struct buffer *to, const struct session *s)
 {
     if (s->options->authentication_results)
         trace_results(to, s);
+    if (s->options->received_spf)
+        trace_spf(to, s);
     if (s->options->received)
         trace_received(to, s, clock_wall());
 }
