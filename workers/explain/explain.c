@@ -120,6 +120,7 @@ static void put_path(struct buffer *to, const char *key, bool was_said, const st
     buffer_init(&text, memory, sizeof(memory));
     if (was_said && path_print(&text, path))
         control_text(to, key, buffer_unread(&text));
+    put_said(to, key, was_said && path_print(&text, path), buffer_unread(&text));
 }
 
 static void tell_client(struct explain *x)
