@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: ISC
 """posternctl explain against a running posternd: what each check would do, without a session, and without a trace of
 it."""
+import json
 import os
 import pathlib
+import pwd
 import re
 import shutil
+import socket
+import subprocess
 import tempfile
+import time
 
 import pytest
 
+import hostile_dns as hostile
 import net
+import postern as postern_program
 from smtp_client import Client
 from test_posternctl import POSTERNCTL, Gate, run
 
@@ -52,7 +59,7 @@ policy lax {{
 
 
 class Explained(Gate):
-    def __init__(self, directory, server, policy, more):
+    def __init__(self, directory, server, policy, more=""):
         self.policy, self.more, self.other, self.server = policy.format(), more, net.free_port(), server
         super().__init__(directory, server)
 
@@ -271,3 +278,107 @@ def test_posternctl_says_what_it_takes():
     done = run("explain")
     assert done.returncode == 2 and "ADDRESS [helo=NAME] [from=SENDER]" in done.stderr
     assert os.path.exists(POSTERNCTL)
+
+
+# -- DNS
+
+NAMES = {
+    "7.2.0.192.in-addr.arpa": hostile.answers("PTR mail.example.com"),
+    "mail.example.com": hostile.after(0.2, hostile.answers("A 192.0.2.7")),
+    "example.com": hostile.answers("TXT v=spf1 -all"),
+    ("example.org", "TXT"): hostile.answers("TXT v=spf1 \x1b[31m -all"),
+}
+ASKS = """
+    recipient {{ relay_domains = {{ example.org }} }}
+    rdns {{ mode = enforce }}
+    spf {{ mode = enforce fail = reject }}
+"""
+
+
+@pytest.fixture
+def silence():
+    """A name server that takes questions, and answers none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", 0))
+        yield 'resolver = {{ "127.0.0.1:{}" }} resolver_deadline = 3s'.format(s.getsockname()[1])
+
+
+@pytest.fixture
+def asking(gates, hostile_dns):
+    """A function: a gate whose name server does as these say."""
+    def start(names, policy=ASKS, more=""):
+        return gates(policy, 'resolver = {{ "{}:{}" }} {}'.format(*hostile_dns(names).address, more))
+    return start
+
+
+def test_what_dns_was_asked_and_said(asking):
+    gate = asking(NAMES)
+    found = gate.explain("192.0.2.7", *FULL)
+    said = {(one["type"], one["name"]): one for one in found["dns"]}
+    assert said["PTR", "7.2.0.192.in-addr.arpa"]["answer"] == "mail.example.com"
+    address = said["A", "mail.example.com"]
+    assert (address["check"], address["answer"], address["stage"]) == ("rdns", "192.0.2.7", "greeting")
+    assert 200 <= address["took_ms"] < 3000
+    record = said["TXT", "example.com"]
+    assert (record["check"], record["answer"], record["stage"]) == ("spf", '"v=spf1 -all"', "mail")
+    assert of(found, "mail", "spf")["action"] == "reject"
+    assert [stage["waits"] for stage in found["stage"]] == [False, False, False, True, False]
+    outcome, = found["outcome"]
+    assert (outcome["result"], outcome["at"]) == ("refused", "RCPT") and "SPF" in outcome["reply"]
+    text = gate.ctl("explain", "192.0.2.7", *FULL).stdout
+    assert re.search(r'^  spf +\? TXT .*\n(?: +.*\n)* +\? TXT example\.com: "v=spf1 -all"  \(\d+ ms\)$', text, re.M), text
+
+
+def test_what_a_name_server_says_does_not_reach_the_terminal(asking):
+    gate = asking(NAMES)
+    text = gate.ctl("explain", "192.0.2.7", "helo=mail.example.com", "from=ann@example.org", "to=bob@example.org").stdout
+    assert "v=spf1 ?[31m -all" in text and "\x1b" not in text
+
+
+@pytest.mark.parametrize("mode", ["enforce", "watch"])
+def test_all_checks_at_once(asking, mode):
+    """Each leaves the scoreboard alone, which would end the child."""
+    reference = subprocess.run([postern_program.POSTERND, "-d"], capture_output=True, text=True, check=True).stdout
+    blocks = re.findall(r"^policy NAME / (\w+) \{", reference, re.M)
+    assert len(blocks) > 8
+    modes = "\n".join(f"{name} {{{{ mode = enforce }}}}" for name in blocks if name != "recipient")
+    found = asking(NAMES, POLICY.split("pregreet")[0] + f"mode = {mode}\n" + modes).explain("192.0.2.7", *FULL)
+    assert "off" not in found["explained"][0] and found["outcome"][0]["result"] in ("accepted", "refused", "deferred")
+
+
+def test_a_silent_resolver_holds_nobody_else_up(gates, silence):
+    gate = gates(ASKS, silence)
+    began = time.monotonic()
+    asked = [subprocess.Popen([POSTERNCTL, "-s", gate.socket, "--json", "explain", "192.0.2.7", *FULL],
+                              stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    children = net.wait_until(lambda: gate.explainers() if len(gate.explainers()) == 2 else None, 10, "nobody explains",
+                              gate.story)
+    for child in children:
+        assert set(net.status_field(child, "Uid").split()) == {str(pwd.getpwnam("nobody").pw_uid)}
+        assert net.status_field(child, "NoNewPrivs") == "1" and int(net.status_field(child, "CapEff"), 16) == 0
+        if not postern_program.SANITIZED:  # sanitizers need more system calls
+            net.wait_until(lambda pid=child: net.status_field(pid, "Seccomp") == "2", 5, "no sandbox", gate.story)
+    assert gate.records("posternd", "status")[0]["state"] == "serving"
+    with Client(("127.0.0.1", gate.other)) as client:
+        client.hello()
+        assert client.message("user@example.org", b"Subject: x\r\n\r\n").code == 250
+        client.quit()
+    assert time.monotonic() - began < 2.5
+    for one in asked:
+        said = json.loads(one.communicate(timeout=20)[0])
+        assert said["ok"] and "no answer in time" in [record.get("status") for record in said["records"]]
+    assert 2.5 < time.monotonic() - began < 9
+
+
+def test_who_asked_and_went_is_not_answered(gates, silence):
+    gate = gates(ASKS, silence.replace("3s", "15s"))
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(gate.socket)
+        s.sendall(b"explain 192.0.2.7 from= to=bob@example.org\n")
+        net.wait_until(gate.explainers, 10, "nobody explains", gate.story)
+    net.wait_until(lambda: not gate.explainers(), 5, "it goes on", gate.story)
+
+
+def test_nobody_waits_for_minutes(gates, silence):
+    found = gates(POLICY, silence.replace("3s", "5m")).explain("192.0.2.7")
+    assert any("20 s at most" in rule["text"] for rule in found["rule"])
