@@ -326,7 +326,7 @@ def test_what_dns_was_asked_and_said(asking):
     outcome, = found["outcome"]
     assert (outcome["result"], outcome["at"]) == ("refused", "RCPT") and "SPF" in outcome["reply"]
     text = gate.ctl("explain", "192.0.2.7", *FULL).stdout
-    assert re.search(r'^  spf +\? TXT .*\n(?: +.*\n)* +\? TXT example\.com: "v=spf1 -all"  \(\d+ ms\)$', text, re.M), text
+    assert re.search(r'^ +\? TXT example\.com: "v=spf1 -all"  \(\d+ ms\)$', text, re.M), text
 
 
 def test_what_a_name_server_says_does_not_reach_the_terminal(asking):
