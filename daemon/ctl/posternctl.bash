@@ -32,7 +32,6 @@ _posternctl() {
     fi
     case $verb:$argument in
     :*) words='-s -h -V --json status sessions workers servers reload upgrade stop check kill log trace block allow forget bypass limits rates lists explain clients stats history metrics version top help' ;;
-    :*) words='-s -h -V --json status sessions workers servers reload upgrade stop check kill log trace block allow forget bypass limits rates explain clients stats history metrics version top help' ;;
     kill:0) words=$(_posternctl_ids "${to[@]}" sessions) ;;
     log:0) words='error warning notice info debug configured' ;;
     block:1 | allow:1) words='for reason' ;;

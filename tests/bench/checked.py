@@ -47,7 +47,6 @@ def known_blocks():
     """What a policy of this posternd may have in it."""
     reference = machine.output_of(BUILD + "/posternd", "-d")
     return set(re.findall(r"^policy NAME / (\w+)(?: NAME)? \{", reference, re.M))
-    return set(re.findall(r"^\s+(\w+)(?: \w+)? \{", reference, re.M))
 
 
 def all_checks():

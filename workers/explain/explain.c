@@ -27,7 +27,7 @@ static _Noreturn void end(struct explain *x)
     _exit(0);
 }
 
-static _Noreturn void refuse(struct complain(struct explain *x, const char *why, const char *try)
+static _Noreturn void complain(struct explain *x, const char *why, const char *try)
 {
     buffer_clear(&x->out);
     control_begin(&x->out, "error");
@@ -120,7 +120,6 @@ static void put_path(struct buffer *to, const char *key, bool was_said, const st
     buffer_init(&text, memory, sizeof(memory));
     if (was_said && path_print(&text, path))
         control_text(to, key, buffer_unread(&text));
-    put_said(to, key, was_said && path_print(&text, path), buffer_unread(&text));
 }
 
 static void tell_client(struct explain *x)
@@ -133,7 +132,6 @@ static void tell_client(struct explain *x)
     put_path(to, "from", x->ask.has_from, &x->ask.from);
     put_path(to, "to", x->ask.has_to, &x->ask.to);
     put_said(to, "login", x->ask.login.size > 0, x->ask.login);
-    struct buffer *to = explain_record(x, "client");
     control_string(to, "listener", s->service->listener);
     control_string(to, "policy", policy->name);
     control_string(to, "mode", mode_name(policy->mode));
@@ -223,7 +221,6 @@ static void set_up(struct explain *x, const struct explainer_setup *setup, const
     x->session = calloc(1, sizeof(*x->session));
     if (service == NULL || x->session == NULL || !scoreboard_take_scratch(setup->board))
         complain(x, "no memory", NULL);
-        refuse(x, "no memory", NULL);
     x->asker = (struct wait_guest){.fd = x->fd, .woken = asker_woken};
     wait_invite(&x->wait, &x->asker);
     explain_listen(x);
@@ -380,8 +377,6 @@ static void confine(struct explain *x, const struct explainer_setup *setup)
         complain(x, "the connection cannot be kept in the sandbox", NULL);
     if (!sandbox_enter(setup->sandbox, setup->sandbox_mode, SANDBOX_WORKER, nobody, sizeof(nobody)))
         complain(x, "the sandbox cannot be entered", NULL);
-        refuse(x, "the connection cannot be kept in the sandbox", NULL);
-        refuse(x, "the sandbox cannot be entered", NULL);
 }
 
 _Noreturn void explain_main(const struct explainer_setup *setup)
@@ -401,9 +396,6 @@ _Noreturn void explain_main(const struct explainer_setup *setup)
         complain(x, "there is no such listener", "posternctl status");
     if (listener->service == NULL)
         complain(x, "the configuration is being read just now", "the same again");
-        refuse(x, why, TRY);
-        refuse(x, "there is no such listener", "posternctl status");
-        refuse(x, "the configuration is being read just now", "the same again");
     set_up(x, setup, listener);
     tell_client(x);
     tell_rules(x, listener->service);

@@ -12,10 +12,6 @@
  * (what a check says it found), `part` (a part of a check with a mode of its own, or the score, that is only watched)
  * and `check` (what one check said, and whether it counts), then one `stage` (what would be done); `rule` for what is
  * no check's business; and one `outcome`. `stage` tells where a record belongs.
- * Records, in their order: `client` once; for each stage any number of `dns` (a question, and its answer), `note` (what
- * a check says it found), `watched` (a part of a check, or the score, that is only watched) and `check` (what one check
- * said, and whether it counts), then one `stage` (what would be done); `rule` for what is no check's business; and one
- * `outcome`. `stage` tells where a record belongs.
  */
 #ifndef POSTERN_WORKERS_EXPLAIN_H
 #define POSTERN_WORKERS_EXPLAIN_H

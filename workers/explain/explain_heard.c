@@ -241,7 +241,6 @@ static void hear_watched(void *context, const struct check_call *call, enum stag
 {
     struct explain *x = context;
     struct buffer *to = explain_record_of(x, "part", stage);
-    struct buffer *to = explain_record_of(x, "watched", stage);
     control_string(to, "check", call->check->name);
     put_verdict(to, verdict);
     control_end(to);
