@@ -285,6 +285,8 @@ def test_posternctl_says_what_it_takes():
 NAMES = {
     "7.2.0.192.in-addr.arpa": hostile.answers("PTR mail.example.com"),
     "mail.example.com": hostile.after(0.2, hostile.answers("A 192.0.2.7")),
+    "7.2.0.192.bl.test": hostile.answers("A 127.0.0.4"),
+    "7.2.0.192.err.test": hostile.answers("A 127.255.255.254"),
     "example.com": hostile.answers("TXT v=spf1 -all"),
     ("example.org", "TXT"): hostile.answers("TXT v=spf1 \x1b[31m -all"),
 }
@@ -292,6 +294,10 @@ ASKS = """
     recipient {{ relay_domains = {{ example.org }} }}
     rdns {{ mode = enforce }}
     spf {{ mode = enforce fail = reject }}
+"""
+LISTS = """
+    reject_at = 8
+    dnsbl {{ mode = enforce list bl.test {{ score = 8 self_test = no }} list err.test {{ score = 1 self_test = no }} }}
 """
 
 
@@ -333,6 +339,18 @@ def test_what_a_name_server_says_does_not_reach_the_terminal(asking):
     gate = asking(NAMES)
     text = gate.ctl("explain", "192.0.2.7", "helo=mail.example.com", "from=ann@example.org", "to=bob@example.org").stdout
     assert "v=spf1 ?[31m -all" in text and "\x1b" not in text
+
+
+def test_lists_give_points_and_nobody_counts_that_they_were_asked(asking):
+    gate = asking(NAMES, LISTS)
+    found = gate.explain("192.0.2.7", *FULL)
+    assert {"bl.test: 127.0.0.4, 8 points", "err.test: 127.255.255.254, which is an error, not a hit"} <= {
+        note["text"] for note in found["note"]}
+    outcome, = found["outcome"]
+    assert (outcome["result"], outcome["at"], outcome["total_score"]) == ("refused", "RCPT", 8)
+    assert outcome["reply"] == "554 5.7.1 Refused by local policy" and outcome["reason"] == "score 8"
+    assert {one["asked"] for one in gate.records("list", "lists")} == {0}
+    assert "event=dnsbl-error" not in gate.log()
 
 
 @pytest.mark.parametrize("mode", ["enforce", "watch"])

@@ -206,6 +206,8 @@ static void tell_error(const struct check_call *call, const struct list *list, c
 {
     struct scoreboard *board = board_of(call);
     struct record r;
+    if (call->session->setup->looks_only)
+        return;
     if (board != NULL && !dnslist_may_tell(board->list_counts, list_count_hash(list), clock_wall(), TOLD_QUIET_S))
         return;
     record_begin(&r, "dnsbl-error");
@@ -218,7 +220,7 @@ static void count(const struct check_call *call, const struct answer *answer, en
 {
     struct scoreboard *board = board_of(call);
     bool in_vain = what == LIST_NO_ANSWER;
-    if (board == NULL || answer->lookup->timed)
+    if (board == NULL || answer->lookup->timed || call->session->setup->looks_only)
         return;
     const struct dnslist_tally tally = {.asked = 1,
                                         .hits = what == LIST_LISTED,
