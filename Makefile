@@ -210,7 +210,6 @@ FUZZ_WRAPPED = recv send close shutdown setsockopt $(if $(filter $(fuzz_sessions
                $(if $(filter %/probe,$@),net_connect_begin net_connected)
 fuzz_sources := $(filter-out common/config_print.c workers/worker.c,\
                 $(wildcard common/*.c workers/*.c $(patsubst %,workers/%/*.c,smtp checks limits access spf lists))) \
-                $(wildcard common/*.c workers/*.c workers/smtp/*.c workers/checks/*.c workers/limits/*.c workers/access/*.c workers/spf/*.c)) \
                 workers/housekeeper/probe.c tests/lib/body_oracle.c tests/lib/results_oracle.c tests/lib/root_block.c
 fuzz_rig := law wire witness witness_inside witness_outside witness_message inside_server script subject rig
 fuzz_targets := $(patsubst tests/fuzz/target_%.c,$(FUZZ)/%,$(wildcard tests/fuzz/target_*.c))

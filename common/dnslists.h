@@ -2,10 +2,9 @@
  *
  * dnslists - what is known of the DNS lists that are asked: two regions of the scoreboard.
  *
- *   list_tests   what the housekeeper's self-tests found of each zone; written by it alone. A hint that is heeded: a list
- *           that is broken is not asked.
- *   list_counts  what came of the workers' questions, of each list; written by them, so it is rumour (L7), for people to
- *           read. More errors than before only let the housekeeper test sooner.
+ *   list_tests   what the housekeeper's self-tests found of each zone; written by it alone. A hint that is heeded: a
+ * list that is broken is not asked. list_counts  what came of the workers' questions, of each list; written by them, so
+ * it is rumour (L7), for people to read. More errors than before only let the housekeeper test sooner.
  *
  * Found by a hash, of the zone or of the list's name, so that both survive a reload and need no places. What is not
  * there any more the housekeeper clears at its start. Who finds no room (DNSLISTS_MAX) is neither tested nor counted.

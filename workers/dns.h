@@ -56,7 +56,8 @@ struct dns;
 struct dns *dns_new(const struct resolver *resolver, struct wait *wait);
 void dns_free(struct dns **dns);
 
-/* `heard` is called once, perhaps before this returns; not at all after dns_forget. The name must be one that may be asked for. */
+/* `heard` is called once, perhaps before this returns; not at all after dns_forget. The name must be one that may be
+ * asked for. */
 void dns_ask(struct dns *dns, enum dns_type type, const char *name, dns_heard *heard, void *context, uint32_t ticket);
 /* No question is open any more. */
 void dns_forget(struct dns *dns);
@@ -76,8 +77,8 @@ bool dns_name_is_valid(struct slice name);
 /* .. and that may be a host's, for whoever inside is told of it: labels begin and end with a letter, a digit or '_',
  * and the last one is no number: an address is none. */
 bool dns_name_is_host(struct slice name);
-/* May be asked for: labels of printable ASCII. SPF macros make names with a mailbox in them, which nobody could register;
- * a backslash is an escape to c-ares. */
+/* May be asked for: labels of printable ASCII. SPF macros make names with a mailbox in them, which nobody could
+ * register; a backslash is an escape to c-ares. */
 bool dns_question_is_valid(struct slice name);
 /* "2.0.0.127.zone", "1.0.0.0.[..].8.b.d.0.1.0.0.2.zone"; with zone NULL in-addr.arpa or ip6.arpa (RFC 3596 section 2.5,
  * RFC 5782 section 2). False: too long, or no address. */

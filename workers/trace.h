@@ -11,8 +11,8 @@
 /* "Received: from .. by .. with ESMTPS id SESSION; date" CRLF, folded, in L3's language, with a comment on TLS and the
  * client's certificate. What the client said of itself only where it is a host name or an address literal. */
 bool trace_received(struct buffer *to, const struct session *s, time_t now);
-/* "Authentication-Results: ID; result; result" CRLF, a line for each, folded; nothing where checks left none. Those that
- * come later than the message's first octets come too late. */
+/* "Authentication-Results: ID; result; result" CRLF, a line for each, folded; nothing where checks left none. Those
+ * that come later than the message's first octets come too late. */
 bool trace_results(struct buffer *to, const struct session *s);
 /* "Received-SPF: .." CRLF, folded; nothing where SPF was not asked. */
 bool trace_spf(struct buffer *to, const struct session *s);

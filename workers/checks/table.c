@@ -2,6 +2,8 @@
  *
  * The checks, in the order in which they are asked. To add one: its file beside this one, a row here, a talk, a line in
  * README's map; tests/lib/template_check.c shows how one is written.
+ *
+ * Whoever can allow a client comes first: what he says goes for those behind him.
  */
 #include "workers/check.h"
 
