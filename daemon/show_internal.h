@@ -25,11 +25,9 @@ void show_flush(struct show *show);
 
 /* Each ends with true, or with false after the error. */
 typedef bool show_function(struct show *show);
-show_function show_explain;
 show_function show_status, show_sessions, show_workers, show_servers, show_check, show_kill;
 show_function show_blocked, show_allowed, show_limits, show_rates, show_lists, show_clients, show_stats, show_history,
     show_metrics, show_explain;
-show_function show_blocked, show_allowed, show_limits, show_rates, show_clients, show_stats, show_history, show_metrics;
 
 /* What the master knows of who is at this slot; NULL: nobody, or of a generation that is gone. */
 const struct crew *show_crew_of(const struct show *show, const struct roster_entry *entry);

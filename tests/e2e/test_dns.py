@@ -306,8 +306,7 @@ def test_a_server_without_edns_is_asked_on(hostile_dns):
 
 def test_what_is_no_name_is_not_asked(hostile_dns):
     server = hostile_dns({})
-    names = ["a..test", ".test", "a b.test", "a\r\nb.test", "\xe4.test", "x" * 64 + ".test", "a." * 127 + "b", "*.test",
-             "a@b.test"]
+    names = ["a..test", ".test", "a\tb.test", "a\\b.test", "a\r\nb.test", "\xe4.test", "x" * 64 + ".test", "a." * 127 + "b"]
     for name in names:
         assert Asked(server.address, [("A", name)]).statuses() == {NO_NAME}, name
     assert server.asked == []
