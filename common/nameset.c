@@ -195,17 +195,10 @@ static uint32_t find_above(const struct nameset *set, struct slice domain)
     return value;
 }
 
-static struct slice without_last_dot(struct slice domain)
-{
-    if (domain.size > 0 && domain.at[domain.size - 1] == '.')
-        domain.size--;
-    return domain;
-}
-
 uint32_t nameset_find_domain(const struct nameset *set, struct slice domain)
 {
     char copy[NAMESET_NAME_MAX];
-    domain = without_last_dot(domain);
+    domain = slice_without_dot(domain);
     if (set->memory == NULL || domain.size == 0 || domain.size > sizeof(copy))
         return NAMESET_NONE;
     lower(copy, domain);
@@ -217,7 +210,7 @@ uint32_t nameset_find_domain(const struct nameset *set, struct slice domain)
 uint32_t nameset_find_address(const struct nameset *set, struct slice local, struct slice domain)
 {
     char copy[NAMESET_NAME_MAX];
-    domain = without_last_dot(domain);
+    domain = slice_without_dot(domain);
     if (set->memory == NULL || local.size + 1 + domain.size > sizeof(copy))
         return NAMESET_NONE;
     lower(copy, local);

@@ -66,6 +66,13 @@ struct slice slice_trim(struct slice a)
     return a;
 }
 
+struct slice slice_without_dot(struct slice a)
+{
+    if (a.size > 0 && a.at[a.size - 1] == '.')
+        a.size--;
+    return a;
+}
+
 bool slice_to_number(struct slice a, uint64_t *number_out)
 {
     uint64_t number = 0;

@@ -73,7 +73,8 @@ bool slice_has(struct slice a, char c);
 struct slice slice_take_until(struct slice *rest, char c);
 /* The next word: blanks (SP, TAB) before it dropped, taken off *rest; empty at the end. */
 struct slice slice_take_word(struct slice *rest);
-struct slice slice_trim(struct slice a); /* SP and TAB at both ends */
+struct slice slice_trim(struct slice a);        /* SP and TAB at both ends */
+struct slice slice_without_dot(struct slice a); /* at its end, where one belongs to no domain's name */
 
 /* Decimal digits only, the whole slice, no sign, no overflow: else false. */
 bool slice_to_number(struct slice a, uint64_t *number_out);

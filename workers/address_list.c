@@ -36,9 +36,7 @@ static bool can_match(const char *item)
 static bool is_matched(const char *item, const struct path *path)
 {
     struct pattern pattern = pattern_of(item);
-    struct slice domain = path->domain;
-    if (domain.size > 0 && domain.at[domain.size - 1] == '.')
-        domain.size--;
+    struct slice domain = slice_without_dot(path->domain);
     return (pattern.local.size == 0 || slice_equal_nocase(pattern.local, path->local)) &&
            (pattern.domain.size == 0 || slice_equal_nocase(pattern.domain, domain));
 }

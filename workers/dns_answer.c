@@ -30,9 +30,7 @@ static struct dns_record *next_record(struct dns_answer *out)
 /* In lower case, without the dot at its end; what is no name is left out. */
 static bool keep_name(struct dns_answer *out, struct dns_record *record, const char *name)
 {
-    struct slice all = slice_of(name);
-    if (all.size > 0 && all.at[all.size - 1] == '.')
-        all.size--;
+    struct slice all = slice_without_dot(slice_of(name));
     if (all.size > 0 && !dns_name_is_valid(all))
         return false;
     char *at = take_room(out, all.size + 1);

@@ -28,8 +28,7 @@ static bool label_is_valid(struct slice label, bool (*may_hold)(char c))
 
 static bool labels_are_valid(struct slice name, bool (*may_hold)(char c))
 {
-    if (name.size > 0 && name.at[name.size - 1] == '.')
-        name.size--;
+    name = slice_without_dot(name);
     if (name.size == 0 || name.size > DNS_NAME_MAX)
         return false;
     for (size_t from = 0, i = 0; i <= name.size; i++) {
@@ -62,11 +61,9 @@ static bool is_number(struct slice label)
 
 bool dns_name_is_host(struct slice name)
 {
-    struct slice rest = name, label = {0};
+    struct slice rest = slice_without_dot(name), label = {0};
     if (!dns_name_is_valid(name))
         return false;
-    if (rest.at[rest.size - 1] == '.')
-        rest.size--;
     while (rest.size > 0) {
         label = slice_take_until(&rest, '.');
         if (label.at[0] == '-' || label.at[label.size - 1] == '-')

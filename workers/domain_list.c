@@ -14,8 +14,7 @@ static bool matches(struct slice domain, struct slice pattern)
 
 bool domain_list_holds(const struct text_list *list, struct slice domain)
 {
-    if (domain.size > 0 && domain.at[domain.size - 1] == '.')
-        domain.size--;
+    domain = slice_without_dot(domain);
     for (size_t i = 0; i < list->count; i++) {
         if (matches(domain, slice_of(list->items[i])))
             return true;

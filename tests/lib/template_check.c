@@ -63,9 +63,7 @@ static const struct block block = {
 static bool name_question(const struct check_call *call, char name_out[DNS_NAME_MAX + 1])
 {
     const struct template_options *options = call->options;
-    struct slice domain = call->session->transaction.sender.domain;
-    if (domain.size > 1 && domain.at[domain.size - 1] == '.') /* is the same domain */
-        domain.size--;
+    struct slice domain = slice_without_dot(call->session->transaction.sender.domain); /* is the same domain */
     int size = snprintf(name_out, DNS_NAME_MAX + 1, "%.*s.%s", SLICE_ARGS(domain), options->zone);
     return domain.size > 0 && size <= DNS_NAME_MAX && dns_name_is_valid(slice_of(name_out));
 }

@@ -91,10 +91,8 @@ static bool take_domain(struct slice word, struct slice *name_out)
         slice_drop(&domain, 1);
     if (!is_domain(domain))
         return false;
-    if (word.at[word.size - 1] == '.')
-        word.size--;
-    *name_out = word;
-    return word.size > 0;
+    *name_out = slice_without_dot(word);
+    return name_out->size > 0;
 }
 
 static bool local_is_valid(struct slice local)

@@ -61,10 +61,7 @@ static bool is_domain(struct slice name)
 
 static struct slice domain_of(const struct session *s, unsigned of)
 {
-    struct slice domain = of == LIST_OF_HELO ? slice_of(s->name) : s->transaction.sender.domain;
-    if (domain.size > 0 && domain.at[domain.size - 1] == '.')
-        domain.size--;
-    return domain;
+    return slice_without_dot(of == LIST_OF_HELO ? slice_of(s->name) : s->transaction.sender.domain);
 }
 
 static bool has_list(const struct dnsbl_options *options, unsigned of)

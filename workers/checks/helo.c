@@ -72,13 +72,9 @@ static const struct block block = {
 
 /* -- what it is, as it stands -- */
 
-/* A dot at its end is none. */
 static struct slice name_of(const struct session *s)
 {
-    struct slice name = slice_of(s->name);
-    if (name.size > 1 && name.at[name.size - 1] == '.')
-        name.size--;
-    return name;
+    return slice_without_dot(slice_of(s->name));
 }
 
 enum said { SAID_FINE, SAID_OWN, SAID_OTHER_ADDRESS, SAID_NO_HOST_NAME, SAID_HOST_NAME };

@@ -89,10 +89,7 @@ static struct verdict follow(const struct check_call *call, const struct finding
 
 static struct slice domain_of(const struct check_call *call)
 {
-    struct slice domain = call->session->transaction.sender.domain;
-    if (domain.size > 1 && domain.at[domain.size - 1] == '.')
-        domain.size--;
-    return domain;
+    return slice_without_dot(call->session->transaction.sender.domain);
 }
 
 static bool is_judged(const struct check_call *call)

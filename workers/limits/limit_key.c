@@ -23,13 +23,6 @@ static void put_small(struct buffer *to, struct slice text)
         buffer_put_char(to, ascii_lower(text.at[i]));
 }
 
-static struct slice without_dot(struct slice domain)
-{
-    if (domain.size > 0 && domain.at[domain.size - 1] == '.')
-        domain.size--;
-    return domain;
-}
-
 /* -- the parts, in the order of LIMIT_PER_CHOICES; false: not known -- */
 
 static bool find_network(const struct limit *limit, const struct session *s, const struct path *recipient,
@@ -45,7 +38,7 @@ static bool find_network(const struct limit *limit, const struct session *s, con
 
 static bool put_domain(struct part *part, const struct path *path)
 {
-    put_small(&part->name, without_dot(path->domain));
+    put_small(&part->name, slice_without_dot(path->domain));
     return path->domain.size > 0;
 }
 

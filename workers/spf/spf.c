@@ -17,8 +17,7 @@ struct slice spf_domain(const struct spf_question *question, char domain_out[DNS
         at--;
     if (question->sender.size > 0)
         slice_drop(&domain, at);
-    if (domain.size > 0 && domain.at[domain.size - 1] == '.')
-        domain.size--;
+    domain = slice_without_dot(domain);
     if (!dns_name_is_valid(domain) || !slice_has(domain, '.') || domain.size > DNS_NAME_MAX)
         return slice_make(domain_out, 0);
     for (size_t i = 0; i < domain.size; i++)

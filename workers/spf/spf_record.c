@@ -38,12 +38,10 @@ static void put_all(struct rewriting *r, char qualifier)
     r->settled = true;
 }
 
-/* A dot at the end would be in the middle of what %{d} is a part of. */
-static struct slice without_dot(struct slice spec)
+/* A dot at its end would be in the middle of what %{d} is a part of. */
+static void put_spec(struct rewriting *r, struct slice spec)
 {
-    if (spec.size > 0 && spec.at[spec.size - 1] == '.')
-        spec.size--;
-    return spec;
+    buffer_put(r->out, slice_without_dot(spec));
 }
 
 /* a and mx: of the two prefixes that of the client's family is left, where it says something. */
@@ -55,7 +53,7 @@ static void put_with_prefix(struct rewriting *r, const struct spf_term *term)
     put_head(r, term, is_any || term->spec.size > 0 ? ':' : '\0');
     if (is_any)
         buffer_put_text(r->out, SPF_MARK_ANY);
-    buffer_put(r->out, is_any && term->spec.size == 0 ? slice_of("%{d}") : without_dot(term->spec));
+    put_spec(r, is_any && term->spec.size == 0 ? slice_of("%{d}") : term->spec);
     if (!is_any && !is_whole)
         buffer_print(r->out, "%s%d", is_six ? "//" : "/", bits);
 }
@@ -67,7 +65,7 @@ static void put_asking(struct rewriting *r, const struct spf_term *term)
     } else {
         char before = term->kind == SPF_REDIRECT ? '=' : ':';
         put_head(r, term, term->spec.size > 0 ? before : '\0');
-        buffer_put(r->out, without_dot(term->spec));
+        put_spec(r, term->spec);
     }
     r->asking++;
     r->settled = r->asking > SPF_LOOKUPS_MAX;

@@ -74,9 +74,7 @@ static void tell(struct spf_run *run, enum dns_type type, const char *name, cons
 /* As it is asked: without the dot at its end; what is too long loses labels on its left (section 7.3). */
 static struct slice fitting(const char *name)
 {
-    struct slice rest = slice_of(name);
-    if (rest.size > 0 && rest.at[rest.size - 1] == '.')
-        rest.size--;
+    struct slice rest = slice_without_dot(slice_of(name));
     while (rest.size > DNS_NAME_MAX)
         slice_take_until(&rest, '.');
     return rest;

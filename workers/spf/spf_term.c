@@ -151,9 +151,7 @@ static bool check_domain_end(struct slice spec, const struct macros *m)
 {
     if (m->ends_with_macro)
         return true;
-    struct slice tail = slice_make(spec.at + m->last_macro_end, spec.size - m->last_macro_end);
-    if (tail.at[tail.size - 1] == '.')
-        tail.size--;
+    struct slice tail = slice_without_dot(slice_make(spec.at + m->last_macro_end, spec.size - m->last_macro_end));
     size_t dot = tail.size;
     while (dot > 0 && tail.at[dot - 1] != '.')
         dot--;
