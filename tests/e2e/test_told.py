@@ -80,7 +80,8 @@ def test_swaks_says_xclient(told, postern):
     told.wait_log(message.queue_id + r": client=sender\.example\[198\.51\.100\.7\]")
     assert b"from swaks.test (sender.example [198.51.100.7])" in message.head.replace(b"\n\t", b" ")
     gate.wait_log(rf"event=session .*client=198\.51\.100\.7 .*proxy={GATE}")
-    assert b"Received: from swaks.test ([198.51.100.7])" in message.octets
+    received = b"from swaks.test (sender.example [198.51.100.7])"
+    assert message.octets.replace(b"\n\t", b" ").count(b"Received: " + received) == 2  # Postfix's, and ours
 
 
 def test_swaks_is_not_believed(told, postern):

@@ -488,7 +488,7 @@ static void a_second_term_cuts(void **state)
 static void the_drain_timeout_cuts(void **state)
 {
     struct rig *rig = *state;
-    rig->process.drain_timeout_ms = 50;
+    rig->process.drain_timeout_ms = 500; /* time for the idle ones to go */
     rig_start(rig);
     struct client client = client_open(rig);
     assert_int_equal(rig_stop(rig), 0);
