@@ -74,11 +74,13 @@ static void tell_answered(const struct lookups *l, const struct lookup *lookup)
 
 /* -- answers -- */
 
+/* Room that answers still to come will need is nobody else's: whose answers are long and come first (the client's own
+ * names, say) would leave none for what a list says of it. */
 static void *take_room(struct lookups *l, enum lookup_scope scope, size_t size)
 {
     struct lookup_set *set = &l->sets[scope];
     size_t rounded = (size + 15) & ~(size_t)15;
-    if (rounded > LOOKUP_ARENA_BYTES - set->used)
+    if (rounded + (size_t)set->open * LOOKUP_RESERVED_BYTES > LOOKUP_ARENA_BYTES - set->used)
         return NULL;
     void *at = l->arenas[scope] + set->used;
     set->used += rounded;
@@ -110,12 +112,15 @@ static bool keep_record(struct lookups *l, enum lookup_scope scope, const struct
 static bool keep_records(struct lookups *l, enum lookup_scope scope, struct lookup *lookup,
                          const struct dns_record *records, int count)
 {
+    const size_t used = l->sets[scope].used;
     struct dns_record *own = take_room(l, scope, (size_t)count * sizeof(*own));
-    if (own == NULL)
-        return false;
-    for (int i = 0; i < count; i++)
+    for (int i = 0; own != NULL && i < count; i++)
         if (!keep_record(l, scope, &records[i], &own[i]))
-            return false;
+            own = NULL;
+    if (own == NULL) {
+        l->sets[scope].used = used;
+        return false;
+    }
     lookup->records = own;
     lookup->count = count;
     return true;
@@ -138,6 +143,7 @@ static void hear(void *context, uint32_t ticket, enum dns_status status, const s
     lookup->took_ms = (uint32_t)(clock_ms() - lookup->asked_ms);
     lookup->cut = cut;
     lookup->status = status;
+    l->sets[scope].open--;
     if (status == DNS_FOUND && !keep_records(l, scope, lookup, records, count))
         lookup->status = DNS_FAILED;
     tell_answered(l, lookup);
@@ -165,12 +171,15 @@ const struct lookup *lookups_ask(struct lookups *l, enum lookup_scope scope, enu
     if (known != NULL)
         return known;
     struct lookup_set *set = &l->sets[scope];
+    set->open++;
     const char *kept = set->count < LOOKUPS_MAX && l->dns != NULL ? keep_text(l, scope, slice_of(name)) : NULL;
-    if (kept == NULL)
+    if (kept == NULL) {
+        set->open--;
         return &NO_ROOM;
+    }
     uint32_t index = (uint32_t)set->count++;
     struct lookup *lookup = &l->items[scope][index];
-    *lookup = (struct lookup){.type = type, .status = DNS_ASKED, .name = kept, .asked_ms = clock_ms()};
+    *lookup = (struct lookup){.scope = scope, .type = type, .status = DNS_ASKED, .name = kept, .asked_ms = clock_ms()};
     uint32_t ticket = set->serial << TICKET_SERIAL_SHIFT | (uint32_t)scope << TICKET_INDEX_BITS | index;
     tell_asked(l, lookup);
     dns_ask(l->dns, type, kept, hear, l, ticket);
@@ -180,6 +189,7 @@ const struct lookup *lookups_ask(struct lookups *l, enum lookup_scope scope, enu
 /* What is not there by then never is, so that who asks twice hears the same. */
 static void give_up(struct lookups *l, struct lookup *lookup, enum io io)
 {
+    l->sets[lookup->scope].open--;
     lookup->status = DNS_FAILED;
     lookup->took_ms = (uint32_t)(clock_ms() - lookup->asked_ms);
     lookup->was_late = io == IO_LATE;

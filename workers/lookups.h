@@ -8,7 +8,8 @@
  * LOOKUP_IMPATIENT_MS a session from then on, until it hears anything from it; a session that heard anything proves
  * that it lives, whatever else was silent. A hang-up outside ends the wait, too, and so does room that is needed.
  *
- * All memory is the session's and fixed: an answer that does not fit is DNS_FAILED. What a scope holds lasts until it
+ * All memory is the session's and fixed: an answer that does not fit is DNS_FAILED, but however long others are there
+ * is room for LOOKUP_RESERVED_BYTES of each. What a scope holds lasts until it
  * ends: the session, the transaction; of LOOKUP_ONCE there is one at a time, gone with the next.
  */
 #ifndef POSTERN_WORKERS_LOOKUPS_H
@@ -18,9 +19,11 @@
 #include "workers/dns.h"
 
 enum lookup_scope { LOOKUP_SESSION, LOOKUP_TRANSACTION, LOOKUP_ONCE, LOOKUP_SCOPES };
-enum { LOOKUP_SILENCES_MAX = 2, LOOKUP_IMPATIENT_MS = 1000, LOOKUPS_MAX = 80, LOOKUP_ARENA_BYTES = 24576 };
+enum { LOOKUP_SILENCES_MAX = 2, LOOKUP_IMPATIENT_MS = 1000, LOOKUPS_MAX = 80 };
+enum { LOOKUP_ARENA_BYTES = 24576, LOOKUP_RESERVED_BYTES = 256 };
 
 struct lookup {
+    enum lookup_scope scope;
     enum dns_type type;
     enum dns_status status;
     const char *name;
@@ -50,7 +53,7 @@ struct lookups {
     enum io interrupted;            /* what ended a wait before its time: IO_GONE, IO_ROOM; IO_OK: nothing did */
     uint32_t serial;                /* tells what was asked in this scope from what was asked before */
     struct lookup_set {
-        int count;
+        int count, open; /* questions; those without an answer yet */
         uint32_t serial;
         size_t used;
     } sets[LOOKUP_SCOPES];

@@ -218,6 +218,42 @@ static void an_answer_too_large_for_the_session_is_unsure(void **state)
     assert_status(lookups_ask(&lookups, LOOKUP_TRANSACTION, DNS_A, "b.test"), DNS_FOUND);
 }
 
+/* The client writes its own names: were they the first to come they could leave no room for what lists say. */
+static void a_long_answer_leaves_room_for_short_ones(void **state)
+{
+    enum { LISTS = 20, NAMES = 8, ADDRESSES = 30, LONG_NAMES = 64 };
+    char line[400], name[80], label[61];
+    const struct lookup *lists[LISTS];
+    (void)state;
+    memset(label, 'x', sizeof(label) - 1);
+    label[sizeof(label) - 1] = '\0';
+    for (int i = 0; i < LISTS; i++) {
+        snprintf(name, sizeof(name), "7.2.0.192.l%d.test", i);
+        for (int j = 2; j < 6; j++) {
+            snprintf(line, sizeof(line), "%s A 127.0.0.%d after 50ms", name, j);
+            say(line);
+        }
+        lists[i] = ask(DNS_A, name);
+    }
+    for (int i = 0; i < LONG_NAMES; i++) {
+        snprintf(line, sizeof(line), "7.2.0.192.in-addr.arpa PTR n%d.%s.%s.%s.test", i, label, label, label);
+        say(line);
+    }
+    for (int i = 0; i < NAMES * ADDRESSES; i++) {
+        snprintf(line, sizeof(line), "n%d.test A 192.0.2.%d", i % NAMES, i / NAMES);
+        say(line);
+    }
+    lookups_await(&lookups, ask(DNS_PTR, "7.2.0.192.in-addr.arpa"));
+    for (int i = 0; i < NAMES; i++) {
+        snprintf(name, sizeof(name), "n%d.test", i);
+        lookups_await(&lookups, ask(DNS_A, name));
+    }
+    for (int i = 0; i < LISTS; i++) {
+        assert_status(lists[i], DNS_FOUND);
+        assert_int_equal(lists[i]->count, 4);
+    }
+}
+
 static enum io hang_up(struct wait_guest *guest, short revents)
 {
     (void)guest;
@@ -285,6 +321,7 @@ int main(void)
         TEST(what_cannot_be_a_name_does_not_exist),
         TEST(too_many_are_unsure),
         TEST(an_answer_too_large_for_the_session_is_unsure),
+        TEST(a_long_answer_leaves_room_for_short_ones),
         TEST(a_hang_up_ends_the_wait_and_all_that_follow),
         TEST(a_resolver_that_is_dead_is_not_waited_for_by_each_session),
         TEST(without_a_resolver_everything_is_unsure),
