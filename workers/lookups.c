@@ -25,6 +25,7 @@ void lookups_begin_session(struct lookups *l, struct dns *dns, const struct look
     l->host = host;
     l->allowed_ms = allowed_ms;
     l->waited_ms = 0;
+    l->extra_ms = 0;
     l->answered = false;
     l->interrupted = IO_OK;
     l->client_name = (struct client_name){0};
@@ -35,6 +36,7 @@ void lookups_begin_session(struct lookups *l, struct dns *dns, const struct look
 void lookups_begin_transaction(struct lookups *l)
 {
     clear_set(l, LOOKUP_TRANSACTION);
+    l->extra_ms = l->allowed_ms / LOOKUP_TRANSACTION_SHARE;
 }
 
 void lookups_end_session(struct lookups *l)
@@ -55,7 +57,17 @@ int64_t lookups_left_ms(const struct lookups *l)
 {
     bool is_dead = l->silences >= LOOKUP_SILENCES_MAX;
     int64_t allowed_ms = is_dead && l->allowed_ms > LOOKUP_IMPATIENT_MS ? LOOKUP_IMPATIENT_MS : l->allowed_ms;
-    return allowed_ms > l->waited_ms ? allowed_ms - l->waited_ms : 0;
+    if (allowed_ms > l->waited_ms)
+        return allowed_ms - l->waited_ms;
+    return !is_dead && l->extra_ms > 0 ? l->extra_ms : 0;
+}
+
+static void charge(struct lookups *l, int64_t ms)
+{
+    if (l->waited_ms < l->allowed_ms)
+        l->waited_ms += ms;
+    else
+        l->extra_ms -= ms;
 }
 
 /* -- who wants to hear of it -- */
@@ -209,11 +221,11 @@ static void wait_for_answer(struct lookups *l, struct lookup *lookup, int64_t un
         io = dns_wait(l->dns, deadline_ms);
     if (l->host != NULL)
         l->host->end_wait(l->host->context);
-    l->waited_ms += clock_ms() - began_ms;
+    charge(l, clock_ms() - began_ms);
     if (lookup->status != DNS_ASKED)
         return;
     give_up(l, lookup, io);
-    bool is_unwaited = until_ms <= began_ms; /* which says nothing of the resolver */
+    bool is_unwaited = deadline_ms <= began_ms; /* which says nothing of the resolver */
     l->silences += io == IO_LATE && !l->answered && !is_unwaited;
 }
 

@@ -3,14 +3,17 @@
  * lookups - what a session asks DNS: asked early, collected when a check needs it, all of it within one time.
  *
  * `ask` never waits. `await` pumps until the answer is there; what a session waits for DNS, all told, is bounded by
- * resolver_deadline, and starts anew with each message that inside accepted. Beyond it every answer is DNS_FAILED at
- * once, so mail flows on as on_unsure says. A worker that waited in vain twice in a row, the resolver being dead, waits
- * LOOKUP_IMPATIENT_MS a session from then on, until it hears anything from it; a session that heard anything proves
- * that it lives, whatever else was silent. A hang-up outside ends the wait, too, and so does room that is needed.
+ * resolver_deadline, and starts anew with each message that inside accepted. Whoever spent it on names of its own would
+ * have its next sender pass unseen: so each transaction may wait a tenth of it more, where the resolver is not taken to
+ * be dead. After that every answer is DNS_FAILED at once, and mail flows on as on_unsure says.
+ *
+ * A worker that waited in vain twice in a row, the resolver being dead, waits LOOKUP_IMPATIENT_MS a session from then
+ * on, until it hears anything from it; a session that heard anything proves that it lives, whatever else was silent. A
+ * hang-up outside ends the wait, too, and so does room that is needed.
  *
  * All memory is the session's and fixed: an answer that does not fit is DNS_FAILED, but however long others are there
- * is room for LOOKUP_RESERVED_BYTES of each. What a scope holds lasts until it
- * ends: the session, the transaction; of LOOKUP_ONCE there is one at a time, gone with the next.
+ * is room for LOOKUP_RESERVED_BYTES of each. What a scope holds lasts until it ends: the session, the transaction; of
+ * LOOKUP_ONCE there is one at a time, gone with the next.
  */
 #ifndef POSTERN_WORKERS_LOOKUPS_H
 #define POSTERN_WORKERS_LOOKUPS_H
@@ -19,7 +22,7 @@
 #include "workers/dns.h"
 
 enum lookup_scope { LOOKUP_SESSION, LOOKUP_TRANSACTION, LOOKUP_ONCE, LOOKUP_SCOPES };
-enum { LOOKUP_SILENCES_MAX = 2, LOOKUP_IMPATIENT_MS = 1000, LOOKUPS_MAX = 80 };
+enum { LOOKUP_SILENCES_MAX = 2, LOOKUP_IMPATIENT_MS = 1000, LOOKUP_TRANSACTION_SHARE = 10, LOOKUPS_MAX = 80 };
 enum { LOOKUP_ARENA_BYTES = 24576, LOOKUP_RESERVED_BYTES = 256 };
 
 struct lookup {
@@ -50,6 +53,7 @@ struct lookups {
     struct dns *dns;                /* NULL: nothing can be asked, everything is DNS_FAILED */
     const struct lookup_host *host; /* NULL: none */
     int64_t allowed_ms, waited_ms;  /* for DNS, since it began anew */
+    int64_t extra_ms;               /* .. what this transaction may wait beyond that */
     enum io interrupted;            /* what ended a wait before its time: IO_GONE, IO_ROOM; IO_OK: nothing did */
     uint32_t serial;                /* tells what was asked in this scope from what was asked before */
     struct lookup_set {

@@ -14,8 +14,8 @@ const struct option resolver_option_rows[] = {
     {"resolver_timeout", OPTION_TIME, offsetof(struct resolver_options, try_ms), "2s", "100ms..30s",
      "How long one try may take before the next one is made."},
     {"resolver_deadline", OPTION_TIME, offsetof(struct resolver_options, deadline_ms), "10s", "100ms..5m",
-     "How long a session waits for DNS, all told, until inside has accepted a message; what is not known by then is "
-     "unsure (on_unsure)."},
+     "How long a session waits for DNS, all told, until inside has accepted a message, and each transaction a tenth of "
+     "that more; what is not known by then is unsure (on_unsure)."},
     {0},
 };
 /* clang-format on */

@@ -161,6 +161,23 @@ static void what_a_session_waits_is_bounded_as_a_whole(void **state)
     assert_status(lookups_ask(&lookups, LOOKUP_TRANSACTION, DNS_A, "b.test"), DNS_FOUND);
 }
 
+/* By names of the client's own, say. */
+static void a_transaction_has_some_time_when_all_is_spent(void **state)
+{
+    (void)state;
+    say("a.test A silent");
+    say("b.test A 192.0.2.1 after 900ms");
+    say("c.test A 192.0.2.1 after 2s");
+    assert_status(ask(DNS_A, "a.test"), DNS_FAILED);
+    assert_status(ask(DNS_A, "b.test"), DNS_FAILED);
+    for (int i = 0; i < 3; i++) {
+        lookups_begin_transaction(&lookups);
+        assert_int_equal(lookups_left_ms(&lookups), ALLOWED_MS / LOOKUP_TRANSACTION_SHARE);
+        assert_status(lookups_ask(&lookups, LOOKUP_TRANSACTION, DNS_A, "b.test"), DNS_FOUND);
+        assert_status(lookups_ask(&lookups, LOOKUP_TRANSACTION, DNS_A, "c.test"), DNS_FAILED);
+    }
+}
+
 static void an_answer_to_another_transaction_is_nobodys(void **state)
 {
     (void)state;
@@ -316,6 +333,7 @@ int main(void)
         TEST(the_same_question_is_asked_once_a_scope),
         TEST(many_take_as_long_as_the_slowest),
         TEST(what_a_session_waits_is_bounded_as_a_whole),
+        TEST(a_transaction_has_some_time_when_all_is_spent),
         TEST(an_answer_to_another_transaction_is_nobodys),
         TEST(one_at_a_time_is_gone_with_the_next),
         TEST(what_cannot_be_a_name_does_not_exist),

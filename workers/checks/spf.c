@@ -161,7 +161,8 @@ static void record(struct check_call *call, const struct spf_question *question,
     if (domain.size > 0)
         result_add(call->results, "spf=%s smtp.%s=%.*s", spf_result_name(answer->result), is_helo ? "helo" : "mailfrom",
                    SLICE_ARGS(domain));
-    *call->spf = (struct spf_trace){true, is_helo ? SPF_HELO : SPF_MAILFROM, *answer};
+    if (!is_helo || !call->spf->is_known) /* it is the sender's that is told, where there is one */
+        *call->spf = (struct spf_trace){true, is_helo ? SPF_HELO : SPF_MAILFROM, *answer};
 }
 
 static struct spf_answer check_helo(struct check_call *call)
@@ -247,10 +248,12 @@ static struct verdict judge_mail(struct check_call *call)
     struct spf_answer helo = {SPF_NONE, ""}, answer;
     if (!is_asked_about(call))
         return VERDICT_NONE;
-    if (!by_sender || options->helo)
-        answer = helo = check_helo(call);
-    if (by_sender)
+    if (by_sender) /* first: a name of HELO that takes all the time takes none of its */
         answer = check_sender(call);
+    if (!by_sender || options->helo)
+        helo = check_helo(call);
+    if (!by_sender)
+        answer = helo;
     if (forwards(call))
         return VERDICT_NONE;
     if (by_sender && helo_counts_more(options, &helo, &answer))
