@@ -25,7 +25,10 @@ static const struct {
     { "the first id",     "Message-ID: <1@a>\r\nMessage-ID: <2@a>\r\n\r\n",         true,  0, "<1@a>" },
     { "names alike",      "X-Received: a\r\nReceived-SPF: a\r\nReceive: a\r\nMessage-IDs: <1@a>\r\n\r\n", true, 0, "" },
     { "no field",         "Received: a\r\nhello\r\nReceived: b\r\n",                true,  1, "" },
-    { "no name",          ": a\r\nReceived: b\r\n",                                 true,  0, "" },
+    { "no name",          ": a\r\n\t: b\r\nReceived: b\r\n\r\n",                   true,  1, "" },
+    { "a blank, no name", " : a\r\nReceived: b\r\n\r\n",                          true,  1, "" },
+    { "DEL in a name",    "a\x7f: a\r\nReceived: b\r\n\r\n",                       true,  1, "" },
+    { "blanks on top",    " \t\r\nReceived: b\r\n",                               true,  0, "" },
     { "blank in a name",  "Received by: a\r\nReceived: b\r\n",                      true,  0, "" },
     { "8-bit name",       "Receiv\xe9" "d: a\r\nReceived: b\r\n",                   true,  0, "" },
     { "continues nothing", " Received: a\r\nReceived: b\r\n",                       true,  0, "" },
@@ -63,9 +66,9 @@ static void feed(struct header *header, struct slice run)
 static void where_the_section_ends(void **unused)
 {
     (void)unused;
-    static const char *const rests[] = {"\n\r\nbody", "\xe9 body", "a body", ": body"};
+    static const char *const rests[] = {"\n\r\nbody", "\xe9 body", "a body", "\rbody"};
     static const char *const texts[] = {"To: a\r\n\r\n\r\nbody", "To: a\r\n\xe9 body", "To: a\r\nnot a body",
-                                        "To: a\r\n: body"};
+                                        "To: a\r\n:\r\nX\rbody"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct header header = {0};
         struct slice rest = slice_of(texts[i]);

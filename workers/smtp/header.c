@@ -27,11 +27,11 @@ static void begin_value(struct header *header)
 static void feed_name(struct header *header, char c)
 {
     header->state = HEADER_NAME;
-    if (c == ':' && header->name_size > 0)
+    if (c == ':')
         begin_value(header);
     else if (is_blank(c))
         header->state = HEADER_NAME_BLANK; /* "Received : ..", as RFC 822 had it */
-    else if (!is_printable(c) || c == ':')
+    else if (c <= ' ')                     /* and what has its eighth bit set */
         header->ended = true;
     else if (header->name_size < HEADER_NAME_MAX)
         header->name[header->name_size++] = c; /* a longer name is none that we know, cut or whole */
@@ -58,9 +58,8 @@ static void feed_name_blank(struct header *header, char c)
 
 static void feed_line_start(struct header *header, char c)
 {
-    if (is_blank(c)) {
+    if (is_blank(c) && header->has_field) {
         header->state = HEADER_VALUE;
-        header->ended = !header->has_field; /* nothing is continued */
         return;
     }
     header->in_message_id = false;

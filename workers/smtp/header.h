@@ -4,9 +4,9 @@
  * runs that go inside. Pure, bounded, cut anywhere.
  *
  * The input is what body_next gives: lines still dot-stuffed. The section ends with an empty line, or with the first
- * line that is neither a field nor a continuation. Lines of a mailbox (">From ann Thu ..") on top do not end it: mail
- * servers take them off, or make fields of them. In the Message-ID what is not printable ASCII becomes '?': it is for
- * the log.
+ * line that is neither a field nor a continuation. Names that are empty or hold a DEL are a field's to some servers
+ * inside, so they do not end it; nor do lines of a mailbox (">From ann Thu ..") on top: mail servers take them off, or
+ * make fields of them. In the Message-ID what is not printable ASCII becomes '?': it is for the log.
  */
 #ifndef POSTERN_WORKERS_SMTP_HEADER_H
 #define POSTERN_WORKERS_SMTP_HEADER_H
