@@ -27,6 +27,14 @@ CASES = [
          r"554 5\.7\.1 .*", "check=score .*would=reject", "dnsbl=.*other.test: 127.0.0.2, 3 points"),
     Case("dnsbl-not-listed", "dnsbl { mode = MODE  list zen { zone = zen.test  action = reject } }", LISTED,
          client="192.0.2.8"),
+    Case("dnsbl-six", "dnsbl { mode = MODE  list six.test { action = reject } }",
+         {"2.0.0.127.six.test": ["A 127.0.0.2"],
+          reverse_name("2001:db8::7").replace("ip6.arpa", "six.test"): ["A 127.0.0.2"]},
+         r"554 5\.7\.1 Refused: 2001:db8::7 is listed by six\.test", "check=dnsbl .*would=reject", client="2001:db8::7"),
+    Case("dnsbl-sender", "dnsbl { mode = MODE  list dbl.test { of = sender  action = reject } }",
+         {"test.dbl.test": ["A 127.0.0.2"], "junk.test.dbl.test": ["A 127.0.1.2"]},
+         r"554 5\.7\.1 Refused: junk\.test is listed by dbl\.test", "check=dnsbl .*would=reject",
+         sender="ann@junk.test"),
     Case("rdns-none", 'rdns { mode = MODE  none = reject  reply = "No name, no mail" }', {},
          r"550 5\.7\.25 No name, no mail", "check=rdns .*would=reject", "rdns=.*no name", client="192.0.2.21"),
     Case("rdns-unconfirmed", "rdns { mode = MODE  unconfirmed = reject }",
@@ -78,6 +86,13 @@ CASES = [
          r"554 5\.7\.1 Not you", "check=access .*would=reject", client="192.0.2.51", needs_dns=False),
     Case("access-defer", 'access { mode = MODE  defer_sender = "later.test Come back" }', {},
          r"450 4\.7\.1 Come back", "check=access .*would=defer", sender="ann@later.test", needs_dns=False),
+    Case("access-name", 'access { mode = MODE  reject = ".pool.test"  reply = "Not from a pool" }',
+         {reverse_name("192.0.2.52"): ["PTR c.pool.test."], "c.pool.test": ["A 192.0.2.52"]},
+         r"554 5\.7\.1 Not from a pool", "check=access .*would=reject", client="192.0.2.52"),
+    Case("mailbox-unknown", 'mailbox { mode = MODE  valid_recipients = "ann@example.org" }', {},
+         r"550 5\.1\.1 No such mailbox here", "check=mailbox .*would=reject", needs_dns=False),
+    Case("mailbox-trap", 'mailbox { mode = MODE  traps = "@example.org" }', {},
+         r"550 5\.1\.1 No such mailbox here", "check=mailbox .*would=reject", needs_dns=False),
 ]
 BY_NAME = {case.name: case for case in CASES}
 REFUSED = [case.name for case in CASES if case.refused]
