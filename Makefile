@@ -176,7 +176,8 @@ $(unit_tests): $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(librar
 $(addprefix $(BUILD)/tests/unit/,probe_test probe_tls_test survey_test listing_test tarpit_test crowd_test minutes_test): \
     $(BUILD)/tests/lib/fake_clock.o
 # .. and what DNS says.
-check_tests := $(addprefix $(BUILD)/tests/unit/,rdns_check_test helo_check_test sender_check_test mailbox_check_test)
+check_tests := $(addprefix $(BUILD)/tests/unit/,rdns_check_test helo_check_test sender_check_test mailbox_check_test \
+               spf_check_test)
 $(check_tests) $(addprefix $(BUILD)/tests/unit/,client_name_test list_tests_test lookups_test spf_test): \
     $(BUILD)/tests/lib/fake_clock.o $(BUILD)/tests/lib/fake_dns.o
 # posternctl's pure units, which no library holds.

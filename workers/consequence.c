@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include "workers/consequence.h"
 
+#include <string.h>
+
 #include "common/config.h"
 
-enum { DEFERRED = 450, TEXT_MAX = 200 };
+enum { DEFERRED = 450 };
 
 static struct reply later(struct reply reply)
 {
@@ -31,10 +33,7 @@ struct verdict consequence_of(const struct finding *finding, int consequence, in
 
 bool consequence_check_text(struct config *config, const void *filled, const char *option, const char *text)
 {
-    size_t size = 0;
-    while (text != NULL && text[size] >= ' ' && text[size] <= '~')
-        size++;
-    if (text == NULL || (text[size] == '\0' && size > 0 && size <= TEXT_MAX))
-        return true;
-    return config_refuse(config, filled, option, "a reply is a line of ASCII, of %d characters at most", TEXT_MAX);
+    size_t size = text != NULL ? strlen(text) : 1;
+    return (size > 0 && size <= CONSEQUENCE_TEXT_MAX) ||
+           config_refuse(config, filled, option, "has %zu characters; allowed: 1 to %d", size, CONSEQUENCE_TEXT_MAX);
 }

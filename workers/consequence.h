@@ -16,6 +16,7 @@ struct config;
 enum consequence { ACCEPTS, SCORES, DEFERS, REJECTS, DROPS };
 #define CONSEQUENCE_CHOICES "accept|score|defer|reject|drop"
 #define SCORE_ALLOWED       "0..1000"
+enum { CONSEQUENCE_TEXT_MAX = 200 };
 
 struct finding {
     struct reply reply; /* 5yz */
@@ -25,7 +26,7 @@ struct finding {
 /* `text`: in place of the finding's own; NULL: none. `score` counts with SCORES alone. */
 struct verdict consequence_of(const struct finding *finding, int consequence, int64_t score, const char *text);
 
-/* In a check of the block: can this be the text of a reply? NULL can. */
+/* In a block's check: has the text of a reply, which is printable ASCII as all texts are, a fair length? NULL has. */
 bool consequence_check_text(struct config *config, const void *filled, const char *option, const char *text);
 
 #endif

@@ -137,8 +137,8 @@ struct session_setup {
     int pressure_read, pressure_write; /* of its pressure pipe (worker_setup.h) */
     struct dns *dns;                   /* NULL: none */
     const struct observer *observer;   /* of what its checks say; NULL: nobody */
-    bool looks_only; /* nobody is there, it is only asked what would be (workers/explain.h): nothing is charged, learnt
-                        or logged, and nobody is held */
+    bool looks_only; /* nobody is there, it is only asked what would be (workers/explain/explain.h): nothing is charged,
+                        learnt or logged, and nobody is held */
 };
 
 struct session {

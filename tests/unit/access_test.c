@@ -7,6 +7,7 @@
 #include "tests/lib/root_block.h"
 #include "tests/unit/config_fixture.h"
 #include "workers/access/access_lists.h"
+#include "workers/consequence.h"
 #include "workers/prepared.h"
 #include "workers/smtp/address.h"
 
@@ -84,16 +85,16 @@ static const struct wrong {
 
 static void what_cannot_be_an_entry_is_refused_with_its_place(void **state)
 {
-    char why[WHY_MAX], text[ACCESS_TEXT_MAX + 64];
+    char why[WHY_MAX], text[CONSEQUENCE_TEXT_MAX + 64];
     (void)state;
     for (size_t i = 0; i < sizeof(wrongs) / sizeof(wrongs[0]); i++) {
         snprintf(why, sizeof(why), "c:2: policy p: access: %s", wrongs[i].why);
         expect_error(root_block(), file_of(wrongs[i].text), why);
     }
-    snprintf(text, sizeof(text), "reject = { \"192.0.2.1 %0*d\" }", ACCESS_TEXT_MAX, 0);
+    snprintf(text, sizeof(text), "reject = { \"192.0.2.1 %0*d\" }", CONSEQUENCE_TEXT_MAX, 0);
     config = load_ok(root_block(), file_of(text));
     config_free(&config);
-    snprintf(text, sizeof(text), "reject = { \"192.0.2.1 %0*d\" }", ACCESS_TEXT_MAX + 1, 0);
+    snprintf(text, sizeof(text), "reject = { \"192.0.2.1 %0*d\" }", CONSEQUENCE_TEXT_MAX + 1, 0);
     write_file("c", file_of(text));
     assert_null(config_load("c", root_block(), why, sizeof(why)));
     assert_non_null(strstr(why, "has too long a reply behind it; allowed: a reply of 200 characters at most"));

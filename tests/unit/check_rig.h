@@ -105,7 +105,8 @@ static inline struct check_call rig_call(void)
                                .transaction_memory = rig.s->check_transaction,
                                .notes = &rig.s->notes,
                                .lookups = &rig.s->lookups,
-                               .results = &rig.s->results};
+                               .results = &rig.s->results,
+                               .spf = &rig.s->transaction.spf};
 }
 
 static inline void rig_ask(enum stage stage)

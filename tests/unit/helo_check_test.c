@@ -145,7 +145,7 @@ static void options_that_could_not_be(void **unused)
                  "c:4: policy p: helo: own_names: 'a b' matches nothing; write example.org, .example.org for all below "
                  "it, [192.0.2.1], or \"*\" for every domain");
     expect_error(root_block(), rig_file("helo { reply = \"\" }"),
-                 "c:4: policy p: helo: reply: a reply is a line of ASCII, of 200 characters at most");
+                 "c:4: policy p: helo: reply: has 0 characters; allowed: 1 to 200");
 }
 
 int main(void)

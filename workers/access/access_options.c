@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "workers/access/access_options.h"
+#include "workers/consequence.h"
 #include "workers/smtp/address.h"
 
 static const char REPLY_REJECT[] = "Access denied", REPLY_DEFER[] = "Access denied for now, try again later";
@@ -181,7 +182,7 @@ static const char *check_rest(enum access_action action, struct slice rest, cons
     if (action == ACCESS_SCORE)
         return is_number_of_points(rest) ? NULL : "has more than points behind it";
     *allowed_out = "a reply of 200 characters at most behind an item";
-    return rest.size <= ACCESS_TEXT_MAX ? NULL : "has too long a reply behind it";
+    return rest.size <= CONSEQUENCE_TEXT_MAX ? NULL : "has too long a reply behind it";
 }
 
 const char *access_item_parse(enum access_of of, enum access_action action, struct slice word, struct slice rest,
@@ -217,13 +218,6 @@ static bool check_item(struct config *config, const void *filled, enum access_of
                                           "'%s' %s; allowed: %s, or file:/etc/postern/friends", text, wrong, allowed);
 }
 
-static bool check_text(struct config *config, const void *filled, const char *option, const char *text)
-{
-    size_t size = strlen(text);
-    return (size > 0 && size <= ACCESS_TEXT_MAX) ||
-           config_refuse(config, filled, option, "has %zu characters; allowed: 1 to %d", size, ACCESS_TEXT_MAX);
-}
-
 static bool check_options(struct config *config, const void *filled)
 {
     const struct access_options *options = filled;
@@ -234,8 +228,8 @@ static bool check_options(struct config *config, const void *filled)
                 if (!check_item(config, filled, (enum access_of)of, (enum access_action)action, list->items[i]))
                     return false;
         }
-    return check_text(config, filled, "reply", options->reply) &&
-           check_text(config, filled, "reply_later", options->reply_later);
+    return consequence_check_text(config, filled, "reply", options->reply) &&
+           consequence_check_text(config, filled, "reply_later", options->reply_later);
 }
 
 static const struct option_group groups[] = {{rows, 0}, {NULL, 0}};

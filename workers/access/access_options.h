@@ -16,7 +16,7 @@ enum access_of { ACCESS_CLIENT, ACCESS_HELO, ACCESS_SENDER, ACCESS_RECIPIENT, AC
 /* An entry that is in several lists is in the first of these. */
 enum access_action { ACCESS_ALLOW, ACCESS_REJECT, ACCESS_DEFER, ACCESS_SCORE, ACCESS_ACTIONS };
 
-enum { ACCESS_POINTS_MAX = 1000, ACCESS_TEXT_MAX = 200 };
+enum { ACCESS_POINTS_MAX = 1000 };
 
 struct access_options {
     struct check_options common;

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "workers/consequence.h"
 #include "workers/session.h"
 
 #define REPLY_FAIL  "SPF: the domain does not let this address send its mail"
@@ -16,15 +17,15 @@
 
 static const char FAIL_CODE[] = "7.23", ERROR_CODE[] = "7.24"; /* RFC 7372 section 3.2 */
 
-enum act { ACT_ACCEPT, ACT_SCORE, ACT_DEFER, ACT_REJECT, ACT_UNSURE };
+/* enum consequence, as far as they go. */
 #define ACT_CHOICES       "accept|score|defer|reject"
 #define TEMPERROR_CHOICES "accept|score|defer|unsure" /* own trouble is never a 5yz (L1) */
-enum { TEMPERROR_UNSURE = 3 };
+enum { UNSURE = REJECTS };                            /* stands in its place there */
 
 struct spf_options {
     struct check_options common;
     bool helo;
-    int acts[SPF_RESULTS]; /* enum act */
+    int acts[SPF_RESULTS]; /* ACT_CHOICES */
     int64_t points[SPF_RESULTS];
     struct network_list except, forwarders;
     const char *reply, *error_reply;
@@ -41,21 +42,21 @@ static const struct option rows[] = {
     {"fail", OPTION_CHOICE, ACT(SPF_FAIL), "score", ACT_CHOICES,
      "What becomes of a client that the domain forbids to send. Mail that is forwarded without a new sender fails, too: "
      "with reject, name your forwarders."},
-    {"fail_score", OPTION_COUNT, POINTS(SPF_FAIL), "4", "0..1000", "The points, with fail = score."},
+    {"fail_score", OPTION_COUNT, POINTS(SPF_FAIL), "4", SCORE_ALLOWED, "The points, with fail = score."},
     {"softfail", OPTION_CHOICE, ACT(SPF_SOFTFAIL), "score", ACT_CHOICES,
      "The same of one that the domain would rather not have sent (~all)."},
-    {"softfail_score", OPTION_COUNT, POINTS(SPF_SOFTFAIL), "1", "0..1000", "The points, with softfail = score."},
+    {"softfail_score", OPTION_COUNT, POINTS(SPF_SOFTFAIL), "1", SCORE_ALLOWED, "The points, with softfail = score."},
     {"neutral", OPTION_CHOICE, ACT(SPF_NEUTRAL), "accept", ACT_CHOICES,
      "The same where the domain says nothing of this client."},
-    {"neutral_score", OPTION_COUNT, POINTS(SPF_NEUTRAL), "1", "0..1000", "The points, with neutral = score."},
+    {"neutral_score", OPTION_COUNT, POINTS(SPF_NEUTRAL), "1", SCORE_ALLOWED, "The points, with neutral = score."},
     {"none", OPTION_CHOICE, ACT(SPF_NONE), "accept", ACT_CHOICES, "The same where it has no SPF record."},
-    {"none_score", OPTION_COUNT, POINTS(SPF_NONE), "1", "0..1000", "The points, with none = score."},
+    {"none_score", OPTION_COUNT, POINTS(SPF_NONE), "1", SCORE_ALLOWED, "The points, with none = score."},
     {"permerror", OPTION_CHOICE, ACT(SPF_PERMERROR), "accept", ACT_CHOICES,
      "The same where its record is malformed, or would take too many questions."},
-    {"permerror_score", OPTION_COUNT, POINTS(SPF_PERMERROR), "1", "0..1000", "The points, with permerror = score."},
+    {"permerror_score", OPTION_COUNT, POINTS(SPF_PERMERROR), "1", SCORE_ALLOWED, "The points, with permerror = score."},
     {"temperror", OPTION_CHOICE, ACT(SPF_TEMPERROR), "unsure", TEMPERROR_CHOICES,
      "The same where DNS gave no answer. unsure: as on_unsure says."},
-    {"temperror_score", OPTION_COUNT, POINTS(SPF_TEMPERROR), "1", "0..1000", "The points, with temperror = score."},
+    {"temperror_score", OPTION_COUNT, POINTS(SPF_TEMPERROR), "1", SCORE_ALLOWED, "The points, with temperror = score."},
     {"helo", OPTION_FLAG, offsetof(struct spf_options, helo), "yes", NULL,
      "Whether the name of HELO is asked about as well; a fail of it is a fail. Without a sender it always is."},
     {"except", OPTION_NETWORKS, offsetof(struct spf_options, except), "127.0.0.0/8, ::1", NULL,
@@ -69,12 +70,20 @@ static const struct option rows[] = {
     {0},
 };
 /* clang-format on */
+static bool check_options(struct config *config, const void *filled)
+{
+    const struct spf_options *options = filled;
+    return consequence_check_text(config, filled, "reply", options->reply) &&
+           consequence_check_text(config, filled, "error_reply", options->error_reply);
+}
+
 static const struct option_group groups[] = {{rows, 0}, {NULL, 0}};
 static const struct block block = {
     .name = "spf",
     .meaning = "Who may send in the name of the sender's domain (RFC 7208).",
     .size = sizeof(struct spf_options),
     .groups = groups,
+    .check = check_options,
 };
 
 struct session_memory {
@@ -187,37 +196,31 @@ static struct spf_answer check_sender(struct check_call *call)
 
 /* -- judged -- */
 
-static struct reply reply_of(const struct spf_options *options, enum spf_result result, enum act act)
+static struct reply reply_of(const struct spf_options *options, enum spf_result result, bool rejects)
 {
     bool is_error = result == SPF_TEMPERROR || result == SPF_PERMERROR;
-    struct reply reply = {.code = act == ACT_REJECT ? 550 : 451,
+    struct reply reply = {.code = rejects ? 550 : 451,
                           .text = slice_of(is_error ? options->error_reply : options->reply)};
-    snprintf(reply.enhanced, sizeof(reply.enhanced), "%c.%s", act == ACT_REJECT ? '5' : '4',
-             is_error ? ERROR_CODE : FAIL_CODE);
+    snprintf(reply.enhanced, sizeof(reply.enhanced), "%c.%s", rejects ? '5' : '4', is_error ? ERROR_CODE : FAIL_CODE);
     return reply;
-}
-
-static enum act act_of(const struct spf_options *options, enum spf_result result)
-{
-    enum act act = (enum act)options->acts[result];
-    return result == SPF_TEMPERROR && options->acts[result] == TEMPERROR_UNSURE ? ACT_UNSURE : act;
 }
 
 static struct verdict weigh(struct check_call *call, enum spf_identity identity, const struct spf_answer *answer)
 {
     const struct spf_options *options = call->options;
     struct transaction_memory *memory = call->transaction_memory;
-    enum act act = act_of(options, answer->result);
+    int act = options->acts[answer->result];
     struct verdict verdict = VERDICT_NONE;
     snprintf(memory->reason, sizeof(memory->reason), "SPF %s%s: %s", identity == SPF_HELO ? "of HELO " : "",
              spf_result_name(answer->result), answer->why);
-    verdict.unsure = act == ACT_UNSURE;
-    verdict.action = act == ACT_DEFER ? ACTION_DEFER : act == ACT_REJECT ? ACTION_REJECT : ACTION_NONE;
-    if (act != ACT_ACCEPT)
+    verdict.unsure = answer->result == SPF_TEMPERROR && act == UNSURE;
+    if (!verdict.unsure)
+        verdict.action = act == DEFERS ? ACTION_DEFER : act == REJECTS ? ACTION_REJECT : ACTION_NONE;
+    if (act != ACCEPTS)
         verdict.reason = memory->reason;
     if (verdict.action != ACTION_NONE)
-        verdict.reply = reply_of(options, answer->result, act);
-    if (act == ACT_SCORE)
+        verdict.reply = reply_of(options, answer->result, act == REJECTS);
+    if (act == SCORES)
         verdict.score = (int)options->points[answer->result];
     if (verdict.score > 0)
         note(call, "%d points", verdict.score);
