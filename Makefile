@@ -186,7 +186,8 @@ $(addprefix $(BUILD)/tests/unit/,sparkline_test top_layout_test top_model_test t
 $(BUILD)/tests/unit/body_test: $(BUILD)/tests/lib/body_oracle.o
 $(BUILD)/tests/unit/header_filter_test: $(BUILD)/tests/lib/results_oracle.o
 $(BUILD)/tests/unit/sandbox_test: $(BUILD)/tests/lib/forbidden.o
-$(check_tests) $(addprefix $(BUILD)/tests/unit/,access_test limit_options_test list_options_test): $(BUILD)/tests/lib/root_block.o
+$(check_tests) $(addprefix $(BUILD)/tests/unit/,access_test limit_options_test list_options_test resolver_test): \
+    $(BUILD)/tests/lib/root_block.o
 $(patsubst %,%.o,$(unit_tests)): | deps
 # Asks DNS as Postern does: for test_dns.
 $(BUILD)/dns-ask: $(BUILD)/tests/ask/ask.o $(BUILD)/libworkers.a $(BUILD)/libcommon.a

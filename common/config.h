@@ -42,6 +42,7 @@ enum option_type {
                          with + between them */
     OPTION_ENDPOINT,  /* struct endpoint */
     OPTION_ENDPOINTS, /* struct endpoint_list */
+    OPTION_RESOLVERS, /* struct endpoint_list of addresses; port 53, where none is said */
     OPTION_TEXTS,     /* struct text_list */
     OPTION_NETWORKS,  /* struct network_list */
     OPTION_RATES,     /* struct rate_list: 30/1m, 10M/1h, a count (or a size) and a time; the burst is the count */
@@ -51,6 +52,8 @@ enum option_type {
     OPTION_BLOCK,     /* .block: a struct inside (single), or struct block_list (.titled) */
     OPTION_BLOCK_AT   /* .block, single: const void * to a struct of its own */
 };
+
+enum { RESOLVER_PORT = 53 };
 
 struct text_list {
     const char *const *items;

@@ -91,8 +91,8 @@ bool config_row_is_block(const struct option *row)
 
 bool config_row_is_list(const struct option *row)
 {
-    return row->type == OPTION_TEXTS || row->type == OPTION_ENDPOINTS || row->type == OPTION_NETWORKS ||
-           row->type == OPTION_RATES || row->type == OPTION_STEPS;
+    return row->type == OPTION_TEXTS || row->type == OPTION_ENDPOINTS || row->type == OPTION_RESOLVERS ||
+           row->type == OPTION_NETWORKS || row->type == OPTION_RATES || row->type == OPTION_STEPS;
 }
 
 /* ---- a name that nobody knows ---- */

@@ -302,6 +302,23 @@ static bool parse_endpoint(const struct option *row, const char *text, void *out
     return endpoint_parse(slice_of(text), out, &allowed);
 }
 
+/* "127.0.0.1", "[::1]", or with a port. Not ::1, for who would tell ::1:53 from an address. */
+static bool parse_resolver(const struct option *row, const char *text, void *out, const char **wrong_out)
+{
+    struct endpoint *server = out;
+    struct slice address = slice_of(text);
+    const char *allowed;
+    (void)row;
+    *wrong_out = "is no address of a name server";
+    if (endpoint_parse(address, server, &allowed))
+        return server->kind == ENDPOINT_IP;
+    bool is_bracketed = address.size > 2 && address.at[0] == '[' && address.at[address.size - 1] == ']';
+    if (is_bracketed)
+        address = (struct slice){address.at + 1, address.size - 2};
+    *server = (struct endpoint){.kind = ENDPOINT_IP, .port = RESOLVER_PORT};
+    return ipaddr_parse(address, &server->address) && is_bracketed == (server->address.family == 6);
+}
+
 static bool parse_network(const struct option *row, const char *text, void *out, const char **wrong_out)
 {
     (void)row;
@@ -313,6 +330,7 @@ static bool parse_network(const struct option *row, const char *text, void *out,
 
 /* clang-format off */
 #define ENDPOINT_FORM "192.0.2.1:25, [2001:db8::1]:25 or unix:/path"
+#define RESOLVER_FORM "127.0.0.1, [::1], or with a port that is not 53: 127.0.0.1:5353, [::1]:5353"
 #define RATE_FORM "a number, or octets with a unit, in a time of 31d at most: 30/1m, 500/1d, 10M/1h"
 #define NETWORK_FORM "192.0.2.0/24, 2001:db8::/32 or an address, with no bit set behind the prefix"
 static const struct value_type types[] = {
@@ -329,6 +347,7 @@ static const struct value_type types[] = {
     [OPTION_CHOICES]   = {"choices",   sizeof(unsigned),         parse_choices,  NULL},
     [OPTION_ENDPOINT]  = {"endpoint",  sizeof(struct endpoint),  parse_endpoint, ENDPOINT_FORM},
     [OPTION_ENDPOINTS] = {"endpoints", sizeof(struct endpoint),  parse_endpoint, ENDPOINT_FORM},
+    [OPTION_RESOLVERS] = {"addresses", sizeof(struct endpoint),  parse_resolver, RESOLVER_FORM},
     [OPTION_TEXTS]     = {"texts",     sizeof(const char *),     parse_item,     "printable ASCII; in quotes where it holds blanks"},
     [OPTION_NETWORKS]  = {"networks",  sizeof(struct network),   parse_network,  NETWORK_FORM},
     [OPTION_RATES]     = {"rates",     sizeof(struct rate),      parse_rate,     RATE_FORM},

@@ -8,8 +8,8 @@ enum { LINE_MAX_OCTETS = 1024 };
 
 /* clang-format off */
 const struct option resolver_option_rows[] = {
-    {"resolver", OPTION_ENDPOINTS, offsetof(struct resolver_options, servers), NULL, NULL,
-     "The name servers that are asked, by address and port: { 127.0.0.1:53 }; at most three, tried in this order. One "
+    {"resolver", OPTION_RESOLVERS, offsetof(struct resolver_options, servers), NULL, NULL,
+     "The name servers that are asked: { 127.0.0.1, [::1] }; at most three, tried in this order. One "
      "that caches, on this machine, is needed. Not set: those of /etc/resolv.conf, as they are at a start or reload."},
     {"resolver_timeout", OPTION_TIME, offsetof(struct resolver_options, try_ms), "2s", "100ms..30s",
      "How long one try may take before the next one is made."},
@@ -28,9 +28,6 @@ bool resolver_options_check(struct config *config, const void *root, const struc
     if (options->servers.count > RESOLVER_SERVERS_MAX)
         return config_refuse(config, root, "resolver", "%zu servers; at most %d are asked", options->servers.count,
                              RESOLVER_SERVERS_MAX);
-    for (size_t i = 0; i < options->servers.count; i++)
-        if (options->servers.items[i].kind != ENDPOINT_IP)
-            return config_refuse(config, root, "resolver", "a name server has an address, not a path");
     return true;
 }
 

@@ -10,7 +10,7 @@
 
 #include "common/config.h"
 
-enum { RESOLVER_SERVERS_MAX = 3, RESOLVER_PORT = 53 };
+enum { RESOLVER_SERVERS_MAX = 3 };
 #define RESOLVER_FILE "/etc/resolv.conf"
 
 struct resolver_options {

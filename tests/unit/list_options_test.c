@@ -30,6 +30,8 @@ static const struct wrong {
     {"dnsbl { list zen.test { score = 1 replies = { } } }", "c:2: policy p: dnsbl: list zen.test: replies: an empty list: nothing would ever count; leave the option out"},
     {"dnsbl { list zen { score = 1 zone = 'no zone' } }", "c:2: policy p: dnsbl: list zen: zone: 'no zone' is no zone; allowed: a domain name like zen.spamhaus.org, without a dot at its end"},
     {"dnsbl { list zen.test. { score = 1 } }", "c:2: policy p: dnsbl: list zen.test.: list: 'zen.test.' is no zone; allowed: a domain name like zen.spamhaus.org, without a dot at its end"},
+    {"dnsbl { list zen { score = 1 } }", "c:2: policy p: dnsbl: list zen: list: 'zen' has no dot; name the zone, or say zone = zen if that is all of it"},
+    {"dnsbl { list zen.test { score = 1 replies = 127.255.255.254 } }", "c:2: policy p: dnsbl: list zen.test: replies: '127.255.255.254' is how lists say that they do not serve you; it never counts"},
     {"dnsbl { list zen.test { score = 1 of = client+sender } }", "c:2: policy p: dnsbl: list zen.test: of: a list of addresses is none of names; make two lists, one with the other's zone"},
     {"dnsbl { list zen.test { score = 1 of = helo ipv6 = no } }", "c:2: policy p: dnsbl: list zen.test: ipv6: goes with of = client"},
     {"dnsbl { list zen.test { score = 1 ipv4 = no ipv6 = no } }", "c:2: policy p: dnsbl: list zen.test: ipv6: neither ipv4 nor ipv6: nobody would be asked about"},
@@ -37,7 +39,7 @@ static const struct wrong {
     {"dnsbl { list zen.test { score = 1 reply = x } }", "c:2: policy p: dnsbl: list zen.test: reply: goes with action = defer, reject or drop"},
     {"dnsbl { list zen.test { action = reject reply = '' } }", "c:2: policy p: dnsbl: list zen.test: reply: 0 characters; allowed: 1 to 120"},
     {"dnsbl { list zen.test { score = 1 text = yes } }", "c:2: policy p: dnsbl: list zen.test: text: goes with action = defer, reject or drop"},
-    {"dnsbl { list 'a b' { score = 1 } }", "c:2: policy p: dnsbl: list a b: \"a b\" is too long for a list's name; allowed: 100 characters, no blanks"},
+    {"dnsbl { list 'a b' { score = 1 } }", "c:2: policy p: dnsbl: list a b: \"a b\" is no name of a list; allowed: 100 characters, no blanks"},
     /* clang-format on */
 };
 

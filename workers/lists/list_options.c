@@ -15,6 +15,9 @@ static bool check_zone(struct config *config, const struct list *list)
     if (!dns_name_is_valid(slice_of(zone)) || zone[strlen(zone) - 1] == '.')
         return config_refuse(config, list, option, "'%s' is no zone; allowed: a domain name like zen.spamhaus.org, %s",
                              zone, "without a dot at its end");
+    if (list->zone == NULL && strchr(zone, '.') == NULL)
+        return config_refuse(config, list, option,
+                             "'%s' has no dot; name the zone, or say zone = %s if that is all of it", zone, zone);
     return strlen(zone) <= LIST_ZONE_MAX ||
            config_refuse(config, list, option, "%zu characters leave no room for an address before it; at most %d",
                          strlen(zone), LIST_ZONE_MAX);
@@ -28,6 +31,11 @@ static bool check_replies(struct config *config, const struct list *list)
         if (!reply_pattern_is_valid(slice_of(list->replies.items[i])))
             return config_refuse(config, list, "replies",
                                  "'%s' is no pattern; allowed: 127.0.0.2, 127.0.0.[2..11], \"127.0.[0..3].[1;3..5]\"",
+                                 list->replies.items[i]);
+    for (size_t i = 0; i < list->replies.count; i++)
+        if (slice_starts_nocase(slice_of(list->replies.items[i]), "127.255.255."))
+            return config_refuse(config, list, "replies",
+                                 "'%s' is how lists say that they do not serve you; it never counts",
                                  list->replies.items[i]);
     return true;
 }
@@ -95,7 +103,7 @@ static bool check_dnsbl(struct config *config, const void *filled)
 static bool take_name(const char *title, void *filled, const char **why_out)
 {
     (void)filled;
-    *why_out = "is too long for a list's name; allowed: 100 characters, no blanks";
+    *why_out = "is no name of a list; allowed: 100 characters, no blanks";
     return strlen(title) <= LIST_NAME_MAX && strchr(title, ' ') == NULL;
 }
 
