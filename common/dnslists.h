@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/silence.h"
+
 enum { DNSLISTS_MAX = 64, DNSLIST_WORDS_MAX = 48 };
 
 /* -- tests -- */
@@ -82,6 +84,7 @@ struct dnslist_count {
 };
 struct dnslist_counts {
     struct dnslist_count items[DNSLISTS_MAX];
+    struct silence silence; /* of the name servers, which all of them are asked through */
 };
 
 /* Workers; `counts` may be NULL. */

@@ -259,6 +259,8 @@ static void say_lists(struct show *show)
         [LIST_SECONDS] = {"postern_dnsbl_seconds_total", COUNTER, "How long its answers took, together."},
     };
     const struct plan *plan = show->view.plan;
+    say_one(show, "postern_resolver_up", GAUGE, "0: several sessions in a row had no answer from the name servers.",
+            !silence_is_told(&show->view.house->board.list_counts->silence));
     for (int what = LIST_UP; what < OF_LIST && plan->list_count > 0; what++) {
         say_family(show, families[what].name, families[what].type, families[what].help);
         for (int i = 0; i < plan->list_count; i++)

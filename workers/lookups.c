@@ -26,7 +26,7 @@ void lookups_begin_session(struct lookups *l, struct dns *dns, const struct look
     l->allowed_ms = allowed_ms;
     l->waited_ms = 0;
     l->extra_ms = 0;
-    l->answered = false;
+    l->answered = l->failed = false;
     l->interrupted = IO_OK;
     l->client_name = (struct client_name){0};
     for (int scope = 0; scope < LOOKUP_SCOPES; scope++)
@@ -148,6 +148,7 @@ static void hear(void *context, uint32_t ticket, enum dns_status status, const s
     struct lookup *lookup = &l->items[scope][index];
     if (ticket >> TICKET_SERIAL_SHIFT != set->serial || (int)index >= set->count || lookup->status != DNS_ASKED)
         return; /* its scope, or its time, is over */
+    l->failed |= status == DNS_FAILED;
     if (status != DNS_FAILED) {
         l->answered = true;
         l->silences = 0;
@@ -226,6 +227,7 @@ static void wait_for_answer(struct lookups *l, struct lookup *lookup, int64_t un
         return;
     give_up(l, lookup, io);
     bool is_unwaited = deadline_ms <= began_ms; /* which says nothing of the resolver */
+    l->failed |= io == IO_LATE && !is_unwaited;
     l->silences += io == IO_LATE && !l->answered && !is_unwaited;
 }
 

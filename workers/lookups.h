@@ -62,6 +62,7 @@ struct lookups {
         size_t used;
     } sets[LOOKUP_SCOPES];
     bool answered; /* something, in this session */
+    bool failed;   /* something that was waited for, or said to be in vain */
     int silences;  /* waits in a row, of any session, that ended without any answer at all */
     struct client_name client_name;
     /* From here on nothing is cleared. */

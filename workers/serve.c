@@ -9,6 +9,7 @@
 #include "workers/dialog.h"
 #include "workers/envelope.h"
 #include "workers/greeting.h"
+#include "workers/hearing.h"
 #include "workers/kill_switch.h"
 #include "workers/pressure.h"
 #include "workers/proxy_from.h"
@@ -176,6 +177,7 @@ static void finish(struct session *s)
     check_learn(s, &outcome, NULL);
     standing_learn(s);
     report_session(s);
+    hearing_learn(s);
     lookups_end_session(&s->lookups);
     inside_quit(&s->inside);
     show_on_slot(s, SLOT_IDLE);

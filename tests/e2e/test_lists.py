@@ -181,3 +181,33 @@ def test_what_workers_write_is_only_shown(gates, lists):
     assert record_of(gate, "zen.test")["state"] == "good"
     assert mail_from(gate).code == 250
     assert value(metrics(gate), "dnsbl_up", list="zen.test") == 1
+
+
+def test_name_servers_that_do_not_answer_are_told_of_once(gates, lists):
+    """To all workers together, and again when they do: silent ones, and a port where nobody listens."""
+    well(lists, "zen.test")
+    gate = start(gates, lists, "dnsbl { wait = 100ms list zen.test { score = 1 } }")
+    assert mail_from(gate).code == 250
+    assert value(metrics(gate), "resolver_up") == 1
+    lists.silent = {"test"}
+    for _ in range(7):
+        assert mail_from(gate).code == 250
+    gate.wait_log(rf'event=resolver answers=no servers=127.0.0.1:{lists.address[1]} sessions=5')
+    assert value(metrics(gate), "resolver_up") == 0
+    lists.silent = set()
+    for _ in range(2):
+        assert mail_from(gate).code == 250
+    gate.wait_log("event=resolver answers=yes")
+    assert value(metrics(gate), "resolver_up") == 1
+    assert gate.log().count("event=resolver answers=no") == gate.log().count("event=resolver answers=yes") == 1
+
+
+def test_a_port_where_no_name_server_listens_is_told_of(gates, lists):
+    gate = start(gates, lists, "rdns { mode = watch }")
+    port = net.free_port()
+    gate.write(gate.path.read_text().replace(f"127.0.0.1:{lists.address[1]}", f"127.0.0.1:{port}"))
+    gate.ask("reload")
+    for _ in range(7):
+        assert mail_from(gate).code == 250
+    gate.wait_log(rf"event=resolver answers=no servers=127.0.0.1:{port} ")
+    assert gate.log().count("event=resolver") == 1
