@@ -91,10 +91,6 @@ static void what_is_no_address_of_a_name_server_is_refused(void **state)
         snprintf(why, sizeof(why), "c:1: resolver: \"%s\" is no address of a name server%s", wrongs[i], ALLOWED);
         expect_error(root_block(), file, why);
     }
-    expect_error(root_block(), "resolver = { }" REST,
-                 "c:1: resolver: an empty list: nobody could be asked; name a server, or leave the option out");
-    expect_error(root_block(), "resolver = { 192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4 }" REST,
-                 "c:1: resolver: 4 servers; at most 3 are asked");
 }
 
 int main(void)
