@@ -211,3 +211,16 @@ def test_a_port_where_no_name_server_listens_is_told_of(gates, lists):
         assert mail_from(gate).code == 250
     gate.wait_log(rf"event=resolver answers=no servers=127.0.0.1:{port} ")
     assert gate.log().count("event=resolver") == 1
+
+
+def test_who_only_asks_what_would_be_is_not_counted(gates, lists):
+    """posternctl explain: its process may not even write where lists are counted."""
+    well(lists, "zen.test", "odd.test")
+    lists.add(f"{REVERSED}.zen.test", "127.0.0.4")
+    lists.add(f"{REVERSED}.odd.test", "203.0.113.5")
+    gate = start(gates, lists, "dnsbl { list zen.test { action = reject } list odd.test { score = 1 } }")
+    wait_state(gate, "odd.test", "good")
+    outcome = gate.ask("explain", CLIENT, "helo=a.test", "from=a@b.test", "to=user@example.org")["records"][-1]
+    assert (outcome["result"], outcome["reply"][:3]) == ("refused", "554")
+    assert [record_of(gate, name)[k] for name in ("zen.test", "odd.test") for k in COUNTS] == [0] * 8
+    assert "event=dnsbl-error" not in gate.log()
