@@ -178,6 +178,20 @@ def test_shipped_configuration_is_good(installed):
     assert (status, error) == (0, "") and text == f"{installed}: good\n"
 
 
+def test_commented_checks_are_good(tmp_path):
+    """Whoever takes away the # before the checks that ask DNS, and before access lists, has a configuration."""
+    text = read("conf/postern.conf")
+    begin, end = text.index("    # What DNS says"), text.index("    # Recipients that are there")
+    checks = re.sub(r"^    # (?=\w+ +[{=] |    |})", "    ", text[begin:end], flags=re.M)
+    assert re.findall(r"^    (\w+) +[{=] ", checks, re.M) == ["defer_at", "reject_at", "dnsbl", "rdns", "helo", "sender",
+                                                             "spf", "access"]
+    path = tmp_path / "postern.conf"
+    path.write_text(text[:begin].replace("# resolver = ", "resolver = ") + checks + text[end:])
+    path.chmod(0o644)
+    status, _, error = postern_program.run("-t", "-c", str(path), "-o", "user=nobody")
+    assert (status, error) == (0, "")
+
+
 def example_of(text):
     """A whole configuration in a text: from `hostname` on, as far as the lines are indented like it."""
     lines = text[re.search(r"^ *hostname = ", text, re.M).start():].splitlines()
