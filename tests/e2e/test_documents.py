@@ -182,9 +182,9 @@ def test_commented_checks_are_good(tmp_path):
     """Whoever takes away the # before the checks that ask DNS, and before access lists, has a configuration."""
     text = read("conf/postern.conf")
     begin, end = text.index("    # What DNS says"), text.index("    # Recipients that are there")
-    checks = re.sub(r"^    # (?=\w+ +[{=] |    |})", "    ", text[begin:end], flags=re.M)
-    assert re.findall(r"^    (\w+) +[{=] ", checks, re.M) == ["defer_at", "reject_at", "dnsbl", "rdns", "helo", "sender",
-                                                             "spf", "access"]
+    checks = re.sub(r"^    # (?=\w+ +[{=]|    |})", "    ", text[begin:end], flags=re.M)
+    assert re.findall(r"^    (\w+) +[{=]", checks, re.M) == [
+        "defer_at", "reject_at", "dnsbl", "rdns", "helo", "sender", "spf", "access"]
     path = tmp_path / "postern.conf"
     path.write_text(text[:begin].replace("# resolver = ", "resolver = ") + checks + text[end:])
     path.chmod(0o644)

@@ -47,10 +47,10 @@ def test_postfix_knows_all_of_it(tmp_path, name):
     assert [name for name in names if f"\n{name} =" not in known and name not in later] == []
 
 
-def table():
-    """What INSTALL says of main.cf's parameters: [(their names, what is said)]."""
+def table(which):
+    """What INSTALL says of main.cf's parameters (1), and of its restrictions (3): [(their names, what is said)]."""
     with open(ROOT + "/INSTALL") as f:
-        text = f.read().split("\n19. From main.cf to postern.conf\n")[1].split("\n\n")[1]
+        text = f.read().split("\n19. From main.cf to postern.conf\n")[1].split("\n\n")[which]
     rows = re.sub(r",\n {4}(?=\w)|\n {5,}", lambda found: ", " if found[0][0] == "," else "  ", text).splitlines()
     return [re.fullmatch(r" {4}(\S.*?) {2,}(\S.*)", row).groups() for row in rows]
 
@@ -64,10 +64,11 @@ def test_the_table_names_what_there_is():
     for part in re.split(r"^(?=\S)", postern_program.run("-d")[1], flags=re.M)[1:]:
         block = re.sub(r" NAME| \{ \.\. \}", "", part.split("\n")[0])
         ours[block] = set(re.findall(r"^    (\S+) +\S", part, re.M))
-    rows = table()
-    assert len(rows) > 30
-    for names, said in rows:
+    rows, restrictions = table(1), table(3)
+    assert len(rows) > 30 and len(restrictions) > 15
+    for names, _ in rows:
         assert {name for name in names.split(", ") if "_" in name} <= known | {"master.cf: maxproc of smtpd"}, names
+    for _, said in rows + restrictions:
         for options, blocks in re.findall(r"((?:\w+, )*\w+) \(((?:listener|policy|backend)[^)]*)\)", said):
             for block in blocks.split("; "):
                 assert set(options.split(", ")) <= ours[block], (options, block)
