@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/control.h"
+#include "common/log.h"
 #include "common/must.h"
 #include "common/version.h"
 
@@ -385,13 +387,32 @@ void control_upgrade_over(struct control *control, const char *before)
     }
 }
 
+/* We ended it, its time was over, or who asked has gone. */
+static bool is_an_end(int signal)
+{
+    return signal == SIGKILL || signal == SIGTERM || signal == SIGALRM || signal == SIGPIPE;
+}
+
+/* Who asked has seen where the answer ended; why is in the log. */
+static void log_crashed(const struct connection *c, int signal)
+{
+    struct record r;
+    struct slice line = slice_make(c->line, c->size), request = slice_take_until(&line, '\n');
+    record_begin(&r, "answer-crashed");
+    record_number(&r, "pid", (uint64_t)c->child);
+    record_string(&r, "signal", sigabbrev_np(signal));
+    record_text(&r, "request", request);
+    record_send(&r, LEVEL_ERROR);
+}
+
 bool control_reaped(struct control *control, pid_t pid, int status)
 {
-    (void)status; /* whatever it was, who asked has seen where the answer ended */
     for (int i = 0; control != NULL && i < CONTROL_CONNECTIONS_MAX; i++) {
         struct connection *c = &control->connections[i];
         if (c->state != ANSWERED_BY_CHILD || c->child != pid)
             continue;
+        if (WIFSIGNALED(status) && !is_an_end(WTERMSIG(status)))
+            log_crashed(c, WTERMSIG(status));
         release(c);
         return true;
     }

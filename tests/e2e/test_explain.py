@@ -7,6 +7,7 @@ import pathlib
 import pwd
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -397,6 +398,17 @@ def test_who_asked_and_went_is_not_answered(gates, silence):
         s.sendall(b"explain 192.0.2.7 from= to=bob@example.org\n")
         net.wait_until(gate.explainers, 10, "nobody explains", gate.story)
     net.wait_until(lambda: not gate.explainers(), 5, "it goes on", gate.story)
+
+
+def test_a_child_that_crashes_is_told_of(gates, silence):
+    gate = gates(ASKS, silence.replace("3s", "15s"))
+    asking = subprocess.Popen([POSTERNCTL, "-s", gate.socket, "explain", "192.0.2.7", *FULL],
+                              stderr=subprocess.PIPE, text=True)
+    child, = net.wait_until(gate.explainers, 10, "nobody explains", gate.story)
+    os.kill(child, signal.SIGSEGV)
+    assert "the answer was cut off: see posternd's log" in asking.communicate(timeout=10)[1]
+    gate.wait_log(rf'event=answer-crashed pid={child} signal=SEGV request="explain 192.0.2.7 ')
+    assert gate.records("posternd", "status")[0]["state"] == "serving"
 
 
 def test_nobody_waits_for_minutes(gates, silence):
