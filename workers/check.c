@@ -212,11 +212,13 @@ static void add_score(struct session *s, enum stage stage, int *sum, int points)
         s->score_most = s->score;
 }
 
-/* What is only watched; where that is because of the policy, its points are what the score would be. */
+/* What is only watched. Its points are what the score would be: of a watched policy, if that were enforced; else if
+ * this check were. */
 static void watch(struct session *s, const struct check_call *call, enum stage stage, const struct verdict *verdict)
 {
     log_watched(call, stage, verdict);
-    if (((const struct check_options *)call->options)->mode == MODE_ENFORCE)
+    bool is_watched_itself = ((const struct check_options *)call->options)->mode != MODE_ENFORCE;
+    if (!is_watched_itself || check_cap(s, MODE_ENFORCE) == MODE_ENFORCE)
         add_score(s, stage, &s->watched_score, verdict->score);
 }
 

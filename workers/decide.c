@@ -18,7 +18,8 @@ static const struct decide_options *options_of(const struct session *s)
 
 /* -- the score -- */
 
-/* Of a watched policy it is said once what the score would have done, and again when that would be worse. */
+/* Of a watched policy, or watched checks, it is said once what the score would have done, and again when that would be
+ * worse. */
 static void tell_watched(struct session *s, enum stage stage, const struct verdict *verdict)
 {
     static const struct check score = {.name = "score"};
@@ -59,10 +60,12 @@ static void add_score(struct session *s, enum stage stage, struct verdict *all)
     enum mode mode = check_cap(s, MODE_ENFORCE);
     if (mode == MODE_OFF || s->allowed || s->transaction.exempt)
         return;
-    struct verdict own = weigh(s, stage, mode == MODE_WATCH ? s->score + s->watched_score : s->score);
-    if (mode == MODE_WATCH)
-        tell_watched(s, stage, &own);
-    else if (own.action != ACTION_NONE)
+    enum action now = mode == MODE_WATCH ? ACTION_NONE : weigh(s, stage, s->score).action;
+    struct verdict would = weigh(s, stage, s->score + s->watched_score);
+    if (would.action > now)
+        tell_watched(s, stage, &would);
+    struct verdict own = weigh(s, stage, s->score);
+    if (mode != MODE_WATCH && own.action != ACTION_NONE)
         *all = verdict_combine(all, &own);
 }
 
