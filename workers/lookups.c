@@ -19,6 +19,19 @@ static void clear_set(struct lookups *l, enum lookup_scope scope)
     l->sets[scope] = (struct lookup_set){.serial = serial};
 }
 
+/* All of it answered, lately, and with room for as much again. */
+static bool is_fresh(const struct lookups *l, enum lookup_scope scope)
+{
+    const struct lookup_set *set = &l->sets[scope];
+    if (set->count == 0 || set->count > LOOKUPS_MAX / 2 || set->used > LOOKUP_ARENA_BYTES / 2 ||
+        clock_ms() - set->since_ms >= LOOKUP_FRESH_MS)
+        return false;
+    for (int i = 0; i < set->count; i++)
+        if (l->items[scope][i].status == DNS_ASKED || l->items[scope][i].status == DNS_FAILED)
+            return false;
+    return true;
+}
+
 void lookups_begin_session(struct lookups *l, struct dns *dns, const struct lookup_host *host, int64_t allowed_ms)
 {
     l->dns = dns;
@@ -35,7 +48,8 @@ void lookups_begin_session(struct lookups *l, struct dns *dns, const struct look
 
 void lookups_begin_transaction(struct lookups *l)
 {
-    clear_set(l, LOOKUP_TRANSACTION);
+    if (!is_fresh(l, LOOKUP_TRANSACTION))
+        clear_set(l, LOOKUP_TRANSACTION);
     l->extra_ms = l->allowed_ms / LOOKUP_TRANSACTION_SHARE;
 }
 
@@ -178,7 +192,7 @@ const struct lookup *lookups_ask(struct lookups *l, enum lookup_scope scope, enu
 {
     if (!dns_question_is_valid(slice_of(name)))
         return &NO_NAME;
-    if (scope == LOOKUP_ONCE)
+    if (scope == LOOKUP_ONCE && !is_fresh(l, scope))
         clear_set(l, scope);
     const struct lookup *known = find(l, scope, type, name);
     if (known != NULL)
@@ -193,6 +207,8 @@ const struct lookup *lookups_ask(struct lookups *l, enum lookup_scope scope, enu
     uint32_t index = (uint32_t)set->count++;
     struct lookup *lookup = &l->items[scope][index];
     *lookup = (struct lookup){.scope = scope, .type = type, .status = DNS_ASKED, .name = kept, .asked_ms = clock_ms()};
+    if (index == 0)
+        set->since_ms = lookup->asked_ms;
     uint32_t ticket = set->serial << TICKET_SERIAL_SHIFT | (uint32_t)scope << TICKET_INDEX_BITS | index;
     tell_asked(l, lookup);
     dns_ask(l->dns, type, kept, hear, l, ticket);

@@ -13,7 +13,8 @@
  *
  * All memory is the session's and fixed: an answer that does not fit is DNS_FAILED, but however long others are there
  * is room for LOOKUP_RESERVED_BYTES of each. What a scope holds lasts until it ends: the session, the transaction; of
- * LOOKUP_ONCE there is one at a time, gone with the next.
+ * LOOKUP_ONCE one may be gone with the next. What both were answered is known for LOOKUP_FRESH_MS more, for whoever
+ * sends one message after the other, as long as there is room and nothing was in vain.
  */
 #ifndef POSTERN_WORKERS_LOOKUPS_H
 #define POSTERN_WORKERS_LOOKUPS_H
@@ -22,8 +23,8 @@
 #include "workers/dns.h"
 
 enum lookup_scope { LOOKUP_SESSION, LOOKUP_TRANSACTION, LOOKUP_ONCE, LOOKUP_SCOPES };
-enum { LOOKUP_SILENCES_MAX = 2, LOOKUP_IMPATIENT_MS = 1000, LOOKUP_TRANSACTION_SHARE = 10, LOOKUPS_MAX = 80 };
-enum { LOOKUP_ARENA_BYTES = 24576, LOOKUP_RESERVED_BYTES = 256 };
+enum { LOOKUP_SILENCES_MAX = 2, LOOKUP_IMPATIENT_MS = 1000, LOOKUP_FRESH_MS = 30000, LOOKUP_TRANSACTION_SHARE = 10 };
+enum { LOOKUPS_MAX = 80, LOOKUP_ARENA_BYTES = 24576, LOOKUP_RESERVED_BYTES = 256 };
 
 struct lookup {
     enum lookup_scope scope;
@@ -59,6 +60,7 @@ struct lookups {
     struct lookup_set {
         int count, open; /* questions; those without an answer yet */
         uint32_t serial;
+        int64_t since_ms; /* its first question */
         size_t used;
     } sets[LOOKUP_SCOPES];
     bool answered; /* something, in this session */

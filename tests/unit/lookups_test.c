@@ -190,6 +190,38 @@ static void an_answer_to_another_transaction_is_nobodys(void **state)
     assert_int_equal(b->records[0].address.bytes[3], 2);
 }
 
+static int asked_again(enum lookup_scope scope, int64_t after_ms)
+{
+    int before = fake_dns_asked();
+    fake_clock_move_to(clock_ms() + after_ms);
+    lookups_begin_transaction(&lookups);
+    lookups_resolve(&lookups, scope, DNS_A, "a.test");
+    return fake_dns_asked() - before;
+}
+
+static void what_was_answered_lately_is_not_asked_again(void **state)
+{
+    (void)state;
+    say("a.test A 192.0.2.1");
+    for (enum lookup_scope scope = LOOKUP_TRANSACTION; scope <= LOOKUP_ONCE; scope++) {
+        assert_int_equal(asked_again(scope, 0), 1);
+        assert_int_equal(asked_again(scope, 0), 0);
+        assert_int_equal(asked_again(scope, LOOKUP_FRESH_MS - 1), 0);
+        assert_int_equal(asked_again(scope, 1), 1);
+    }
+    assert_int_equal(lookups_resolve(&lookups, LOOKUP_ONCE, DNS_A, "a.test")->records[0].address.bytes[3], 1);
+}
+
+static void what_was_in_vain_is_asked_again(void **state)
+{
+    (void)state;
+    say("a.test A fails");
+    assert_int_equal(asked_again(LOOKUP_TRANSACTION, 0), 1);
+    assert_int_equal(asked_again(LOOKUP_TRANSACTION, 0), 1);
+    assert_int_equal(asked_again(LOOKUP_ONCE, 0), 1);
+    assert_int_equal(asked_again(LOOKUP_ONCE, 0), 1);
+}
+
 static void one_at_a_time_is_gone_with_the_next(void **state)
 {
     (void)state;
@@ -335,6 +367,8 @@ int main(void)
         TEST(what_a_session_waits_is_bounded_as_a_whole),
         TEST(a_transaction_has_some_time_when_all_is_spent),
         TEST(an_answer_to_another_transaction_is_nobodys),
+        TEST(what_was_answered_lately_is_not_asked_again),
+        TEST(what_was_in_vain_is_asked_again),
         TEST(one_at_a_time_is_gone_with_the_next),
         TEST(what_cannot_be_a_name_does_not_exist),
         TEST(too_many_are_unsure),

@@ -109,9 +109,9 @@ static const struct {
     { "192.0.2.7", "a@b.test", SPF_PASS, "ptr", 3, { "b.test TXT v=spf1 ptr -all", "7.2.0.192.in-addr.arpa PTR b.test", "b.test A 192.0.2.7" } },
     { "192.0.2.7", "a@b.test", SPF_FAIL, "-all", 3, { "b.test TXT v=spf1 ptr -all", "7.2.0.192.in-addr.arpa PTR xb.test", "xb.test A 192.0.2.7" } },
     /* counted over all records: 10 that ask, and 2 in vain */
-    { "192.0.2.7", "a@b.test", SPF_FAIL, "-all", 11, { "b.test TXT v=spf1 a a a a a include:c.test -all", "b.test A 192.0.2.9", "c.test TXT v=spf1 a:b.test a:b.test a:b.test a:b.test ?all" } },
-    { "192.0.2.7", "a@b.test", SPF_PERMERROR, "more than 10 terms", 11, { "b.test TXT v=spf1 a a a a a include:c.test a -all", "b.test A 192.0.2.9", "c.test TXT v=spf1 a:b.test a:b.test a:b.test a:b.test ?all" } },
-    { "192.0.2.7", "a@b.test", SPF_PERMERROR, "more than 10 terms", 11, { "b.test TXT v=spf1 a a a a a redirect=c.test", "b.test A 192.0.2.9", "c.test TXT v=spf1 a:b.test a:b.test a:b.test a:b.test a:b.test -all" } },
+    { "192.0.2.7", "a@b.test", SPF_FAIL, "-all", 3, { "b.test TXT v=spf1 a a a a a include:c.test -all", "b.test A 192.0.2.9", "c.test TXT v=spf1 a:b.test a:b.test a:b.test a:b.test ?all" } },
+    { "192.0.2.7", "a@b.test", SPF_PERMERROR, "more than 10 terms", 3, { "b.test TXT v=spf1 a a a a a include:c.test a -all", "b.test A 192.0.2.9", "c.test TXT v=spf1 a:b.test a:b.test a:b.test a:b.test ?all" } },
+    { "192.0.2.7", "a@b.test", SPF_PERMERROR, "more than 10 terms", 3, { "b.test TXT v=spf1 a a a a a redirect=c.test", "b.test A 192.0.2.9", "c.test TXT v=spf1 a:b.test a:b.test a:b.test a:b.test a:b.test -all" } },
     { "192.0.2.7", "a@b.test", SPF_FAIL, "-all", 3, { "b.test TXT v=spf1 a:x.test a:y.test -all" } },
     { "192.0.2.7", "a@b.test", SPF_PERMERROR, "more than 2 terms", 5, { "b.test TXT v=spf1 a:x.test include:c.test a:y.test a:b.test -all", "c.test TXT v=spf1 exists:z.test -all" } },
     { "192.0.2.7", "a@b.test", SPF_PERMERROR, "more than 2 terms", 4, { "b.test TXT v=spf1 mx ptr a -all", "b.test MX nodata" } },
@@ -121,7 +121,7 @@ static const struct {
     { "192.0.2.7", "a@b.test", SPF_PERMERROR, "c.test has no SPF record", 2, { "b.test TXT v=spf1 include:c.test -all" } },
     { "192.0.2.7", "a@b.test", SPF_PERMERROR, "c.test has no SPF record", 2, { "b.test TXT v=spf1 redirect=c.test" } },
     { "192.0.2.7", "a@b.test", SPF_PERMERROR, "", 1, { "b.test TXT v=spf1 include:b.test -all" } },
-    { "192.0.2.7", "a@b.test", SPF_PERMERROR, "more than 10 terms", 11, { "b.test TXT v=spf1 include:c.test -all", "c.test TXT v=spf1 include:b.test -all" } },
+    { "192.0.2.7", "a@b.test", SPF_PERMERROR, "more than 10 terms", 3, { "b.test TXT v=spf1 include:c.test -all", "c.test TXT v=spf1 include:b.test -all" } },
     /* a prefix of no bits: any address will do, but there has to be one */
     { "192.0.2.7", "a@b.test", SPF_PASS, "a:", 2, { "b.test TXT v=spf1 a/0 -all", "b.test A 203.0.113.1" } },
     { "192.0.2.7", "a@b.test", SPF_FAIL, "-all", 2, { "b.test TXT v=spf1 a/0 -all", "b.test AAAA 2001:db8::1" } },
@@ -232,7 +232,7 @@ static void questions_and_answers_are_told(void **unused)
     assert_string_equal(told.text[4], "c.test A: no such name");
 }
 
-/* Ten terms with ten names each: a hundred questions are asked, as the RFC has it, and so many are told of. */
+/* Ten terms with ten names each, as the RFC allows: so many are told of. They are the same ten, which are asked once. */
 static void not_too_many_are_told(void **unused)
 {
     (void)unused;
@@ -246,7 +246,7 @@ static void not_too_many_are_told(void **unused)
     struct spf_question question = question_of("192.0.2.7", "a@b.test");
     assert_int_equal(spf_check(&question, &lookups, take, &told).result, SPF_FAIL);
     assert_int_equal(told.count, SPF_TOLD_MAX);
-    assert_int_equal(fake_dns_asked(), 1 + 10 + 100);
+    assert_int_equal(fake_dns_asked(), 1 + 1 + 10);
 }
 
 extern void (*SPF_error_handler)(const char *file, int line, const char *text); /* libspf2's */

@@ -122,12 +122,12 @@ static void hear_asked(void *context, const struct lookup *lookup)
     *question_of(x, lookup) = (struct explain_question){.check = x->check};
 }
 
-/* Of LOOKUP_ONCE the next question takes the place. */
+/* Of LOOKUP_ONCE the next question may take the place. */
 static void hear_answered(void *context, const struct lookup *lookup)
 {
     struct explain *x = context;
     struct explain_question *question = question_of(x, lookup);
-    if (question != &x->questions[LOOKUP_ONCE][0])
+    if (question < x->questions[LOOKUP_ONCE] || question >= x->questions[LOOKUP_ONCE] + LOOKUPS_MAX)
         return;
     tell_lookup(x, lookup, question->check);
     question->told = true;
