@@ -33,6 +33,7 @@ struct dns {
     int open;                        /* questions */
     uint64_t heard;                  /* answers so far, whatever they were */
     bool forgets;                    /* nobody is told of what ends now */
+    bool rests;
     struct dns_answer *answer;
 };
 
@@ -203,16 +204,34 @@ static bool open_all(struct dns *dns)
     return dns->answer != NULL && dns->epoll >= 0 && open_channel(dns, BY_UDP);
 }
 
+static void close_all(struct dns *dns)
+{
+    close_channel(dns, BY_UDP);
+    close_channel(dns, BY_TCP);
+    free(dns->answer);
+    dns->answer = NULL;
+}
+
+static void give_back(struct dns *dns)
+{
+    if (dns->rests && dns->open == 0)
+        close_all(dns);
+}
+
+void dns_rest(struct dns *dns, bool rests)
+{
+    dns->rests = rests;
+    give_back(dns);
+}
+
 void dns_free(struct dns **dns)
 {
     if (*dns == NULL)
         return;
     dns_forget(*dns);
-    close_channel(*dns, BY_UDP);
-    close_channel(*dns, BY_TCP);
+    close_all(*dns);
     if ((*dns)->epoll >= 0)
         close((*dns)->epoll);
-    free((*dns)->answer);
     if ((*dns)->wait != NULL)
         wait_dismiss((*dns)->wait, &(*dns)->guest);
     free(*dns);
@@ -338,6 +357,7 @@ void dns_step(struct dns *dns)
     if (count <= 0)
         process(dns, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* those whose time is over */
     be_guest(dns);
+    give_back(dns);
 }
 
 enum io dns_wait(struct dns *dns, int64_t deadline_ms)

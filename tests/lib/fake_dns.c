@@ -295,6 +295,12 @@ int dns_fd(const struct dns *dns)
     return -1;
 }
 
+void dns_rest(struct dns *dns, bool rests)
+{
+    (void)dns;
+    (void)rests;
+}
+
 void dns_step(struct dns *dns)
 {
     (void)dns;
