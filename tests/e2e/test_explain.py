@@ -356,13 +356,17 @@ def test_lists_give_points_and_nobody_counts_that_they_were_asked(asking):
     assert "event=dnsbl-error" not in gate.log()
 
 
+NEEDS = {}  # check -> what has to be said of it beside its mode
+
+
 @pytest.mark.parametrize("mode", ["enforce", "watch"])
 def test_all_checks_at_once(asking, mode):
     """Each leaves the scoreboard alone, which would end the child."""
     reference = subprocess.run([postern_program.POSTERND, "-d"], capture_output=True, text=True, check=True).stdout
     blocks = re.findall(r"^policy NAME / (\w+) \{", reference, re.M)
     assert len(blocks) > 8
-    modes = "\n".join(f"{name} {{{{ mode = enforce }}}}" for name in blocks if name != "recipient")
+    modes = "\n".join(f"{name} {{{{ mode = enforce {NEEDS.get(name, '')} }}}}"
+                      for name in blocks if name != "recipient")
     found = asking(NAMES, POLICY.split("pregreet")[0] + f"mode = {mode}\n" + modes).explain("192.0.2.7", *FULL)
     assert "off" not in found["explained"][0] and found["outcome"][0]["result"] in ("accepted", "refused", "deferred")
 
