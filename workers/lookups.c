@@ -10,6 +10,7 @@ enum { TICKET_INDEX_BITS = 8, TICKET_SCOPE_BITS = 2, TICKET_SERIAL_SHIFT = TICKE
 _Static_assert(LOOKUPS_MAX <= 1 << TICKET_INDEX_BITS && LOOKUP_SCOPES <= 1 << TICKET_SCOPE_BITS, "a ticket holds both");
 
 static const struct lookup NO_ROOM = {.status = DNS_FAILED, .name = ""};
+static const struct lookup NO_TIME = {.status = DNS_FAILED, .name = "", .was_late = true};
 static const struct lookup NO_NAME = {.status = DNS_NO_NAME, .name = ""};
 
 /* Of a set that begins anew nothing that is still to come may be taken for one of its own. */
@@ -197,6 +198,8 @@ const struct lookup *lookups_ask(struct lookups *l, enum lookup_scope scope, enu
     const struct lookup *known = find(l, scope, type, name);
     if (known != NULL)
         return known;
+    if (lookups_left_ms(l) == 0)
+        return &NO_TIME;
     struct lookup_set *set = &l->sets[scope];
     set->open++;
     const char *kept = set->count < LOOKUPS_MAX && l->dns != NULL ? keep_text(l, scope, slice_of(name)) : NULL;
@@ -266,9 +269,9 @@ const struct lookup *lookups_resolve(struct lookups *l, enum lookup_scope scope,
     return lookup;
 }
 
-/* The two that stand for no question are constants. */
+/* Those that stand for no question are constants. */
 void lookup_set_timed(const struct lookup *lookup)
 {
-    if (lookup != &NO_ROOM && lookup != &NO_NAME)
+    if (lookup != &NO_ROOM && lookup != &NO_TIME && lookup != &NO_NAME)
         ((struct lookup *)lookup)->timed = true;
 }

@@ -196,7 +196,8 @@ def test_another_program_takes_the_place(gates, server):
         assert (after["log_level"], after["log_level_ordered"], after["bypass"]) == ("debug", True, True)
         session = gate.records("session", "sessions")[0]
         assert session["port"] == client.own_port and session["listener"] == "mx"
-        assert [r["alive"] for r in gate.records("draining", "status")] == [1]
+        net.wait_until(lambda: [r["alive"] for r in gate.records("draining", "status")] == [1], 10,
+                       "those that are idle did not leave")
         client.ask("DATA", 354)
         client.send(CONTENT + b".\r\n")
         assert client.reply().code == 250

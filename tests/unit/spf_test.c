@@ -232,7 +232,8 @@ static void questions_and_answers_are_told(void **unused)
     assert_string_equal(told.text[4], "c.test A: no such name");
 }
 
-/* Ten terms with ten names each, as the RFC allows: so many are told of. They are the same ten, which are asked once. */
+/* Ten terms with ten names each, as the RFC allows: so many are told of. They are the same ten, which are asked once.
+ */
 static void not_too_many_are_told(void **unused)
 {
     (void)unused;
