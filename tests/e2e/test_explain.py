@@ -335,7 +335,7 @@ def test_what_dns_was_asked_and_said(asking):
     outcome, = found["outcome"]
     assert (outcome["result"], outcome["at"]) == ("refused", "RCPT") and "SPF" in outcome["reply"]
     text = gate.ctl("explain", "192.0.2.7", *FULL).stdout
-    assert re.search(r'^ +\? TXT example\.com: "v=spf1 -all"  \(\d+ ms\)$', text, re.M), text
+    assert re.search(r'^ +(spf +)?\? TXT example\.com: "v=spf1 -all"  \(\d+ ms\)$', text, re.M), text
 
 
 def test_what_a_name_server_says_does_not_reach_the_terminal(asking):
@@ -372,14 +372,14 @@ def test_all_checks_at_once(asking, mode):
 
 
 def test_a_silent_resolver_holds_nobody_else_up(gates, silence):
-    gate = gates(ASKS, silence)
-    began = time.monotonic()
+    gate = gates(ASKS, silence.replace("3s", "6s"))
     asked = [subprocess.Popen([POSTERNCTL, "-s", gate.socket, "--json", "explain", "192.0.2.7", *FULL],
                               stdout=subprocess.PIPE, text=True) for _ in range(2)]
     children = net.wait_until(lambda: gate.explainers() if len(gate.explainers()) == 2 else None, 10, "nobody explains",
                               gate.story)
     for child in children:
-        assert set(net.status_field(child, "Uid").split()) == {str(pwd.getpwnam("nobody").pw_uid)}
+        nobody = {str(pwd.getpwnam("nobody").pw_uid)}
+        net.wait_until(lambda pid=child: set(net.status_field(pid, "Uid").split()) == nobody, 5, "still root", gate.story)
         assert net.status_field(child, "NoNewPrivs") == "1" and int(net.status_field(child, "CapEff"), 16) == 0
         if not postern_program.SANITIZED:  # sanitizers need more system calls
             net.wait_until(lambda pid=child: net.status_field(pid, "Seccomp") == "2", 5, "no sandbox", gate.story)
@@ -388,11 +388,10 @@ def test_a_silent_resolver_holds_nobody_else_up(gates, silence):
         client.hello()
         assert client.message("user@example.org", b"Subject: x\r\n\r\n").code == 250
         client.quit()
-    assert time.monotonic() - began < 2.5
+    assert [one.poll() for one in asked] == [None, None]  # they still wait
     for one in asked:
         said = json.loads(one.communicate(timeout=20)[0])
         assert said["ok"] and "no answer in time" in [record.get("status") for record in said["records"]]
-    assert 2.5 < time.monotonic() - began < 9
 
 
 def test_who_asked_and_went_is_not_answered(gates, silence):
@@ -409,9 +408,9 @@ def test_a_child_that_crashes_is_told_of(gates, silence):
     asking = subprocess.Popen([POSTERNCTL, "-s", gate.socket, "explain", "192.0.2.7", *FULL],
                               stderr=subprocess.PIPE, text=True)
     child, = net.wait_until(gate.explainers, 10, "nobody explains", gate.story)
-    os.kill(child, signal.SIGSEGV)
+    os.kill(child, signal.SIGABRT)
     assert "the answer was cut off: see posternd's log" in asking.communicate(timeout=10)[1]
-    gate.wait_log(rf'event=answer-crashed pid={child} signal=SEGV request="explain 192.0.2.7 ')
+    gate.wait_log(rf'event=answer-crashed pid={child} signal=ABRT request="explain 192.0.2.7 ')
     assert gate.records("posternd", "status")[0]["state"] == "serving"
 
 

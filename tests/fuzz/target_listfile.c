@@ -11,6 +11,7 @@
 #include "common/netset.h"
 #include "tests/fuzz/target.h"
 #include "workers/access/access_options.h"
+#include "workers/consequence.h"
 #include "workers/smtp/address.h"
 
 /* -- lines -- */
@@ -128,7 +129,7 @@ static void check_entry(struct slice word, struct slice rest)
         law(allowed != NULL && allowed[0] != '\0', "not said what is allowed");
         if (wrong != NULL)
             continue;
-        law(item.rest.size == rest.size && rest.size <= ACCESS_TEXT_MAX, "another reply");
+        law(item.rest.size == rest.size && rest.size <= CONSEQUENCE_TEXT_MAX, "another reply");
         law(!item.is_network || of == ACCESS_CLIENT, "an entry of another kind");
         if (item.is_network)
             check_network(&item.network);
