@@ -9,6 +9,7 @@ import pytest
 import dns_client
 import dns_wire
 import hostile_dns as hostile
+import net
 from dns_wire import FORMERR, NOERROR, NOTIMP, NXDOMAIN, REFUSED, SERVFAIL
 from hostile_names import NAMES, SLOW_LISTS
 from name_server import reverse_name
@@ -200,6 +201,6 @@ def test_nsd_and_unbound(name_server, caching_resolver):
     resolver = caching_resolver(server)
     judge_zones(resolver)
     server.load({"new.test": ["A 192.0.2.8"]})
-    assert server.ask("new.test", "A").said() == [("A", "192.0.2.8")]
+    net.wait_until(lambda: server.ask("new.test", "A").said() == [("A", "192.0.2.8")], 10, "the old zones", server.story)
     assert server.ask("mail.example.test", "A").rcode == NXDOMAIN
     assert resolver.ask("mail.example.test", "A").said() == [("A", "192.0.2.7")], "it remembers"

@@ -213,6 +213,7 @@ def test_session_counts_its_messages(gate):
 
 def test_servers(gate, server):
     assert a_message(gate).code == 250
+    net.wait_until(lambda: gate.records("server", "servers")[0]["sessions"] == 0, 10, "it stays there", gate.story)
     record, = gate.records("server", "servers")
     assert record["backend"] == "inside" and record["name"] == "one"
     assert record["address"] == "127.0.0.1:%d" % server.address[1]
