@@ -151,18 +151,18 @@ static bool is_folded(struct slice line)
 static size_t name_size(struct slice line)
 {
     size_t size = 0;
-    while (size < line.size && line.at[size] > ' ' && line.at[size] < 0x7F && line.at[size] != ':')
+    while (size < line.size && line.at[size] > ' ' && line.at[size] != ':')
         size++;
     return size;
 }
 
-/* Or it could become one: the message ends in its name. */
+/* As who is most willing reads it, with an empty name, too. Or it could become one: the message ends in its name. */
 static bool is_field(struct slice line)
 {
-    size_t name = name_size(line), i = name;
+    size_t i = name_size(line);
     while (i < line.size && (line.at[i] == ' ' || line.at[i] == '\t'))
         i++;
-    return name > 0 && (i == line.size || line.at[i] == ':');
+    return i == line.size || line.at[i] == ':';
 }
 
 static bool is_of_mailbox(struct slice line)
