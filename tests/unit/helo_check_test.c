@@ -78,7 +78,7 @@ static void names_that_lead_somewhere(void **unused)
     rig_dns("e.test A fails");
     rig_dns("e.test MX 10 a.test");
     expect("a.test", NULL);
-    assert_int_equal(fake_dns_asked(), 3);
+    assert_int_equal(fake_dns_asked(), 1); /* that answer was there before the next question */
     assert_string_equal(rig_note(), "a.test has A");
     expect("b.test", NULL);
     expect("c.test", NULL);

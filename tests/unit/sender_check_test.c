@@ -36,7 +36,7 @@ static void domains(void **unused)
     rig_dns("both.test MX 0 .");
     rig_dns("both.test MX 10 a.test");
     expect("<a@mx.test>", NULL, NULL);
-    assert_int_equal(fake_dns_asked(), 3);
+    assert_int_equal(fake_dns_asked(), 1);
     expect("<a@a.test>", NULL, NULL);
     expect("<a@b.test>", NULL, NULL);
     expect("<a@both.test>", NULL, NULL);
@@ -96,7 +96,7 @@ static void of_many_servers_the_first_are_looked_at(void **unused)
         rig_dns(line);
     }
     expect("<a@many.test>", NULL, NULL);
-    assert_int_equal(fake_dns_asked(), 3 + 2 * NOWHERE_SERVERS_MAX);
+    assert_int_equal(fake_dns_asked(), 1 + 2 * NOWHERE_SERVERS_MAX);
     rig_end();
 }
 

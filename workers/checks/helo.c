@@ -118,12 +118,17 @@ static enum said read_name(const struct helo_options *options, const struct sess
 static const enum dns_type asked_types[] = {DNS_A, DNS_AAAA, DNS_MX};
 enum { ASKED_TYPES = sizeof(asked_types) / sizeof(asked_types[0]) };
 
-static void ask_all(const struct check_call *call, const struct lookup *lookups_out[ASKED_TYPES])
+/* How many were asked: the name of the client's address is often the same, and what is known to be there suffices. */
+static int ask_all(const struct check_call *call, const struct lookup *lookups_out[ASKED_TYPES])
 {
     char name[HELO_NAME_MAX + 1];
+    int count = 0;
     snprintf(name, sizeof(name), "%.*s", SLICE_ARGS(name_of(call->session)));
-    for (int i = 0; i < ASKED_TYPES; i++)
-        lookups_out[i] = lookups_ask(call->lookups, LOOKUP_SESSION, asked_types[i], name);
+    while (count < ASKED_TYPES && (count == 0 || lookups_out[count - 1]->status != DNS_FOUND)) {
+        lookups_out[count] = lookups_ask(call->lookups, LOOKUP_SESSION, asked_types[count], name);
+        count++;
+    }
+    return count;
 }
 
 static struct verdict judge_host_name(struct check_call *call)
@@ -131,8 +136,8 @@ static struct verdict judge_host_name(struct check_call *call)
     const struct helo_options *options = call->options;
     const struct lookup *lookups[ASKED_TYPES];
     bool failed = false;
-    ask_all(call, lookups);
-    for (int i = 0; i < ASKED_TYPES; i++) {
+    int count = ask_all(call, lookups);
+    for (int i = 0; i < count; i++) {
         enum dns_status status = lookups_await(call->lookups, lookups[i]);
         failed = failed || status == DNS_FAILED;
         if (status != DNS_FOUND)

@@ -108,18 +108,12 @@ static bool can_be_asked(struct slice domain)
     return dns_name_is_valid(domain) && slice_has(domain, '.');
 }
 
-/* What its mail goes to: MX, and where there is none the domain itself (RFC 5321 section 5.1). */
-struct answers {
-    const struct lookup *mx, *a, *aaaa;
-};
-
-static struct answers ask_all(const struct check_call *call)
+/* What its mail goes to: MX, and where there is none, as few have it, the domain itself (RFC 5321 section 5.1). */
+static const struct lookup *ask_for(const struct check_call *call, enum dns_type type)
 {
     char name[DNS_NAME_MAX + 1];
     snprintf(name, sizeof(name), "%.*s", SLICE_ARGS(domain_of(call)));
-    return (struct answers){lookups_ask(call->lookups, LOOKUP_TRANSACTION, DNS_MX, name),
-                            lookups_ask(call->lookups, LOOKUP_TRANSACTION, DNS_A, name),
-                            lookups_ask(call->lookups, LOOKUP_TRANSACTION, DNS_AAAA, name)};
+    return lookups_ask(call->lookups, LOOKUP_TRANSACTION, type, name);
 }
 
 static bool is_null_mx(const struct lookup *mx)
@@ -157,13 +151,14 @@ static struct verdict judge_mx(struct check_call *call, const struct lookup *mx)
     return judge_places(call, where, "MX");
 }
 
-static struct verdict judge_host(struct check_call *call, const struct answers *answers)
+static struct verdict judge_host(struct check_call *call)
 {
     const struct sender_options *options = call->options;
-    enum dns_status a = lookups_await(call->lookups, answers->a), aaaa = lookups_await(call->lookups, answers->aaaa);
+    const struct lookup *by_a = ask_for(call, DNS_A), *by_aaaa = ask_for(call, DNS_AAAA);
+    enum dns_status a = lookups_await(call->lookups, by_a), aaaa = lookups_await(call->lookups, by_aaaa);
     if (a == DNS_FOUND || aaaa == DNS_FOUND) {
-        bool leads_nowhere = options->nowhere != ACCEPTS && nowhere_holds_all(answers->a) &&
-                             nowhere_holds_all(answers->aaaa) && a != DNS_FAILED && aaaa != DNS_FAILED;
+        bool leads_nowhere = options->nowhere != ACCEPTS && nowhere_holds_all(by_a) && nowhere_holds_all(by_aaaa) &&
+                             a != DNS_FAILED && aaaa != DNS_FAILED;
         return judge_places(call, leads_nowhere ? NOWHERE_ALL : NOWHERE_NOT, "addresses and no MX");
     }
     if (a == DNS_FAILED || aaaa == DNS_FAILED)
@@ -174,13 +169,13 @@ static struct verdict judge_host(struct check_call *call, const struct answers *
 
 static struct verdict judge_domain(struct check_call *call)
 {
-    struct answers answers = ask_all(call);
-    switch (lookups_await(call->lookups, answers.mx)) {
+    const struct lookup *mx = ask_for(call, DNS_MX);
+    switch (lookups_await(call->lookups, mx)) {
     case DNS_FOUND:
-        return judge_mx(call, answers.mx);
+        return judge_mx(call, mx);
     case DNS_NO_DATA:
     case DNS_NO_NAME:
-        return judge_host(call, &answers);
+        return judge_host(call);
     case DNS_ASKED:
     case DNS_FAILED:
         break;
@@ -191,7 +186,7 @@ static struct verdict judge_domain(struct check_call *call)
 static void ask_mail(struct check_call *call)
 {
     if (is_judged(call) && can_be_asked(domain_of(call)))
-        ask_all(call);
+        ask_for(call, DNS_MX);
 }
 
 static struct verdict judge_mail(struct check_call *call)
