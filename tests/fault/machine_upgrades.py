@@ -103,6 +103,13 @@ def kinds(gate):
     return sorted(re.sub(r":\[\d+\]|(\.new)? \(deleted\)", "", target) for target in net.descriptors(gate.master))
 
 
+def wait_alone(gate):
+    """No crew is left of the configurations and programs before: the master lets its pipes go with the last of it."""
+    def is_alone():
+        return not any(r["kind"] == "draining" for r in json.loads(gate.ctl("status").stdout)["records"])
+    net.wait_until(is_alone, rig.SETTLE_SECONDS, "a retired crew does not leave", gate.story)
+
+
 def demand_counted(gate, before, load):
     def counted():
         now = gate.totals()
@@ -125,6 +132,7 @@ def under_load(seconds):
             gate = Gate(address, sink.address)
             master = gate.master
             gate.do("upgrade")
+            wait_alone(gate)
             kills.idle_workers(gate)
             held, before = kinds(gate), gate.totals()
             with Load(gate, b"upgraded") as load:
@@ -139,6 +147,7 @@ def under_load(seconds):
             kills.demand_delivered(sink, load.acknowledged)
             demand_counted(gate, before, load)
             kills.demand_parallel(gate, "127.0.1.1", PARALLEL)
+            wait_alone(gate)
             demand(kinds(gate) == held, f"the master holds other descriptors\n{held}\n{kinds(gate)}")
             gate.stop()
             kills.demand_no_complaint(gate.log())
