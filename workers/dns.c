@@ -30,7 +30,10 @@ struct dns {
     struct wait_guest guest;         /* of `wait`; fd -1 while nothing is open */
     ares_channel channels[CHANNELS]; /* NULL: nothing was asked so yet */
     int epoll;                       /* of the channels' sockets; -1: none */
+    int watched;                     /* sockets in it */
+    int only;                        /* the one that is in it, where nobody waits to write; -1: it has to be asked */
     int open;                        /* questions */
+    int taken;                       /* datagrams, in this step */
     uint64_t heard;                  /* answers so far, whatever they were */
     bool forgets;                    /* nobody is told of what ends now */
     bool rests;
@@ -61,7 +64,7 @@ struct dns *dns_new(const struct resolver *resolver, struct wait *wait)
         return NULL;
     dns->resolver = resolver;
     dns->wait = wait;
-    dns->epoll = -1;
+    dns->epoll = dns->only = -1;
     dns->guest = (struct wait_guest){.fd = -1, .events = POLLIN, .woken = woken, .context = dns, .patient = true};
     if (wait != NULL)
         wait_invite(wait, &dns->guest);
@@ -95,7 +98,13 @@ static int connect_socket(ares_socket_t fd, const struct sockaddr *to, ares_sock
 static ares_ssize_t receive(ares_socket_t fd, void *at, size_t size, int flags, struct sockaddr *from,
                             ares_socklen_t *from_size, void *context)
 {
-    (void)context;
+    struct dns *dns = context;
+    bool is_datagram = from != NULL;
+    if (is_datagram && dns->taken > 0 && dns->open == 0) { /* c-ares would look for more; there is none to come */
+        errno = EAGAIN;
+        return -1;
+    }
+    dns->taken++;
     return recvfrom(fd, at, size, flags, from, from_size);
 }
 
@@ -109,13 +118,16 @@ static const struct ares_socket_functions sockets = {open_socket, close_socket, 
 
 static void watch_socket(void *context, ares_socket_t fd, int readable, int writable)
 {
-    const struct dns *dns = context;
+    struct dns *dns = context;
     struct epoll_event event = {.events = (readable ? EPOLLIN : 0u) | (writable ? EPOLLOUT : 0u), .data.fd = fd};
+    bool is_first = dns->watched == 0;
     if (event.events == 0)
-        epoll_ctl(dns->epoll, EPOLL_CTL_DEL, fd, &event);
-    else if (epoll_ctl(dns->epoll, EPOLL_CTL_ADD, fd, &event) != 0 &&
-             (errno != EEXIST || epoll_ctl(dns->epoll, EPOLL_CTL_MOD, fd, &event) != 0))
+        dns->watched -= epoll_ctl(dns->epoll, EPOLL_CTL_DEL, fd, &event) == 0;
+    else if (epoll_ctl(dns->epoll, EPOLL_CTL_ADD, fd, &event) == 0)
+        dns->watched++;
+    else if (errno != EEXIST || epoll_ctl(dns->epoll, EPOLL_CTL_MOD, fd, &event) != 0)
         log_line(LEVEL_DEBUG, "a socket of the resolver cannot be watched"); /* its questions end by their time */
+    dns->only = is_first && event.events == EPOLLIN ? fd : -1;
 }
 
 /* -- the channels -- */
@@ -288,10 +300,16 @@ static void settle(void *context, int status, int timeouts, unsigned char *octet
     free(question);
 }
 
+/* Where there is one socket, as there mostly is, it is waited for by itself: epoll would have to be asked again. */
+static int fd_to_wait_for(const struct dns *dns)
+{
+    return dns->only >= 0 ? dns->only : dns->epoll;
+}
+
 /* Only what is open can wake a wait. */
 static void be_guest(struct dns *dns)
 {
-    dns->guest.fd = dns->open > 0 ? dns->epoll : -1;
+    dns->guest.fd = dns->open > 0 ? fd_to_wait_for(dns) : -1;
 }
 
 void dns_ask(struct dns *dns, enum dns_type type, const char *name, dns_heard *heard, void *context, uint32_t ticket)
@@ -348,8 +366,9 @@ static void process(struct dns *dns, ares_socket_t readable, ares_socket_t writa
 
 void dns_step(struct dns *dns)
 {
-    struct epoll_event events[EVENTS_MAX];
-    int count = dns->epoll >= 0 ? epoll_wait(dns->epoll, events, EVENTS_MAX, 0) : -1;
+    struct epoll_event events[EVENTS_MAX] = {{.events = EPOLLIN, .data.fd = dns->only}};
+    dns->taken = 0;
+    int count = dns->only >= 0 ? 1 : dns->epoll >= 0 ? epoll_wait(dns->epoll, events, EVENTS_MAX, 0) : -1;
     for (int i = 0; i < count; i++) {
         bool reads = (events[i].events & ~(uint32_t)EPOLLOUT) != 0, writes = (events[i].events & EPOLLOUT) != 0;
         process(dns, reads ? events[i].data.fd : ARES_SOCKET_BAD, writes ? events[i].data.fd : ARES_SOCKET_BAD);
@@ -365,7 +384,7 @@ enum io dns_wait(struct dns *dns, int64_t deadline_ms)
     uint64_t before = dns->heard;
     while (dns->open > 0 && dns->heard == before) {
         int64_t next_ms = dns_next_ms(dns);
-        enum io io = wait_for(dns->wait, dns->epoll, POLLIN, next_ms < deadline_ms ? next_ms : deadline_ms);
+        enum io io = wait_for(dns->wait, fd_to_wait_for(dns), POLLIN, next_ms < deadline_ms ? next_ms : deadline_ms);
         if (io != IO_OK && io != IO_LATE)
             return io;
         dns_step(dns);

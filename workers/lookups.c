@@ -189,6 +189,18 @@ static const struct lookup *find(const struct lookups *l, enum lookup_scope scop
     return NULL;
 }
 
+/* What was answered to the same question in a scope that lasts longer, or is about to be. */
+static const struct lookup *find_in_wider(const struct lookups *l, enum lookup_scope scope, enum dns_type type,
+                                          const char *name)
+{
+    for (int wider = 0; wider < (int)scope; wider++) {
+        const struct lookup *known = find(l, (enum lookup_scope)wider, type, name);
+        if (known != NULL && known->status != DNS_FAILED && clock_ms() - known->asked_ms < LOOKUP_FRESH_MS)
+            return known;
+    }
+    return NULL;
+}
+
 const struct lookup *lookups_ask(struct lookups *l, enum lookup_scope scope, enum dns_type type, const char *name)
 {
     if (!dns_question_is_valid(slice_of(name)))
@@ -196,6 +208,8 @@ const struct lookup *lookups_ask(struct lookups *l, enum lookup_scope scope, enu
     if (scope == LOOKUP_ONCE && !is_fresh(l, scope))
         clear_set(l, scope);
     const struct lookup *known = find(l, scope, type, name);
+    if (known == NULL)
+        known = find_in_wider(l, scope, type, name);
     if (known != NULL)
         return known;
     if (lookups_left_ms(l) == 0)

@@ -119,8 +119,28 @@ static void the_same_question_is_asked_once_a_scope(void **state)
     const struct lookup *first = ask(DNS_A, "a.test");
     assert_ptr_equal(ask(DNS_A, "A.TEST"), first);
     assert_int_equal(fake_dns_asked(), 1);
-    assert_ptr_not_equal(lookups_ask(&lookups, LOOKUP_TRANSACTION, DNS_A, "a.test"), first);
     assert_ptr_not_equal(ask(DNS_AAAA, "a.test"), first);
+    assert_int_equal(fake_dns_asked(), 2);
+}
+
+static void what_lasts_longer_is_not_asked_again(void **state)
+{
+    (void)state;
+    say("a.test A 192.0.2.1 after 1s");
+    say("b.test A 192.0.2.1");
+    say("c.test A fails");
+    const struct lookup *first = ask(DNS_A, "a.test");
+    assert_ptr_equal(lookups_ask(&lookups, LOOKUP_TRANSACTION, DNS_A, "a.test"), first); /* while it is under way */
+    assert_status(first, DNS_FOUND);
+    assert_ptr_equal(lookups_ask(&lookups, LOOKUP_ONCE, DNS_A, "a.test"), first);
+    assert_int_equal(fake_dns_asked(), 1);
+    fake_clock_move_to(first->asked_ms + LOOKUP_FRESH_MS);
+    assert_ptr_not_equal(lookups_ask(&lookups, LOOKUP_ONCE, DNS_A, "a.test"), first);
+    const struct lookup *shorter = lookups_ask(&lookups, LOOKUP_TRANSACTION, DNS_A, "b.test");
+    assert_ptr_not_equal(ask(DNS_A, "b.test"), shorter);
+    const struct lookup *in_vain = ask(DNS_A, "c.test");
+    assert_status(in_vain, DNS_FAILED);
+    assert_ptr_not_equal(lookups_ask(&lookups, LOOKUP_TRANSACTION, DNS_A, "c.test"), in_vain);
 }
 
 static void many_take_as_long_as_the_slowest(void **state)
@@ -148,19 +168,20 @@ static void what_a_session_waits_is_bounded_as_a_whole(void **state)
     say("a.test A silent");
     say("b.test A 192.0.2.1 after 4s");
     say("c.test A 192.0.2.1");
+    say("d.test A 192.0.2.1");
     assert_status(ask(DNS_A, "b.test"), DNS_FOUND);
     assert_status(ask(DNS_A, "a.test"), DNS_FAILED);
     assert_true(ask(DNS_A, "a.test")->was_late);
     assert_int_equal(clock_ms() - began_ms, ALLOWED_MS);
     assert_int_equal(lookups_left_ms(&lookups), 0);
-    assert_status(lookups_ask(&lookups, LOOKUP_TRANSACTION, DNS_A, "b.test"), DNS_FAILED);
+    assert_status(lookups_ask(&lookups, LOOKUP_TRANSACTION, DNS_A, "d.test"), DNS_FAILED);
     assert_int_equal(clock_ms() - began_ms, ALLOWED_MS);
     int asked = fake_dns_asked();
     assert_status(ask(DNS_A, "c.test"), DNS_FAILED); /* nor is anything asked */
     assert_int_equal(fake_dns_asked(), asked);
     lookups_renew_time(&lookups);
     lookups_begin_transaction(&lookups);
-    assert_status(lookups_ask(&lookups, LOOKUP_TRANSACTION, DNS_A, "b.test"), DNS_FOUND);
+    assert_status(lookups_ask(&lookups, LOOKUP_TRANSACTION, DNS_A, "d.test"), DNS_FOUND);
 }
 
 /* By names of the client's own, say. */
@@ -192,36 +213,38 @@ static void an_answer_to_another_transaction_is_nobodys(void **state)
     assert_int_equal(b->records[0].address.bytes[3], 2);
 }
 
-static int asked_again(enum lookup_scope scope, int64_t after_ms)
+static int asked_again(enum lookup_scope scope, const char *name, int64_t after_ms)
 {
     int before = fake_dns_asked();
     fake_clock_move_to(clock_ms() + after_ms);
     lookups_begin_transaction(&lookups);
-    lookups_resolve(&lookups, scope, DNS_A, "a.test");
+    lookups_resolve(&lookups, scope, DNS_A, name);
     return fake_dns_asked() - before;
 }
 
 static void what_was_answered_lately_is_not_asked_again(void **state)
 {
     (void)state;
+    static const char *const names[] = {[LOOKUP_TRANSACTION] = "a.test", [LOOKUP_ONCE] = "b.test"};
     say("a.test A 192.0.2.1");
+    say("b.test A 192.0.2.1");
     for (enum lookup_scope scope = LOOKUP_TRANSACTION; scope <= LOOKUP_ONCE; scope++) {
-        assert_int_equal(asked_again(scope, 0), 1);
-        assert_int_equal(asked_again(scope, 0), 0);
-        assert_int_equal(asked_again(scope, LOOKUP_FRESH_MS - 1), 0);
-        assert_int_equal(asked_again(scope, 1), 1);
+        assert_int_equal(asked_again(scope, names[scope], 0), 1);
+        assert_int_equal(asked_again(scope, names[scope], 0), 0);
+        assert_int_equal(asked_again(scope, names[scope], LOOKUP_FRESH_MS - 1), 0);
+        assert_int_equal(asked_again(scope, names[scope], 1), 1);
     }
-    assert_int_equal(lookups_resolve(&lookups, LOOKUP_ONCE, DNS_A, "a.test")->records[0].address.bytes[3], 1);
+    assert_int_equal(lookups_resolve(&lookups, LOOKUP_ONCE, DNS_A, "b.test")->records[0].address.bytes[3], 1);
 }
 
 static void what_was_in_vain_is_asked_again(void **state)
 {
     (void)state;
     say("a.test A fails");
-    assert_int_equal(asked_again(LOOKUP_TRANSACTION, 0), 1);
-    assert_int_equal(asked_again(LOOKUP_TRANSACTION, 0), 1);
-    assert_int_equal(asked_again(LOOKUP_ONCE, 0), 1);
-    assert_int_equal(asked_again(LOOKUP_ONCE, 0), 1);
+    assert_int_equal(asked_again(LOOKUP_TRANSACTION, "a.test", 0), 1);
+    assert_int_equal(asked_again(LOOKUP_TRANSACTION, "a.test", 0), 1);
+    assert_int_equal(asked_again(LOOKUP_ONCE, "a.test", 0), 1);
+    assert_int_equal(asked_again(LOOKUP_ONCE, "a.test", 0), 1);
 }
 
 static void one_at_a_time_is_gone_with_the_next(void **state)
@@ -365,6 +388,7 @@ int main(void)
         TEST(an_answer_is_kept_for_the_session),
         TEST(who_wants_to_know_hears_of_each_question_and_its_end),
         TEST(the_same_question_is_asked_once_a_scope),
+        TEST(what_lasts_longer_is_not_asked_again),
         TEST(many_take_as_long_as_the_slowest),
         TEST(what_a_session_waits_is_bounded_as_a_whole),
         TEST(a_transaction_has_some_time_when_all_is_spent),
