@@ -173,8 +173,8 @@ $(talks): $(BUILD)/talk-%: $(BUILD)/tests/talk/subject_%.o $(talk_o) $(BUILD)/li
 $(unit_tests): $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(libraries) | deps
 	$(call say,LINK)$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(library_libs) $(cmocka_libs) -lm
 # Those that own the time.
-$(addprefix $(BUILD)/tests/unit/,probe_test probe_tls_test survey_test listing_test tarpit_test crowd_test minutes_test): \
-    $(BUILD)/tests/lib/fake_clock.o
+$(addprefix $(BUILD)/tests/unit/,probe_test probe_tls_test survey_test listing_test tarpit_test crowd_test minutes_test \
+    rest_test): $(BUILD)/tests/lib/fake_clock.o
 # .. and what DNS says.
 check_tests := $(addprefix $(BUILD)/tests/unit/,rdns_check_test helo_check_test sender_check_test mailbox_check_test \
                spf_check_test)

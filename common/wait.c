@@ -115,11 +115,21 @@ static int place_of(struct wait_queue *queue)
     return queue->place;
 }
 
-/* Until when to wait before the next look: who stepped aside comes back. */
-static int64_t next_look(const struct wait_queue *queue, int64_t deadline_ms)
+/* Until when to wait before the next look: who stepped aside comes back, who waits for long rests. */
+static int64_t next_look(const struct wait *wait, int64_t rest_ms, int64_t deadline_ms)
 {
-    bool aside = queue != NULL && clock_ms() < queue->aside_until_ms && queue->aside_until_ms < deadline_ms;
-    return aside ? queue->aside_until_ms : deadline_ms;
+    const struct wait_queue *queue = wait->queue;
+    int64_t look = rest_ms < deadline_ms ? rest_ms : deadline_ms;
+    bool aside = queue != NULL && clock_ms() < queue->aside_until_ms && queue->aside_until_ms < look;
+    return aside ? queue->aside_until_ms : look;
+}
+
+/* When to ask again. */
+static int64_t rest(const struct wait *wait, int64_t rest_ms)
+{
+    if (wait->asked_ms < rest_ms)
+        return rest_ms;
+    return wait->rest(wait->rest_context) ? CLOCK_NEVER : wait->asked_ms + WAIT_LONG_MS;
 }
 
 static enum io give_way(struct wait_queue *queue)
@@ -149,13 +159,14 @@ static enum io ask_guests(struct wait_guest **whose, const struct pollfd *fds, i
 
 enum io wait_for(struct wait *wait, int fd, short events, int64_t deadline_ms)
 {
-    wait_alive(wait, clock_ms());
+    int64_t began_ms = clock_ms(), rest_ms = wait->rest != NULL ? began_ms + WAIT_LONG_MS : CLOCK_NEVER;
+    wait_alive(wait, began_ms);
     for (;;) {
         struct pollfd fds[1 + WAIT_GUESTS_MAX];
         struct wait_guest *whose[1 + WAIT_GUESTS_MAX];
         bool woken = false;
         int count = gather(wait, fd, events, fds, whose), place = place_of(wait->queue);
-        int64_t look = next_look(wait->queue, deadline_ms);
+        int64_t look = next_look(wait, rest_ms, deadline_ms);
         wait->moment++;
         int ready = place >= 0 ? clock_poll_queued(place, fds, (nfds_t)count, &woken, look)
                                : clock_poll(fds, (nfds_t)count, look);
@@ -173,5 +184,7 @@ enum io wait_for(struct wait *wait, int fd, short events, int64_t deadline_ms)
         /* A guest that is woken again and again must not hold it up. */
         if (clock_ms() > deadline_ms || (ready == 0 && !woken && look == deadline_ms))
             return IO_LATE;
+        if (rest_ms != CLOCK_NEVER)
+            rest_ms = rest(wait, rest_ms);
     }
 }

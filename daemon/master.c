@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 
+#include "daemon/heap.h"
 #include "daemon/master_internal.h"
 #include "daemon/notify.h"
 #include "daemon/reap.h"
@@ -152,9 +153,12 @@ void master_forget_changed_servers(struct master *m, const struct plan *next)
 /* What the child found good is read once more, here: it may have changed since, and what is made of it must be ours. */
 static bool switch_over(struct master *m, int64_t now_ms, char *why)
 {
+    heap_empty();
     struct plan *plan = reload_plan(&m->reload, master_plan(m), why, MASTER_WHY_MAX);
-    if (plan == NULL)
+    if (plan == NULL) {
+        heap_fill();
         return false;
+    }
     master_forget_changed_servers(m, plan);
     log_set_level((enum level)plan->process->log_level); /* workers have it from their fork on */
     bool changed = succession_change(&m->succession, &m->house, plan, now_ms, why, MASTER_WHY_MAX);

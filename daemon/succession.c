@@ -11,6 +11,7 @@
 
 #include "daemon/adopted.h"
 #include "daemon/spawn.h"
+#include "daemon/heap.h"
 #include "daemon/succession.h"
 
 static void end_generation(const struct succession *s, struct generation *generation)
@@ -30,13 +31,16 @@ static struct generation *open_next(struct succession *s, const struct house *ho
                                     size_t why_size)
 {
     struct generation *next = calloc(1, sizeof(*next));
-    if (next != NULL && generation_open(next, ++s->last_number, plan, s->present, house, why, why_size))
-        return next;
+    bool opened = next != NULL && generation_open(next, ++s->last_number, plan, s->present, house, why, why_size);
     if (next == NULL)
         snprintf(why, why_size, "no memory");
-    free(next);
-    s->planner->drop(s->planner, &plan);
-    return NULL;
+    if (!opened) {
+        free(next);
+        next = NULL;
+        s->planner->drop(s->planner, &plan);
+    }
+    heap_fill(); /* whoever is forked next is spared what is free */
+    return next;
 }
 
 bool succession_begin(struct succession *s, struct house *house, struct plan *plan, char *why, size_t why_size)

@@ -2,6 +2,7 @@
 #include <ares.h>
 #include <arpa/nameser.h>
 #include <errno.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -36,7 +37,6 @@ struct dns {
     int taken;                       /* datagrams, in this step */
     uint64_t heard;                  /* answers so far, whatever they were */
     bool forgets;                    /* nobody is told of what ends now */
-    bool rests;
     struct dns_answer *answer;
 };
 
@@ -224,16 +224,15 @@ static void close_all(struct dns *dns)
     dns->answer = NULL;
 }
 
-static void give_back(struct dns *dns)
+bool dns_rest(struct dns *dns)
 {
-    if (dns->rests && dns->open == 0)
+    if (dns->open > 0)
+        return false;
+    if (dns->answer != NULL) {
         close_all(dns);
-}
-
-void dns_rest(struct dns *dns, bool rests)
-{
-    dns->rests = rests;
-    give_back(dns);
+        malloc_trim(0);
+    }
+    return true;
 }
 
 void dns_free(struct dns **dns)
@@ -376,7 +375,6 @@ void dns_step(struct dns *dns)
     if (count <= 0)
         process(dns, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* those whose time is over */
     be_guest(dns);
-    give_back(dns);
 }
 
 enum io dns_wait(struct dns *dns, int64_t deadline_ms)

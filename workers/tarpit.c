@@ -16,8 +16,7 @@ enum {
     BURST_US = US_PER_S,    /* a second's octets at once */
     SHARED_WAIT_MS = 20000, /* inside waits for the message meanwhile, and has its time-outs */
     SLOW_WINDOW_BYTES = 1024,
-    PORTION_MIN = 512, /* octets */
-    DNS_RESTS_MS = 1000
+    PORTION_MIN = 512 /* octets */
 };
 
 /* -- held -- */
@@ -86,14 +85,9 @@ static enum io wait_for_input(struct session *s, int64_t deadline_ms)
 static enum io doze(struct session *s, int64_t ms, bool until_input)
 {
     int64_t began = clock_ms(), deadline = clock_deadline(ms);
-    bool rests = s->setup->dns != NULL && ms >= DNS_RESTS_MS;
     if (!enter(s))
         return IO_LOST;
-    if (rests)
-        dns_rest(s->setup->dns, true);
     enum io io = until_input ? wait_for_input(s, deadline) : wait_for(s->setup->wait, -1, 0, deadline);
-    if (rests)
-        dns_rest(s->setup->dns, false);
     leave(s, clock_ms() - began);
     return io;
 }

@@ -17,6 +17,7 @@
 #include "common/scoreboard.h"
 #include "workers/kill_switch.h"
 #include "workers/pressure.h"
+#include "workers/rest.h"
 #include "workers/serve.h"
 #include "workers/standing.h"
 #include "workers/worker.h"
@@ -124,8 +125,9 @@ static bool lifeline_has_ended(const struct worker *w, int64_t wait_ms)
 }
 
 /* The connection that cannot be accepted is still in the queue, and the wake-up for it was ours: who left now would
- * strand it. So it is tried again until it is accepted or gone; for long enough, then another worker may try. */
-static int insist(struct worker *w, struct endpoint *peer, struct endpoint *local)
+ * strand it. So it is tried again until it is accepted or gone; for long enough, then another worker may try. (Its
+ * record would lie on the stack of whoever is held.) */
+static __attribute__((noinline)) int insist(struct worker *w, struct endpoint *peer, struct endpoint *local)
 {
     int error = errno, fd = -1;
     struct record r;
@@ -331,6 +333,8 @@ static void prepare(struct worker *w, const struct worker_setup *given)
                                              .pressure_read = setup->pressure_read,
                                              .pressure_write = setup->pressure_write,
                                              .dns = dns_new(w->service->resolver, &w->wait)};
+    w->wait.rest = rest;
+    w->wait.rest_context = w->for_sessions.dns;
     struct slot_facts *facts = slot_begin(setup->board);
     facts->generation = setup->generation;
     facts->state = SLOT_IDLE;

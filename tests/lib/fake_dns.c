@@ -295,10 +295,10 @@ int dns_fd(const struct dns *dns)
     return -1;
 }
 
-void dns_rest(struct dns *dns, bool rests)
+bool dns_rest(struct dns *dns)
 {
     (void)dns;
-    (void)rests;
+    return true;
 }
 
 void dns_step(struct dns *dns)
