@@ -74,11 +74,21 @@ static int reopen_pipe(int fd, int how)
     return open(path, how | O_NONBLOCK | O_CLOEXEC);
 }
 
-/* Nothing of the starter's is left in reach: not its terminal (TIOCSTI would type into it), not its files. */
+static bool has_terminal(void)
+{
+    int terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (terminal >= 0)
+        close(terminal);
+    return terminal >= 0 || errno != ENXIO;
+}
+
+/* Nothing of the starter's is left in reach: not its terminal (TIOCSTI would type into it), not its files. A session is
+ * a group of its own to the scheduler (autogroup), which looks at all of them again and again: thousands of workers
+ * that are held would slow down the few that work. So who has no terminal stays in the master's. */
 bool spawn_leave_terminal(void)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (setsid() < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
+    if ((has_terminal() && setsid() < 0) || null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
         return false;
     return log_keep_stderr() || dup2(null, STDERR_FILENO) >= 0;
 }
