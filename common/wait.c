@@ -125,11 +125,12 @@ static int64_t next_look(const struct wait *wait, int64_t rest_ms, int64_t deadl
 }
 
 /* When to ask again. */
-static int64_t rest(const struct wait *wait, int64_t rest_ms)
+static int64_t rest(struct wait *wait, int64_t rest_ms)
 {
     if (wait->asked_ms < rest_ms)
         return rest_ms;
-    return wait->rest(wait->rest_context) ? CLOCK_NEVER : wait->asked_ms + WAIT_LONG_MS;
+    wait->rested = wait->rest(wait->rest_context);
+    return wait->rested ? CLOCK_NEVER : wait->asked_ms + WAIT_LONG_MS;
 }
 
 static enum io give_way(struct wait_queue *queue)
@@ -159,7 +160,8 @@ static enum io ask_guests(struct wait_guest **whose, const struct pollfd *fds, i
 
 enum io wait_for(struct wait *wait, int fd, short events, int64_t deadline_ms)
 {
-    int64_t began_ms = clock_ms(), rest_ms = wait->rest != NULL ? began_ms + WAIT_LONG_MS : CLOCK_NEVER;
+    int64_t began_ms = clock_ms();
+    int64_t rest_ms = wait->rest != NULL && !wait->rested ? began_ms + WAIT_LONG_MS : CLOCK_NEVER;
     wait_alive(wait, began_ms);
     for (;;) {
         struct pollfd fds[1 + WAIT_GUESTS_MAX];
@@ -179,8 +181,10 @@ enum io wait_for(struct wait *wait, int fd, short events, int64_t deadline_ms)
             said = ask_guests(whose, fds, count);
         if (said != IO_OK)
             return said;
-        if (fds[0].revents != 0)
+        if (fds[0].revents != 0) {
+            wait->rested = false;
             return IO_OK;
+        }
         /* A guest that is woken again and again must not hold it up. */
         if (clock_ms() > deadline_ms || (ready == 0 && !woken && look == deadline_ms))
             return IO_LATE;

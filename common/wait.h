@@ -57,10 +57,11 @@ enum { WAIT_GUESTS_MAX = 6, WAIT_LONG_MS = 1000 };
 struct wait {
     struct wait_guest *guests[WAIT_GUESTS_MAX]; /* NULL: free */
     struct wait_queue *queue;                   /* NULL: who waits does not give way */
-    /* What waits for WAIT_LONG_MS without a word is likely to wait for longer: it gives back the memory that it can have
-     * anew. False: not now, it is asked again as much later. NULL: it has none. */
+    /* A wait that took WAIT_LONG_MS is likely to take longer: what memory can be had anew is given back, once until
+     * something comes that was waited for. False: not now, it is asked again as much later. NULL: there is none. */
     bool (*rest)(void *context);
     void *rest_context;
+    bool rested;
     int watchdog_s; /* SIGPROF ends a process that computes for so long without waiting; 0: never */
     int64_t watchdog_armed_ms;
     int64_t asked_ms; /* when the guests were asked last */

@@ -14,8 +14,9 @@ enum {
     SMALLEST_BYTES = 24, /* of a hole of any size as many can be had as.. */
     HOLE_BYTES = 48,     /* .. go in if each took this */
     STEP_BYTES = 16,
-    ASIDE_BYTES = 1032,  /* nothing larger is put aside */
-    LARGE_BYTES = 32000, /* what is larger lies by itself (main.c) */
+    ASIDE_BYTES = 1032,            /* nothing larger is put aside */
+    LARGE_BYTES = 32000,           /* what is larger lies by itself (main.c) */
+    ASIDE_MAX_BYTES = 1024 * 1024, /* and all of it is less than that */
     SIZES = (ASIDE_BYTES - SMALLEST_BYTES) / STEP_BYTES + 1
 };
 
@@ -26,6 +27,7 @@ static struct piece *filled;
 /* Where nothing of a size was put aside the top gave one, which told so, and was put aside itself: below all that come
  * later. It will tell again. */
 static struct piece *last_aside[SIZES];
+static size_t budget; /* octets that may still be taken: whatever malloc this is, it comes to an end */
 
 void heap_empty(void)
 {
@@ -43,8 +45,12 @@ static uintptr_t top(void)
 
 static bool keep(struct piece *piece)
 {
-    if (piece == NULL)
+    size_t size = malloc_usable_size(piece);
+    if (piece == NULL || size > budget) {
+        free(piece);
         return false;
+    }
+    budget -= size;
     piece->next = filled;
     filled = piece;
     return true;
@@ -55,9 +61,9 @@ static void fill_large_holes(void)
 {
     uintptr_t end = top();
     for (size_t size = LARGE_BYTES; size > ASIDE_BYTES; size /= 2) {
-        struct piece *piece;
-        while ((piece = malloc(size)) != NULL && (uintptr_t)piece < end)
-            keep(piece);
+        struct piece *piece = malloc(size);
+        while (piece != NULL && (uintptr_t)piece < end)
+            piece = keep(piece) ? malloc(size) : NULL;
         free(piece);
     }
 }
@@ -87,10 +93,12 @@ static bool take_aside(int size, uintptr_t end)
 
 void heap_fill(void)
 {
+    struct mallinfo2 now = mallinfo2();
+    budget = now.fordblks - now.keepcost + ASIDE_MAX_BYTES;
     fill_large_holes();
     fill_holes();
     uintptr_t end = top();
-    for (int size = 1; size < SIZES; size++) /* fill_holes has had the smallest */
+    for (int size = 1; size < SIZES; size++) /* fill_holes has had most of the smallest */
         while (take_aside(size, end))
             continue;
 }

@@ -82,13 +82,20 @@ static bool has_terminal(void)
     return terminal >= 0 || errno != ENXIO;
 }
 
-/* Nothing of the starter's is left in reach: not its terminal (TIOCSTI would type into it), not its files. A session is
- * a group of its own to the scheduler (autogroup), which looks at all of them again and again: thousands of workers
- * that are held would slow down the few that work. So who has no terminal stays in the master's. */
+/* What is sent to the master's group is not for its children. And its terminal is out of their reach (TIOCSTI would
+ * type into it) once they have left its session. But a session is a group of its own to the scheduler (autogroup),
+ * which looks at all of them again and again: thousands of workers that are held would slow down the few that work. So
+ * where there is no terminal they stay. */
+static bool leave_group(void)
+{
+    return has_terminal() ? setsid() >= 0 : setpgid(0, 0) == 0;
+}
+
+/* Nothing of the starter's is left in reach. */
 bool spawn_leave_terminal(void)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if ((has_terminal() && setsid() < 0) || null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
+    if (null < 0 || !leave_group() || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
         return false;
     return log_keep_stderr() || dup2(null, STDERR_FILENO) >= 0;
 }

@@ -4,11 +4,11 @@
  *
  * In the child, in this order: dispositions and mask of signals as after exec, but INT, HUP, TERM and PIPE ignored:
  * what a terminal or a supervisor sends to all is the master's business, who cuts a session by WORKER_CUT_SIGNAL; so is
- * SPAWN_KILL_SIGNAL, until the worker is ready to look at the order that it stands for (orders.h); where the master has
- * a terminal a session of its own without one; /dev/null for stdin, stdout and (unless the log needs it) stderr; every
- * descriptor closed that the child has no use for; privileges dropped for good; then the child's function. What fails
- * there is logged by the child, which ends with WORKER_BROKEN. Its pipes are opened anew: a worker's by the master,
- * before the fork.
+ * SPAWN_KILL_SIGNAL, until the worker is ready to look at the order that it stands for (orders.h); a process
+ * group of its own, where the master has a terminal a session of its own without one; /dev/null for stdin, stdout and
+ * (unless the log needs it) stderr; every descriptor closed that the child has no use for; privileges dropped for good;
+ * then the child's function. What fails there is logged by the child, which ends with WORKER_BROKEN. Its pipes are
+ * opened anew: a worker's by the master, before the fork.
  */
 #ifndef POSTERN_DAEMON_SPAWN_H
 #define POSTERN_DAEMON_SPAWN_H

@@ -24,6 +24,7 @@ static void end_generation(const struct succession *s, struct generation *genera
         adopted_drop(&plan, s->planner->places);
     else
         s->planner->drop(s->planner, &plan);
+    heap_fill();
 }
 
 /* NULL with why; the plan is gone then. */

@@ -34,7 +34,7 @@ struct dns {
     int watched;                     /* sockets in it */
     int only;                        /* the one that is in it, where nobody waits to write; -1: it has to be asked */
     int open;                        /* questions */
-    int taken;                       /* datagrams, in this step */
+    int reads;                       /* of sockets, in this step */
     uint64_t heard;                  /* answers so far, whatever they were */
     bool forgets;                    /* nobody is told of what ends now */
     struct dns_answer *answer;
@@ -100,11 +100,11 @@ static ares_ssize_t receive(ares_socket_t fd, void *at, size_t size, int flags, 
 {
     struct dns *dns = context;
     bool is_datagram = from != NULL;
-    if (is_datagram && dns->taken > 0 && dns->open == 0) { /* c-ares would look for more; there is none to come */
+    if (is_datagram && dns->reads > 0 && dns->open == 0) { /* c-ares would look for more; there is none to come */
         errno = EAGAIN;
         return -1;
     }
-    dns->taken++;
+    dns->reads++;
     return recvfrom(fd, at, size, flags, from, from_size);
 }
 
@@ -289,13 +289,13 @@ static void settle(void *context, int status, int timeouts, unsigned char *octet
         put(question);
         return;
     }
-    dns->open--;
     dns->heard++;
     if (!dns->forgets) {
         enum dns_status found = status_of(dns, question->type, status, octets, size);
         question->heard(question->context, question->ticket, found, dns->answer->records, dns->answer->count,
                         dns->answer->cut);
     }
+    dns->open--; /* not before: whoever hears of it might wait, and rest, and all of this would be gone */
     free(question);
 }
 
@@ -366,7 +366,7 @@ static void process(struct dns *dns, ares_socket_t readable, ares_socket_t writa
 void dns_step(struct dns *dns)
 {
     struct epoll_event events[EVENTS_MAX] = {{.events = EPOLLIN, .data.fd = dns->only}};
-    dns->taken = 0;
+    dns->reads = 0;
     int count = dns->only >= 0 ? 1 : dns->epoll >= 0 ? epoll_wait(dns->epoll, events, EVENTS_MAX, 0) : -1;
     for (int i = 0; i < count; i++) {
         bool reads = (events[i].events & ~(uint32_t)EPOLLOUT) != 0, writes = (events[i].events & EPOLLOUT) != 0;

@@ -36,7 +36,7 @@ BIRTH = {
     "prctl": ("EPERM",),
     "prlimit64": ("EPERM",),
     "?dup2,?dup3": ("EBADF",),
-    "setsid": ("EPERM",),
+    "setpgid": ("EPERM",),
     "close_range": ("EINVAL",),
     "seccomp": ("ENOMEM",),
     "landlock_restrict_self": ("E2BIG",),

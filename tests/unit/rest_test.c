@@ -2,6 +2,7 @@
  *
  * Who waits for long gives back memory: when that is, and that nothing is lost by it.
  */
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,13 +51,20 @@ static void once_in_a_long_wait(void **state)
 {
     (void)state;
     struct wait wait = resting();
+    int ends[2];
     int64_t began_ms = clock_ms();
     assert_int_equal(wait_for(&wait, -1, 0, clock_deadline(60000)), IO_LATE);
     assert_int_equal(clock_ms() - began_ms, 60000);
     assert_int_equal(rests.count, 1);
     assert_int_equal(rests.at_ms[0] - began_ms, WAIT_LONG_MS);
     assert_int_equal(wait_for(&wait, -1, 0, clock_deadline(60000)), IO_LATE);
+    assert_int_equal(rests.count, 1); /* nothing came meanwhile */
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(wait_for(&wait, ends[1], POLLOUT, clock_deadline(60000)), IO_OK);
+    assert_int_equal(wait_for(&wait, -1, 0, clock_deadline(60000)), IO_LATE);
     assert_int_equal(rests.count, 2);
+    close(ends[0]);
+    close(ends[1]);
 }
 
 static void not_in_a_short_one(void **state)
