@@ -77,9 +77,9 @@ void lookups_begin_transaction(struct lookups *l);
 void lookups_end_session(struct lookups *l); /* nothing is open any more */
 void lookups_renew_time(struct lookups *l);  /* a message was accepted */
 
-/* Never NULL. The same question in the same scope is the same lookup, and so it is where a scope that lasts longer was
- * answered it within LOOKUP_FRESH_MS. What may not be asked for (dns_question_is_valid)
- * is DNS_NO_NAME at once; where no time is left nothing is asked any more. */
+/* Never NULL. The same question in the same scope is the same lookup, and so it is where a scope that lasts longer
+ * asked it within LOOKUP_FRESH_MS, and not in vain. What may not be asked for (dns_question_is_valid) is DNS_NO_NAME at
+ * once; where no time is left nothing is asked any more. */
 const struct lookup *lookups_ask(struct lookups *l, enum lookup_scope scope, enum dns_type type, const char *name);
 /* The status, which is not DNS_ASKED any more. */
 enum dns_status lookups_await(struct lookups *l, const struct lookup *lookup);

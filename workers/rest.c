@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdint.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "workers/dns.h"
 #include "workers/rest.h"
