@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * rest - what a worker gives back that waits for long (struct wait's rest): what questions to DNS need, the
- * pages that malloc has free then, and those of the stack that lie deeper than it is now. All of it comes back by itself.
+ * pages that malloc has free then, and those of the stack that lie deeper than it is now. All of it comes back by
+ * itself.
  */
 #ifndef POSTERN_WORKERS_REST_H
 #define POSTERN_WORKERS_REST_H
