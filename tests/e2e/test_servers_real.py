@@ -52,7 +52,10 @@ MESSAGES = {
     "one-megabyte": HEAD + b"\r\n" + lines_of(76, 13_000),
 }
 UNENDED = {"text": HEAD + b"\r\nbody", "dot": HEAD + b"\r\nbody\r\n.", "header": HEAD[:-2]}
-PASSING = [(name, *pair) for name, rig in SERVERS.items() for pair in (*rig.PASSES.items(), *rig.MORE_PASSES)]
+# The sanitized build meets two of the four: the others say the same to the same code.
+TESTED = {name: rig for name, rig in SERVERS.items()
+          if not postern_program.SANITIZED or name in ("postfix", "sendmail")}
+PASSING = [(name, *pair) for name, rig in TESTED.items() for pair in (*rig.PASSES.items(), *rig.MORE_PASSES)]
 
 
 # -- how a message is sent: after RCPT, up to the answer to the whole of it
@@ -85,9 +88,9 @@ def sent(client, recipient, content, way="DATA", sender="sender@example.com", pa
 
 # -- who takes part
 
-@pytest.fixture(params=SERVERS)
+@pytest.fixture(params=TESTED)
 def server(server_of, request):
-    """Each of the four in turn, or those that a test names."""
+    """Each that is tested in turn, or those that a test names."""
     return server_of(request.param)
 
 
@@ -220,7 +223,7 @@ def test_twenty_five_megabytes(server, gate, way):
 
 # -- TLS, and the client's identity
 
-@pytest.mark.parametrize("server", [name for name, rig in SERVERS.items() if rig.TLS], indirect=True)
+@pytest.mark.parametrize("server", [name for name, rig in TESTED.items() if rig.TLS], indirect=True)
 @pytest.mark.parametrize("outside, inside", [(True, False), (False, True), (True, True)],
                          ids=["outside", "inside", "both"])
 @pytest.mark.parametrize("way", ["DATA", "chunks"])
@@ -241,7 +244,7 @@ def test_in_tls(server, gate, name, way, outside, inside):
     assert (" tls=TLSv1.3 " in line, " inside_tls=TLSv1.3 " in line) == (outside, inside)
 
 
-@pytest.mark.parametrize("server", [name for name, rig in SERVERS.items() if rig.TLS], indirect=True)
+@pytest.mark.parametrize("server", [name for name, rig in TESTED.items() if rig.TLS], indirect=True)
 @pytest.mark.parametrize("name", UNENDED)
 def test_a_last_line_without_its_end_in_tls(server, gate, name):
     content, recipient = UNENDED[name], recipient_of("unended-tls", name)
@@ -254,7 +257,7 @@ def test_a_last_line_without_its_end_in_tls(server, gate, name):
     program.wait_log(f"event=message .* to=<{recipient}> .* size={len(content)} ")
 
 
-@pytest.mark.parametrize("server", [name for name, rig in SERVERS.items() if rig.TLS], indirect=True)
+@pytest.mark.parametrize("server", [name for name, rig in TESTED.items() if rig.TLS], indirect=True)
 @pytest.mark.parametrize("way", ["DATA", "chunks"])
 def test_twenty_five_megabytes_in_tls(server, gate, way):
     recipient = recipient_of("big-tls", way)
@@ -334,7 +337,7 @@ def test_nobody_is_heard_without_the_header(server_of, name, service):
 
 
 MISFITS = sorted({(name, "none", service) for name, way, service in PASSING if "proxy" in way}
-                 | {(name, way, "plain") for name in SERVERS for way in ("xclient", "proxy-v1", "proxy-v2")})
+                 | {(name, way, "plain") for name in TESTED for way in ("xclient", "proxy-v1", "proxy-v2")})
 
 
 @pytest.mark.parametrize("name, way, service", MISFITS)
