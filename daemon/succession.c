@@ -10,8 +10,8 @@
 #include "common/must.h"
 
 #include "daemon/adopted.h"
-#include "daemon/spawn.h"
 #include "daemon/heap.h"
+#include "daemon/spawn.h"
 #include "daemon/succession.h"
 
 static void end_generation(const struct succession *s, struct generation *generation)

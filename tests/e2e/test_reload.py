@@ -279,7 +279,7 @@ def test_the_log_level_follows(inside, gate):
     os.kill(daemon.process.pid, signal.SIGHUP)
     daemon.wait_log("event=worker-left")
     net.wait_until(lambda: banner(daemon.address) and "event=session" in daemon.log(), 20,
-                   "no session is logged, though none of the last generation is left to serve one", daemon.story)
+                   "no session is logged, not even those of the new generation", daemon.story)
 
 
 def test_a_relative_path_from_the_background(inside, tmp_path):
