@@ -468,6 +468,7 @@ def test_the_way_back_is_tried_again(gates, tmp_path):
     """What kept both programs from beginning passes: meanwhile the workers that there are serve."""
     make_room_for_a_user(tmp_path)
     gate = gates(how="hang", before=AS_USER)
+    gate.wait_log("event=housekeeper state=working")  # it listens before it has all that it will hold
     master, held, found = gate.master, len(net.descriptors(gate.master)), []
     gate.install(NEXT)
     asking = threading.Thread(target=lambda: found.append(gate.refused_upgrade()))
