@@ -18,7 +18,7 @@ TOTALS = {"sessions", "messages", "refused_messages", "unheard", "bytes_in", "li
           "let_go", "turned_away", "inside_waits", "inside_wait_ms", "evictions", "damaged", "given_up", "forked",
           "crashed"}
 REGIONS = {"tags", "slots", "heard", "health", "keys", "orders", "listed", "seats", "rates", "reputations", "hits",
-           "totals", "history", "berths", "list-tests", "list-counts"}
+           "totals", "history", "berths", "list-tests", "list-counts", "store"}
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_a_list_is_kept_over_a_restart(gate, listed, restarted):
     assert set(listing(gate)) == {"192.0.2.0/24", "198.51.100.7"}
     assert set(listing(gate, "allow")) == {"203.0.113.5", "2001:db8::/32"}
     assert gate.ask("forget", "198.51.100.7")["records"] == []
-    assert os.stat(listed).st_mode & 0o7777 == 0o600 and os.stat(listed.parent).st_mode & 0o7777 == 0o700
+    assert os.stat(listed).st_mode & 0o7777 == 0o600 and os.stat(listed.parent).st_mode & 0o7777 == 0o711
     assert "allow 2001:db8::/32 until 2098-12-01T00:00:00Z" in lines_of(listed)
     assert re.search(r"event=control verb=block argument=\"192.0.2.0/24 for 2h reason guesses passwords\" uid=0",
                      gate.log()), gate.story()

@@ -177,10 +177,13 @@ def attack(house, rounds):
         kill_somebody(gate)
         demand_canary(gate)
         askings += 1
+        if tally["done"] >= tally["wanted"]:  # chance has left one kind of deed out: more of them
+            tally["wanted"] += max(rounds // 4, 1)
         if askings % RELOAD_EVERY == 0:
             gate.demand_reload()
         demand(time.monotonic() < end, f"not all in time: {tally}\n{gate.story()}")
         time.sleep(0.1)
+    tally["wanted"] = rounds
     demand(tally["breaches"] == 0, f"hostile workers did what they cannot: {tally}")
 
 

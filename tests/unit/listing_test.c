@@ -145,7 +145,7 @@ static void the_directory_is_made(void **state)
     start(rig);
     snprintf(directory, sizeof(directory), "%s/lib", rig->top);
     assert_int_equal(stat(directory, &is), 0);
-    assert_int_equal(is.st_mode & 07777, 0700);
+    assert_int_equal(is.st_mode & 07777, 0711);
     assert_string_equal(read_file(rig->path), "");
 }
 
