@@ -13,7 +13,7 @@ BUILD := build/$(if $(filter 1,$(SANITIZE)),sanitize,plain)
 
 # What Debian 12 must have. `all` needs the first line only.
 BUILD_PACKAGES := gcc libc6-dev pkg-config libconfuse-dev libssl-dev libjansson-dev libncurses-dev libseccomp-dev \
-                  libc-ares-dev libspf2-dev
+                  libc-ares-dev libspf2-dev liblmdb-dev
 TEST_PACKAGES := libcmocka-dev python3 python3-pytest postfix openssl mandoc git gdb systemd swaks libnet-ssleay-perl \
                  strace haproxy sasl2-bin libsasl2-modules ca-certificates clang libclang-rt-14-dev iproute2 \
                  python3-yaml
@@ -33,7 +33,7 @@ nginx_PACKAGES := nginx-light libnginx-mod-mail
 
 # The libraries, by their pkg-config names (libspf2 has none). Asked for at the first use and then remembered: not before
 # `deps` was there.
-LIBRARIES := libconfuse openssl libseccomp libcares
+LIBRARIES := libconfuse openssl libseccomp libcares lmdb
 library_cflags = $(eval library_cflags := $$(shell pkg-config --cflags $(LIBRARIES)))$(library_cflags)
 library_libs = $(eval library_libs := $$(shell pkg-config --libs $(LIBRARIES)) -lspf2)$(library_libs)
 ctl_libs = $(eval ctl_libs := $$(shell pkg-config --libs jansson ncursesw))$(ctl_libs)
@@ -75,7 +75,7 @@ MAKEFLAGS += -j$(shell nproc) --output-sync=target
 endif
 say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $@;)
 
-.PHONY: all run test tests fuzz sink arch fault memory bench bench-board bench-hold bench-swarm bench-growth bench-sandbox bench-access soak install uninstall deps build-deps bench-deps swarm-deps servers clean bench-policy name-servers help
+.PHONY: all run test tests fuzz sink arch fault memory bench bench-board bench-hold bench-swarm bench-growth bench-sandbox bench-access bench-store bench-greylist soak install uninstall deps build-deps bench-deps swarm-deps servers clean bench-policy name-servers help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -101,6 +101,9 @@ help:
 	@echo 'make bench-policy  what all checks cost, DNS from a resolver that caches: rates with them and without; REPEAT=5; as root'
 	@echo 'make bench-board  what the limits of a connection cost on a full table, and a concurrency rule'
 	@echo 'make bench-access  what lists of a million networks and names cost: loading, a look, memory'
+	@echo 'make bench-store  what a memory on disk of RECORDS=5000000 costs in SIZE_MIB=1024: writing, opening, cleaning while it is asked'
+	@echo 'make bench-greylist  what the memory on disk bears: decisions a second of 8 workers, waits, commits; ENTRIES=5000000: as'
+	@echo '                many are there before; SECONDS=10 RATE=10000 DIRECTORY=build/bench/store'
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX); configuration to $$(DESTDIR)/etc/postern; the user postern'
 	@echo 'make uninstall  take that away again; the configuration and the user stay'
 	@echo 'make deps       install what is missing for building and testing (Debian; root)'
@@ -164,6 +167,8 @@ test_programs := $(patsubst %,$(BUILD)/%, \
     bench-relay \
     bench-board \
     bench-access \
+    bench-store \
+    bench-greylist \
     bench-swarm \
 )
 tests: $(unit_tests) $(talks) $(test_programs)
@@ -179,9 +184,11 @@ $(addprefix $(BUILD)/tests/unit/,probe_test probe_tls_test survey_test listing_t
     rest_test): $(BUILD)/tests/lib/fake_clock.o
 # .. and what DNS says.
 check_tests := $(addprefix $(BUILD)/tests/unit/,rdns_check_test helo_check_test sender_check_test mailbox_check_test \
-               spf_check_test)
+               spf_check_test greylist_check_test)
 $(check_tests) $(addprefix $(BUILD)/tests/unit/,client_name_test list_tests_test lookups_test spf_test): \
     $(BUILD)/tests/lib/fake_clock.o $(BUILD)/tests/lib/fake_dns.o
+# .. and what the storekeeper answers.
+$(BUILD)/tests/unit/greylist_check_test: $(BUILD)/tests/lib/fake_store.o
 # posternctl's pure units, which no library holds.
 $(addprefix $(BUILD)/tests/unit/,sparkline_test top_layout_test top_model_test top_view_test): \
     $(patsubst %,$(BUILD)/daemon/ctl/%.o,answer column sparkline top_layout top_model top_pane top_rows top_view)
@@ -214,7 +221,9 @@ FUZZ_WRAPPED = recv send close shutdown setsockopt $(if $(filter $(fuzz_sessions
                $(if $(filter %/probe,$@),net_connect_begin net_connected)
 fuzz_sources := $(filter-out common/config_print.c workers/worker.c,\
                 $(wildcard common/*.c workers/*.c $(patsubst %,workers/%/*.c,smtp checks limits access spf lists))) \
-                workers/housekeeper/probe.c tests/lib/body_oracle.c tests/lib/results_oracle.c tests/lib/root_block.c
+                workers/housekeeper/probe.c workers/teller/merge.c \
+                $(patsubst %,workers/storekeeper/%.c,attempt deeds ledger pending shelf shelf_check shelf_write) \
+                tests/lib/body_oracle.c tests/lib/results_oracle.c tests/lib/root_block.c
 fuzz_rig := law wire witness witness_inside witness_outside witness_message inside_server script subject rig
 fuzz_targets := $(patsubst tests/fuzz/target_%.c,$(FUZZ)/%,$(wildcard tests/fuzz/target_*.c))
 fuzz_sessions := $(filter $(FUZZ)/session%,$(fuzz_targets)) $(FUZZ)/session-broken
@@ -296,6 +305,15 @@ bench-access: $(BUILD)/bench-access
 	@$<
 $(BUILD)/bench-access: $(BUILD)/tests/bench/access.o $(BUILD)/libcommon.a
 	$(call say,LINK)$(LINK) -o $@ $^
+bench-store: $(BUILD)/bench-store
+	@$< $(RECORDS) $(SIZE_MIB)
+$(BUILD)/bench-store: $(BUILD)/tests/bench/store.o $(BUILD)/libworkers.a $(BUILD)/libcommon.a
+	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
+bench-greylist: $(BUILD)/bench-greylist
+	@rm -rf build/bench/store && mkdir -p build/bench
+	@$< $(or $(DIRECTORY),build/bench/store) $(or $(ENTRIES),0) $(or $(SECONDS),10) $(or $(RATE),10000)
+$(BUILD)/bench-greylist: $(BUILD)/tests/bench/greylist.o $(BUILD)/libworkers.a $(BUILD)/libcommon.a
+	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
 $(BUILD)/bench-crowd: $(call objects,tests/bench/crowd.c tests/bench/secure.c)
 	$(call say,LINK)$(LINK) -o $@ $^ $(library_libs)
 $(BUILD)/bench-swarm: $(addprefix $(BUILD)/tests/bench/,swarm.o bot.o sender.o talker.o wheel.o)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <limits.h>
+#include <linux/futex.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -16,6 +18,18 @@ int64_t clock_ms(void)
     return (int64_t)now.tv_sec * MS_PER_S + now.tv_nsec / NS_PER_MS;
 }
 
+static int64_t us_of(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / NS_PER_US;
+}
+
+int64_t clock_us(void)
+{
+    return us_of(CLOCK_MONOTONIC);
+}
+
 time_t clock_wall(void)
 {
     return (time_t)(clock_wall_us() / US_PER_S);
@@ -23,9 +37,7 @@ time_t clock_wall(void)
 
 int64_t clock_wall_us(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / NS_PER_US;
+    return us_of(CLOCK_REALTIME);
 }
 
 int64_t clock_deadline(int64_t wait_ms)
@@ -137,4 +149,20 @@ int clock_connect(int fd, const struct sockaddr *to, socklen_t size)
 ssize_t clock_recv(int fd, void *at, size_t size)
 {
     return recv(fd, at, size, 0);
+}
+
+/* By an absolute time, as all deadlines here are: FUTEX_WAIT_BITSET takes one of CLOCK_MONOTONIC. */
+bool clock_await_change(const _Atomic uint32_t *word, uint32_t seen, int64_t deadline_ms)
+{
+    struct timespec until = {.tv_sec = deadline_ms / MS_PER_S, .tv_nsec = deadline_ms % MS_PER_S * NS_PER_MS};
+    const struct timespec *limit = deadline_ms == CLOCK_NEVER ? NULL : &until;
+    if (deadline_ms < 0)
+        return false;
+    long result = syscall(SYS_futex, word, FUTEX_WAIT_BITSET, seen, limit, NULL, FUTEX_BITSET_MATCH_ANY);
+    return result == 0 || errno != ETIMEDOUT;
+}
+
+void clock_tell_change(_Atomic uint32_t *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }

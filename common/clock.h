@@ -9,6 +9,7 @@
 #define POSTERN_COMMON_CLOCK_H
 
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -17,6 +18,7 @@
 #define CLOCK_NEVER INT64_MAX
 
 int64_t clock_ms(void);      /* monotonic */
+int64_t clock_us(void);      /* monotonic, too: to measure what takes less */
 time_t clock_wall(void);     /* seconds since 1970, for people and protocols only */
 int64_t clock_wall_us(void); /* microseconds since 1970, for ids */
 
@@ -45,5 +47,11 @@ bool clock_let_doze(int fd);
 int clock_connect(int fd, const struct sockaddr *to, socklen_t size);
 /* recv(2), which waits for CLOCK_DOZE_MS where that was allowed; then -1 with EAGAIN. A signal ends it (EINTR). */
 ssize_t clock_recv(int fd, void *at, size_t size);
+
+/* A word of memory that several processes share (a mapping that only reads will do): waits while it is `seen`, until
+ * `deadline_ms` or until somebody tells that it changed. False: the deadline has passed. Look at the word anew after.
+ */
+bool clock_await_change(const _Atomic uint32_t *word, uint32_t seen, int64_t deadline_ms);
+void clock_tell_change(_Atomic uint32_t *word); /* to all who wait */
 
 #endif

@@ -53,6 +53,15 @@ const struct control_row control_verbs[CONTROL_VERBS] = {
                           "ADDRESS [helo=NAME] [from=SENDER] [to=RECIPIENT] [login=NAME] [name=HOST] [listener=NAME] "
                           "[mode=enforce]",
                           "what each check would ask, hear and say of this client, and what would be done; nobody is charged"},
+    [CONTROL_GREYLIST] = {"greylist", CONTROL_BY_CHILD,  1, 4,
+                          "list [TEXT] | add CLIENT [SENDER [RECIPIENT]] | delete CLIENT [SENDER [RECIPIENT]] | stats",
+                          "what the greylist remembers; who need not wait; what is to be forgotten", .lasts = true},
+    [CONTROL_REPUTATION] = {"reputation", CONTROL_BY_CHILD, 1, 2, "[forget] ADDRESS|NETWORK|DOMAIN",
+                          "what is remembered of this network or sender's domain, now and on disk; forget: nothing any more",
+                          .lasts = true},
+    [CONTROL_STORE]    = {"store",    CONTROL_BY_CHILD,  1, 1, "check | export | import",
+                          "the memory on disk: is it sound, all of it as lines of text, such lines taken in",
+                          .lasts = true},
     [CONTROL_VERSION]  = {"version",  CONTROL_BY_MASTER, 0, 0, "",
                           "posternd's version"},
 };

@@ -3,10 +3,10 @@
  * control - the language between posternctl and posternd: one line in, lines out, over a Unix stream socket.
  *
  * The request: a verb and its arguments, blanks between them, LF at the end, at most CONTROL_LINE_MAX octets, printable
- * ASCII. The answer: any number of records, each a kind and fields, `session id="1k0t3" pid=4711 busy=true`; a text in
- * double quotes, with \" \\ and \xHH, a number or true and false bare, so that a program knows which is which; then one
- * line that ends it: `ok`, or `error why=".." try=".."`; then the connection is closed. A connection that ends without
- * it was cut.
+ * ASCII; behind it, for `store import` alone, further lines until who asks has no more to say. The answer: any number
+ * of records, each a kind and fields, `session id="1k0t3" pid=4711 busy=true`; a text in double quotes, with \" \\ and
+ * \xHH, a number or true and false bare, so that a program knows which is which; then one line that ends it: `ok`, or
+ * `error why=".." try=".."`; then the connection is closed. A connection that ends without it was cut.
  *
  * The table of verbs is shared by both ends.
  */
@@ -20,7 +20,9 @@
 enum {
     CONTROL_LINE_MAX = 512, /* with its LF */
     CONTROL_ARGUMENTS_MAX = 8,
-    CONTROL_RECORD_MAX = 4096, /* a line of the answer, with its LF */
+    CONTROL_RECORD_MAX = 4096,           /* a line of the answer, with its LF */
+    CONTROL_CHILD_MS = 30000,            /* a child has so long for its answer */
+    CONTROL_LASTING_MS = 10 * 60 * 1000, /* or so long, where it lasts */
     CONTROL_TRACE_DEFAULT_MS = 10 * 60 * 1000,
     CONTROL_TRACE_MAX_MS = 24 * 60 * 60 * 1000
 };
@@ -55,6 +57,9 @@ enum control_verb {
     CONTROL_HISTORY,
     CONTROL_METRICS,
     CONTROL_EXPLAIN,
+    CONTROL_GREYLIST,
+    CONTROL_REPUTATION,
+    CONTROL_STORE,
     CONTROL_VERSION,
     CONTROL_VERBS
 };
@@ -71,6 +76,7 @@ struct control_row {
     const char *arguments; /* for the usage: "SESSION" */
     const char *meaning;   /* one line */
     bool free_end;         /* the last of the most arguments is all the rest of the line */
+    bool lasts;            /* it may take minutes, and the answer may be too long to be kept */
 };
 
 extern const struct control_row control_verbs[CONTROL_VERBS];

@@ -121,6 +121,43 @@ void reputation_learn(const struct table *table, uint64_t hash, const struct rep
     counts->damaged += lesson.damaged;
 }
 
+struct restored {
+    struct lesson lesson; /* first: rank takes it */
+    uint64_t value;
+};
+
+static uint32_t lacks(uint32_t there, uint32_t kept)
+{
+    return kept > there ? kept - there : 0;
+}
+
+/* The larger of each: who came in before what is known of him, and who is here already, have their points once. */
+static uint64_t change_restored(uint64_t value, void *context)
+{
+    struct restored *restored = context;
+    time_t now = restored->lesson.now;
+    bool damaged;
+    if (value == 0)
+        return restored->value;
+    struct reputation there = reputation_read(value, now, &damaged);
+    struct reputation kept = reputation_read(restored->value, now, &damaged);
+    const struct reputation more = {lacks(there.good, kept.good), lacks(there.bad, kept.bad)};
+    return more.good == 0 && more.bad == 0 ? value : reputation_add(value, &more, now, &damaged);
+}
+
+static const struct table_kind RESTORED = {rank, change_restored};
+
+void reputation_restore(const struct table *table, uint64_t hash, uint64_t value, time_t now,
+                        struct table_counts *counts)
+{
+    bool damaged;
+    struct reputation left = reputation_read(value, now, &damaged);
+    if (damaged || (left.good == 0 && left.bad == 0))
+        return;
+    struct restored restored = {{.now = now}, value};
+    table_update(table, hash, &RESTORED, &restored, counts);
+}
+
 uint64_t reputation_tidy(const struct table *table, time_t now)
 {
     return table_tidy(table, &REPUTATIONS, &(struct lesson){.now = now});

@@ -40,6 +40,10 @@ struct reputation reputation_find(const struct table *table, uint64_t hash, time
 void reputation_learn(const struct table *table, uint64_t hash, const struct reputation *more, time_t now,
                       struct table_counts *counts);
 
+/* A value that was kept elsewhere: of either kind the larger counts. A time in the future is damage: left out. */
+void reputation_restore(const struct table *table, uint64_t hash, uint64_t value, time_t now,
+                        struct table_counts *counts);
+
 /* table_tidy: how many networks something is remembered of. */
 uint64_t reputation_tidy(const struct table *table, time_t now);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * sandbox - what a worker and the housekeeper may still ask of the kernel once they are set up, though somebody else's
- * code ran in them: a list of system calls (seccomp), and no file (Landlock).
+ * sandbox - what a worker, the housekeeper and the storekeeper may still ask of the kernel once they are set up, though
+ * somebody else's code ran in them: a list of system calls (seccomp), and no file (Landlock).
  *
  * The master makes it once, before the first fork: sandbox_new. A child enters it at the end of its setting up, for
  * good. A call that is not on the list (sandbox_rules.c) is not made: event=sandbox names it, and the process dies of
@@ -17,6 +17,8 @@
  * A worker opens SANDBOX_FILES_MAX at most, all told. What the master may is far more, and would do to hold every
  * client of the house, or to use up what the kernel lets a user watch by epoll.
  *
+ * The storekeeper has no network, and the file of the memory, which it opened before. Each of its threads enters.
+ *
  * What a machine or a build lacks is no failure: it is asked for, for the log.
  */
 #ifndef POSTERN_COMMON_SANDBOX_H
@@ -25,7 +27,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { SANDBOX_LISTENERS_FROM = 48, SANDBOX_FILES_MAX = 64, SANDBOX_CALL_NAME_MAX = 32 };
+enum { SANDBOX_LISTENERS_FROM = 48, SANDBOX_FILES_MAX = 65, SANDBOX_CALL_NAME_MAX = 32 };
 
 enum sandbox_mode {
     SANDBOX_OFF,
@@ -34,7 +36,7 @@ enum sandbox_mode {
     SANDBOX_MODES
 };
 
-enum sandbox_role { SANDBOX_WORKER, SANDBOX_HOUSEKEEPER, SANDBOX_ROLES };
+enum sandbox_role { SANDBOX_WORKER, SANDBOX_HOUSEKEEPER, SANDBOX_STOREKEEPER, SANDBOX_ROLES };
 
 struct sandbox; /* the same memory for the master and its children, who only read it */
 

@@ -39,6 +39,7 @@ static const struct descriptors OF_ROLE[SANDBOX_DESCRIPTORS][SANDBOX_ROLES] = {
                                      {SCMP_A0(SCMP_CMP_EQ, STDERR_FILENO + 1), FROM_ON(4, 4), FROM_ON(8, 8),
                                       FROM_ON(16, 16), FROM_ON(32, 16)}},
     [SANDBOX_OWN][SANDBOX_HOUSEKEEPER] = {1, {SCMP_A0(SCMP_CMP_GT, STDERR_FILENO)}},
+    [SANDBOX_OWN][SANDBOX_STOREKEEPER] = {1, {SCMP_A0(SCMP_CMP_GT, STDERR_FILENO)}},
 };
 
 _Static_assert(SANDBOX_LISTENERS_FROM == 32 + 16, "a worker's own end there");

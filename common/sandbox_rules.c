@@ -16,12 +16,16 @@
  * looks at 32 bits of a descriptor, the list at 64, and an attacker fills the rest. */
 
 /* clang-format off */
-#define BOTH            (1u << SANDBOX_WORKER | 1u << SANDBOX_HOUSEKEEPER)
 #define THE_WORKER      (1u << SANDBOX_WORKER)
+#define THE_STOREKEEPER (1u << SANDBOX_STOREKEEPER)
+#define BOTH            (THE_WORKER | 1u << SANDBOX_HOUSEKEEPER)
+#define ALL             (BOTH | THE_STOREKEEPER)
 
-#define ALLOW(name, ...)       {.call = SCMP_SYS(name), .who = BOTH, __VA_ARGS__}
+#define ALLOW(name, ...)       {.call = SCMP_SYS(name), .who = ALL, __VA_ARGS__}
+#define NETWORK(name, ...)     {.call = SCMP_SYS(name), .who = BOTH, __VA_ARGS__}
+#define STORE(name, ...)       {.call = SCMP_SYS(name), .who = THE_STOREKEEPER, __VA_ARGS__}
 #define WORKER(name, ...)      {.call = SCMP_SYS(name), .who = THE_WORKER, __VA_ARGS__}
-#define FAIL(name, with, ...)  {.call = SCMP_SYS(name), .who = BOTH, .answer = SANDBOX_FAIL, .error = (with), __VA_ARGS__}
+#define FAIL(name, with, ...)  {.call = SCMP_SYS(name), .who = ALL, .answer = SANDBOX_FAIL, .error = (with), __VA_ARGS__}
 #define NO_LISTENER            .descriptor = SANDBOX_NO_LISTENER
 #define ONE_OF_ITS_OWN         .descriptor = SANDBOX_OWN
 #define WHEN(...)              .arguments = {__VA_ARGS__}
@@ -39,21 +43,22 @@ const struct sandbox_rule sandbox_rules[] = {
     /* sessions and probes */
     ALLOW(read), ALLOW(write), ALLOW(readv), ALLOW(writev), ALLOW(close),
     ALLOW(recvfrom), ALLOW(sendto), /* not recvmsg and sendmsg: they take descriptors in, and hand a listener out */
-    ALLOW(poll), ALLOW(ppoll), ALLOW(epoll_create1), ALLOW(epoll_ctl), ALLOW(epoll_wait), ALLOW(epoll_pwait),
-    ALLOW(getsockname), ALLOW(getpeername), ALLOW(getsockopt),
+    ALLOW(poll), ALLOW(ppoll),
+    NETWORK(epoll_create1), NETWORK(epoll_ctl), NETWORK(epoll_wait), NETWORK(epoll_pwait),
+    NETWORK(getsockname), NETWORK(getpeername), ALLOW(getsockopt),
     WORKER(accept4),
-    ALLOW(socket, WHEN(IS(AF_INET), OF(SOCKET_TYPE, SOCK_STREAM), IS(0))),
-    ALLOW(socket, WHEN(IS(AF_INET6), OF(SOCKET_TYPE, SOCK_STREAM), IS(0))),
-    ALLOW(socket, WHEN(IS(AF_INET), OF(SOCKET_TYPE, SOCK_DGRAM), IS(0))), /* the resolver */
-    ALLOW(socket, WHEN(IS(AF_INET6), OF(SOCKET_TYPE, SOCK_DGRAM), IS(0))),
+    NETWORK(socket, WHEN(IS(AF_INET), OF(SOCKET_TYPE, SOCK_STREAM), IS(0))),
+    NETWORK(socket, WHEN(IS(AF_INET6), OF(SOCKET_TYPE, SOCK_STREAM), IS(0))),
+    NETWORK(socket, WHEN(IS(AF_INET), OF(SOCKET_TYPE, SOCK_DGRAM), IS(0))), /* the resolver */
+    NETWORK(socket, WHEN(IS(AF_INET6), OF(SOCKET_TYPE, SOCK_DGRAM), IS(0))),
     ALLOW(socket, WHEN(IS(AF_UNIX))),
     ALLOW(connect, ONE_OF_ITS_OWN), /* a listener that connects to nowhere listens no more */
-    ALLOW(shutdown, ONE_OF_ITS_OWN),
+    NETWORK(shutdown, ONE_OF_ITS_OWN),
     ALLOW(setsockopt, NO_LISTENER, WHEN(ANY, IS(SOL_SOCKET), IS(SO_RCVTIMEO))),
     ALLOW(setsockopt, NO_LISTENER, WHEN(ANY, IS(SOL_SOCKET), IS(SO_SNDTIMEO))),
-    ALLOW(setsockopt, NO_LISTENER, WHEN(ANY, IS(SOL_SOCKET), IS(SO_LINGER))),
-    ALLOW(setsockopt, NO_LISTENER, WHEN(ANY, IS(IPPROTO_TCP), IS(TCP_NODELAY))),
-    ALLOW(setsockopt, NO_LISTENER, WHEN(ANY, IS(IPPROTO_TCP), IS(TCP_WINDOW_CLAMP))),
+    NETWORK(setsockopt, NO_LISTENER, WHEN(ANY, IS(SOL_SOCKET), IS(SO_LINGER))),
+    NETWORK(setsockopt, NO_LISTENER, WHEN(ANY, IS(IPPROTO_TCP), IS(TCP_NODELAY))),
+    NETWORK(setsockopt, NO_LISTENER, WHEN(ANY, IS(IPPROTO_TCP), IS(TCP_WINDOW_CLAMP))),
     ALLOW(fcntl, NO_LISTENER, WHEN(ANY, IS(F_GETFL))),
     ALLOW(fcntl, NO_LISTENER, WHEN(ANY, IS(F_SETFL))), /* not F_DUPFD, as there is no dup */
     ALLOW(ioctl, WHEN(ANY, IS(FIONREAD))),
@@ -85,7 +90,11 @@ const struct sandbox_rule sandbox_rules[] = {
     FAIL(open, EACCES), FAIL(openat, EACCES), FAIL(newfstatat, EACCES), FAIL(stat, EACCES), FAIL(lstat, EACCES),
     FAIL(statx, EACCES), FAIL(access, EACCES), FAIL(faccessat, EACCES), FAIL(faccessat2, EACCES),
     FAIL(readlink, EACCES), FAIL(readlinkat, EACCES), ALLOW(fstat),
-    FAIL(lseek, ESPIPE), /* stderr may be a file whose place all share */
+    {.call = SCMP_SYS(lseek), .who = BOTH, .answer = SANDBOX_FAIL, .error = ESPIPE}, /* stderr may be a file, whose place all share */
+
+    /* the file of the memory, open since before: LMDB writes pages and makes them stay */
+    STORE(pread64), STORE(pwrite64), STORE(pwritev), STORE(lseek), STORE(fdatasync), STORE(fsync), STORE(msync),
+    STORE(ftruncate), STORE(fcntl, WHEN(ANY, IS(F_GETLK))), STORE(fcntl, WHEN(ANY, IS(F_SETLK))),
 };
 /* clang-format on */
 

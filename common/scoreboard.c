@@ -38,7 +38,8 @@ static const enum access ACCESS[ROLES][REGIONS] = {
                      [REGION_REPUTATIONS] = WRITE,
                      [REGION_HITS] = WRITE,
                      [REGION_TOTALS] = WRITE,
-                     [REGION_HISTORY] = NONE},
+                     [REGION_HISTORY] = NONE,
+                     [REGION_STORE] = READ},
     [ROLE_WORKER] = {[REGION_TAGS] = WRITE,
                      [REGION_SLOTS] = OWN_PAGE,
                      [REGION_HEARD] = WRITE,
@@ -54,7 +55,8 @@ static const enum access ACCESS[ROLES][REGIONS] = {
                      [REGION_REPUTATIONS] = WRITE,
                      [REGION_HITS] = WRITE,
                      [REGION_TOTALS] = NONE,
-                     [REGION_HISTORY] = NONE},
+                     [REGION_HISTORY] = NONE,
+                     [REGION_STORE] = READ},
     [ROLE_HOUSEKEEPER] = {[REGION_TAGS] = READ,
                           [REGION_SLOTS] = READ,
                           [REGION_HEARD] = WRITE,
@@ -70,7 +72,25 @@ static const enum access ACCESS[ROLES][REGIONS] = {
                           [REGION_REPUTATIONS] = WRITE,
                           [REGION_HITS] = NONE,
                           [REGION_TOTALS] = READ,
-                          [REGION_HISTORY] = WRITE},
+                          [REGION_HISTORY] = WRITE,
+                          [REGION_STORE] = READ},
+    [ROLE_STOREKEEPER] = {[REGION_TAGS] = NONE,
+                          [REGION_SLOTS] = NONE,
+                          [REGION_HEARD] = NONE,
+                          [REGION_HEALTH] = NONE,
+                          [REGION_LIST_TESTS] = NONE,
+                          [REGION_LIST_COUNTS] = NONE,
+                          [REGION_KEYS] = NONE,
+                          [REGION_ORDERS] = READ,
+                          [REGION_LISTED] = NONE,
+                          [REGION_BERTHS] = NONE,
+                          [REGION_SEATS] = NONE,
+                          [REGION_RATES] = NONE,
+                          [REGION_REPUTATIONS] = WRITE,
+                          [REGION_HITS] = NONE,
+                          [REGION_TOTALS] = NONE,
+                          [REGION_HISTORY] = NONE,
+                          [REGION_STORE] = WRITE},
     [ROLE_READER] = {[REGION_TAGS] = READ,
                      [REGION_SLOTS] = READ,
                      [REGION_HEARD] = READ,
@@ -86,7 +106,8 @@ static const enum access ACCESS[ROLES][REGIONS] = {
                      [REGION_REPUTATIONS] = READ,
                      [REGION_HITS] = READ,
                      [REGION_TOTALS] = READ,
-                     [REGION_HISTORY] = READ},
+                     [REGION_HISTORY] = READ,
+                     [REGION_STORE] = READ},
 };
 
 static const char *const NAMES[REGIONS] = {
@@ -106,6 +127,7 @@ static const char *const NAMES[REGIONS] = {
     [REGION_BERTHS] = "postern-berths",
     [REGION_LIST_TESTS] = "postern-list-tests",
     [REGION_LIST_COUNTS] = "postern-list-counts",
+    [REGION_STORE] = "postern-store",
 };
 
 static size_t bytes_of(const struct scoreboard *board, enum scoreboard_region region)
@@ -144,6 +166,8 @@ static size_t bytes_of(const struct scoreboard *board, enum scoreboard_region re
         return sizeof(struct totals_ended);
     case REGION_HISTORY:
         return sizeof(struct history);
+    case REGION_STORE:
+        return store_board_bytes(board->slot_count);
     case REGIONS:
         break;
     }
@@ -174,6 +198,7 @@ static void **view_of(struct scoreboard *board, enum scoreboard_region region)
         [REGION_BERTHS] = (void **)&board->berths,
         [REGION_LIST_TESTS] = (void **)&board->list_tests,
         [REGION_LIST_COUNTS] = (void **)&board->list_counts,
+        [REGION_STORE] = (void **)&board->store,
     };
     return views[region];
 }
@@ -428,7 +453,7 @@ bool scoreboard_enter(struct scoreboard *board, int slot)
 
 bool scoreboard_enter_as(struct scoreboard *board, enum scoreboard_role role)
 {
-    must(role == ROLE_HOUSEKEEPER || role == ROLE_READER);
+    must(role == ROLE_HOUSEKEEPER || role == ROLE_STOREKEEPER || role == ROLE_READER);
     return enter(board, role, 0);
 }
 

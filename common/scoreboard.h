@@ -20,6 +20,7 @@
  *   history what each minute of the last day was like, written by the housekeeper alone (history.h)
  *   list_tests   what its self-tests found of DNS lists, and list_counts, what came of the workers' questions there
  *           (dnslists.h)
+ *   store   what the storekeeper says of itself, and its answers, written by it alone (store.h)
  *
  * Who may do what with each region is one table in scoreboard.c; the descriptors that a process is left with allow no
  * more. What workers may write is rumour (L7): a worker can write anything there at any time. Readers copy a word once,
@@ -52,6 +53,7 @@
 #include "common/session_id.h"
 #include "common/siphash.h"
 #include "common/slice.h"
+#include "common/store.h"
 #include "common/table.h"
 #include "common/ticket_keys.h"
 #include "common/totals.h"
@@ -139,6 +141,7 @@ enum scoreboard_region {
     REGION_REPUTATIONS,
     REGION_SEATS,
     REGION_RATES,
+    REGION_STORE,
     REGIONS
 };
 
@@ -155,7 +158,7 @@ struct scoreboard_size {
 };
 
 /* Whose process it is. The reader answers posternctl. */
-enum scoreboard_role { ROLE_MASTER, ROLE_WORKER, ROLE_HOUSEKEEPER, ROLE_READER, ROLES };
+enum scoreboard_role { ROLE_MASTER, ROLE_WORKER, ROLE_HOUSEKEEPER, ROLE_STOREKEEPER, ROLE_READER, ROLES };
 
 struct scoreboard {
     int slot_count;
@@ -178,8 +181,9 @@ struct scoreboard {
     _Atomic uint64_t *berths;        /* BERTHS_PROBES words of the housekeeper's, then slot_count */
     struct table rates, reputations; /* words NULL: not in this role */
     struct hits *hits;
-    pid_t hidden_by;  /* the master, whose children have none of its views; 0: they have */
-    struct slot *own; /* a worker's own page */
+    struct store_board *store; /* written by the storekeeper alone */
+    pid_t hidden_by;           /* the master, whose children have none of its views; 0: they have */
+    struct slot *own;          /* a worker's own page */
     int own_slot;
 };
 
@@ -203,7 +207,7 @@ int scoreboard_descriptors(const struct scoreboard *board, enum scoreboard_role 
 /* In the child, once: what its role allows is mapped, everything else becomes unreachable; all descriptors are closed.
  * False with errno. */
 bool scoreboard_enter(struct scoreboard *board, int slot);                     /* a worker */
-bool scoreboard_enter_as(struct scoreboard *board, enum scoreboard_role role); /* housekeeper and reader */
+bool scoreboard_enter_as(struct scoreboard *board, enum scoreboard_role role); /* anybody else but the master */
 
 /* A reader that is asked what a worker would do: a page of its own, which nobody else ever sees, takes in what that
  * would say of itself. All else stays read-only. False with errno. */

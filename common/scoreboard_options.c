@@ -37,3 +37,8 @@ uint64_t scoreboard_reputation_of(const struct scoreboard *board, const struct n
 {
     return scoreboard_hash(board, slice_of("reputation"), network_octets(network));
 }
+
+uint64_t scoreboard_reputation_of_domain(const struct scoreboard *board, struct slice domain)
+{
+    return scoreboard_hash(board, slice_of("domain"), domain);
+}

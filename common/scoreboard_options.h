@@ -20,5 +20,7 @@ struct scoreboard;
 struct network scoreboard_network(const struct scoreboard_options *options, const struct ipaddr *address);
 /* .. and where in the table of reputations that is. */
 uint64_t scoreboard_reputation_of(const struct scoreboard *board, const struct network *network);
+/* The same of a domain, as it stands in a key of the store (store_record.h): lower case, escaped, cut. */
+uint64_t scoreboard_reputation_of_domain(const struct scoreboard *board, struct slice domain);
 
 #endif

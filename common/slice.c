@@ -12,6 +12,13 @@ bool slice_equal(struct slice a, struct slice b)
     return a.size == b.size && (a.size == 0 || memcmp(a.at, b.at, a.size) == 0);
 }
 
+int slice_order(struct slice a, struct slice b)
+{
+    size_t both = a.size < b.size ? a.size : b.size;
+    int order = both > 0 ? memcmp(a.at, b.at, both) : 0;
+    return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
+}
+
 bool slice_equal_nocase(struct slice a, struct slice b)
 {
     if (a.size != b.size)

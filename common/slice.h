@@ -64,6 +64,7 @@ static inline bool ascii_is_alnum(char c)
 }
 
 bool slice_equal(struct slice a, struct slice b);
+int slice_order(struct slice a, struct slice b); /* <0, 0, >0: octet by octet, the shorter first */
 bool slice_equal_nocase(struct slice a, struct slice b);
 bool slice_is_word(struct slice a, const char *word); /* no case */
 bool slice_starts_nocase(struct slice a, const char *prefix);

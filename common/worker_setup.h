@@ -10,9 +10,13 @@
 #include <stdint.h>
 
 #include "common/net.h"
+#include "common/prefixes.h"
 #include "common/sandbox.h"
+#include "common/store_options.h"
 
 struct scoreboard;
+struct scoreboard_options;
+struct store_options;
 
 enum { WORKER_LISTENERS_MAX = 16 };
 
@@ -35,7 +39,8 @@ struct worker_setup {
     /* The pressure pipe of this listener: an octet in it asks the session that was held longest to make room. Both ends
      * are the worker's own open files, non-blocking; -1: none. */
     int pressure_read, pressure_write;
-    int wake; /* write one octet, non-blocking: the master should look at this pool now; full is as good */
+    int wake;  /* write one octet, non-blocking: the master should look at this pool now; full is as good */
+    int store; /* questions to the storekeeper (store.h); -1: there is none */
     uint32_t generation;
     const struct sandbox *sandbox; /* NULL: none */
     enum sandbox_mode sandbox_mode;
@@ -59,6 +64,28 @@ struct housekeeper_setup {
 /* Does not return; ends with an enum worker_exit. */
 typedef void housekeeper_function(const struct housekeeper_setup *setup);
 
+/* What became of the storekeeper before says of the file that it leaves. */
+enum store_trust {
+    STORE_TRUSTED,
+    STORE_SUSPECT, /* it crashed: a child shall look through it first */
+    STORE_DAMAGED  /* it found that it is none: set it aside */
+};
+
+/* What the master hands to the storekeeper. */
+struct storekeeper_setup {
+    const struct store_options *options;
+    struct scoreboard *board; /* not entered yet */
+    int lifeline;             /* read end: EOF means leave, when what was said is on disk */
+    int questions;            /* reading end of the socket that workers ask by (store.h) */
+    enum store_trust trust;
+    uint32_t generation;
+    const struct sandbox *sandbox; /* NULL: none */
+    enum sandbox_mode sandbox_mode;
+};
+
+/* Does not return; ends with an enum worker_exit. */
+typedef void storekeeper_function(const struct storekeeper_setup *setup);
+
 /* What the master hands to the child that answers posternctl explain. */
 struct explained_listener {
     const char *name;
@@ -81,5 +108,26 @@ struct explainer_setup {
 
 /* Does not return. Privileges are dropped before it is called. */
 typedef void explainer_function(const struct explainer_setup *setup);
+
+/* What the master hands to the child that answers posternctl's questions of the memory on disk. */
+struct teller_setup {
+    const char *verb;          /* "greylist", "reputation", "store" */
+    const struct slice *words; /* of the request, behind its verb: nobody has looked into them */
+    int word_count;
+    struct slice behind;      /* what came with the request already, behind its line (store import) */
+    struct scoreboard *board; /* entered as a reader */
+    const struct scoreboard_options *scoreboard;
+    const struct store_options *store; /* its directory NULL: none is configured */
+    const struct prefixes *greylisted; /* the networks that clients are for the greylist */
+    int ask;                           /* questions to the storekeeper (store.h); -1: there is none */
+    uint32_t place;                    /* where their answers come */
+    int fd;              /* the connection: lines are read there, the answer is written, as control.h has it */
+    int64_t deadline_ms; /* then it is cut */
+    const struct sandbox *sandbox;
+    enum sandbox_mode sandbox_mode;
+};
+
+/* Does not return. Privileges are dropped before it is called: it has those of who owns the store. */
+typedef void teller_function(const struct teller_setup *setup);
 
 #endif

@@ -110,3 +110,16 @@ ssize_t clock_recv(int fd, void *at, size_t size)
 {
     return recv(fd, at, size, MSG_DONTWAIT);
 }
+
+bool clock_await_change(const _Atomic uint32_t *word, uint32_t seen, int64_t deadline_ms)
+{
+    while (*word == seen && now_ms < deadline_ms)
+        ask_owner(deadline_ms);
+    return *word != seen;
+}
+
+/* Whoever waits looks again by itself. */
+void clock_tell_change(_Atomic uint32_t *word)
+{
+    (void)word;
+}

@@ -237,6 +237,28 @@ static void a_table_remembers_and_forgets(void **state)
     assert_int_equal(counts.damaged + counts.evictions, 0);
 }
 
+/* Of what is on disk and what the table learnt meanwhile the larger counts, of either kind, however often. */
+static void what_was_kept_comes_back_once(void **state)
+{
+    (void)state;
+    struct table table = fresh_table();
+    struct table_counts counts = {0};
+    bool damaged;
+    uint64_t kept = reputation_add(0, &(struct reputation){8 * ONE, 4 * ONE}, START, &damaged);
+    reputation_restore(&table, 1, kept, START + DAY, &counts);
+    struct reputation found = reputation_find(&table, 1, START + DAY);
+    assert_true(found.good == 4 * ONE && found.bad == 2 * ONE);
+    reputation_learn(&table, 2, &(struct reputation){ONE, 3 * ONE}, START + DAY, &counts);
+    for (int i = 0; i < 3; i++)
+        reputation_restore(&table, 2, kept, START + DAY, &counts);
+    found = reputation_find(&table, 2, START + DAY);
+    assert_true(found.good == 4 * ONE && found.bad == 3 * ONE);
+    reputation_restore(&table, 3, reputation_add(0, &(struct reputation){ONE, 0}, START + 9 * DAY, &damaged), START,
+                       &counts);
+    reputation_restore(&table, 3, kept, START + 30 * DAY, &counts);
+    assert_int_equal(table_used(&table), 2); /* what is not true, and what has faded, is not there */
+}
+
 static void damage_in_a_table_is_counted_and_heals(void **state)
 {
     (void)state;
@@ -282,6 +304,7 @@ int main(void)
         cmocka_unit_test(any_word_is_read),
         cmocka_unit_test(what_good_and_bad_mean),
         cmocka_unit_test(a_table_remembers_and_forgets),
+        cmocka_unit_test(what_was_kept_comes_back_once),
         cmocka_unit_test(damage_in_a_table_is_counted_and_heals),
         cmocka_unit_test(who_has_faded_most_goes_first),
     };

@@ -20,6 +20,18 @@ static void take_until_takes_the_separator_too(void **unused)
     assert_int_equal(slice_take_until(&rest, ',').size, 0);
 }
 
+static void order_is_that_of_octets(void **unused)
+{
+    (void)unused;
+    static const char *const sorted[] = {"", "a", "a b", "ab", "b", "\xff"};
+    for (int i = 0; i < 6; i++)
+        for (int j = 0; j < 6; j++) {
+            int order = slice_order(slice_of(sorted[i]), slice_of(sorted[j]));
+            assert_int_equal((order > 0) - (order < 0), (i > j) - (i < j));
+        }
+    assert_int_equal(slice_order((struct slice){0}, slice_of("")), 0);
+}
+
 static void words_are_between_blanks(void **unused)
 {
     (void)unused;
@@ -103,6 +115,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(take_until_takes_the_separator_too),
+        cmocka_unit_test(order_is_that_of_octets),
         cmocka_unit_test(words_are_between_blanks),
         cmocka_unit_test(drop_stops_at_the_end),
         cmocka_unit_test(empty_slices_may_have_no_memory),
