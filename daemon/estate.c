@@ -210,6 +210,10 @@ static void write_house(const struct house *house, struct legacy *to)
     legacy_put_fd(to, "read", house->wake_read);
     legacy_put_fd(to, "write", house->wake_write);
     legacy_end(to);
+    legacy_begin(to, "store");
+    legacy_put_fd(to, "read", house->store_read);
+    legacy_put_fd(to, "write", house->store_write);
+    legacy_end(to);
 }
 
 static bool fail(char *why, size_t why_size, const char *what)
@@ -250,14 +254,21 @@ static bool read_house(struct estate *estate, struct legacy *from, const struct 
         house->wake_read = legacy_fd(&r, "read");
         house->wake_write = legacy_fd(&r, "write");
     }
+    r = (struct legacy_record){0};
+    if (legacy_next(from, "store", &r)) {
+        house->store_read = legacy_fd(&r, "read");
+        house->store_write = legacy_fd(&r, "write");
+    }
+    if ((house->store_read < 0 || house->store_write < 0) && !house_open_store(house)) /* of a program without one */
+        return fail(why, why_size, "cannot make the storekeeper's socket");
     return true;
 }
 
-/* -- the housekeeper */
+/* -- housekeeper and storekeeper */
 
 static void write_household(const struct household *household, struct legacy *to)
 {
-    legacy_begin(to, "housekeeper");
+    legacy_begin(to, household->kind->name);
     legacy_put_number(to, "pid", household->pid);
     legacy_put_flag(to, "leaving", household->leaving);
     legacy_put_fd(to, "lifeline", household->lifeline);
@@ -269,25 +280,38 @@ static void write_household(const struct household *household, struct legacy *to
     legacy_end(to);
 }
 
-static void read_household(struct household *household, struct house *house, struct legacy *from)
+static void take_household(struct household *household, struct house *house, const struct legacy_record *r)
+{
+    *household = (struct household){
+        .kind = household->kind,
+        .house = house,
+        .pid = (pid_t)legacy_number(r, "pid", 0, NUMBER_MAX),
+        .leaving = legacy_flag(r, "leaving"),
+        .lifeline = legacy_fd(r, "lifeline"),
+        .ask_read = legacy_fd(r, "ask_read"),
+        .ask_write = legacy_fd(r, "ask_write"),
+        .started_ms = legacy_number(r, "started_ms", 0, INT64_MAX),
+        .kill_ms = legacy_number(r, "kill_ms", 0, CLOCK_NEVER),
+        .restarts = (int)legacy_number(r, "restarts", 0, NUMBER_MAX),
+    };
+}
+
+static void read_housekeeper(struct household *household, struct house *house, struct legacy *from)
 {
     struct legacy_record r = {0};
-    if (!legacy_next(from, "housekeeper", &r)) {
-        legacy_be_bad(from, "housekeeper", "there is none");
-        return;
-    }
-    *household = (struct household){
-        .function = household->function,
-        .house = house,
-        .pid = (pid_t)legacy_number(&r, "pid", 0, NUMBER_MAX),
-        .leaving = legacy_flag(&r, "leaving"),
-        .lifeline = legacy_fd(&r, "lifeline"),
-        .ask_read = legacy_fd(&r, "ask_read"),
-        .ask_write = legacy_fd(&r, "ask_write"),
-        .started_ms = legacy_number(&r, "started_ms", 0, INT64_MAX),
-        .kill_ms = legacy_number(&r, "kill_ms", 0, CLOCK_NEVER),
-        .restarts = (int)legacy_number(&r, "restarts", 0, NUMBER_MAX),
-    };
+    if (legacy_next(from, household->kind->name, &r))
+        take_household(household, house, &r);
+    else
+        legacy_be_bad(from, household->kind->name, "there is none");
+}
+
+/* The program before may not have known any. */
+static void read_storekeeper(struct household *household, struct house *house, struct legacy *from)
+{
+    struct legacy_record r = {0};
+    household_open(household, house, household->kind); /* it has no pipe: nothing can fail */
+    if (legacy_next(from, household->kind->name, &r))
+        take_household(household, house, &r);
 }
 
 /* -- what was ordered */
@@ -409,6 +433,7 @@ void estate_write(const struct estate *estate, struct legacy *to)
     adopted_write(estate->succession, to);
     inherited_write(to);
     write_household(estate->household, to);
+    write_household(estate->storekeeper, to);
     write_orders(estate->house->board.orders, estate->bypass, to);
     write_listing(estate->listing, to);
     write_house(estate->house, to);
@@ -419,7 +444,8 @@ bool estate_read(struct estate *estate, struct legacy *from, const struct plan *
     const struct process_options *process = plan->process;
     read_master(estate, from);
     adopted_read(estate->succession, from);
-    read_household(estate->household, estate->house, from);
+    read_housekeeper(estate->household, estate->house, from);
+    read_storekeeper(estate->storekeeper, estate->house, from);
     if (!inherited_read(from, why, why_size) || !legacy_is_good(from, why, why_size) ||
         !read_house(estate, from, plan, why, why_size))
         return false;

@@ -21,7 +21,7 @@
 struct estate {
     struct house *house;
     struct succession *succession;
-    struct household *household;
+    struct household *household, *storekeeper;
     struct reload *reload;
     struct pidfile *pidfile;
     struct listing *listing;

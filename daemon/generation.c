@@ -191,6 +191,7 @@ static struct worker_setup setup_for(const struct crew *crew, struct house *hous
         .pressure_read = crew->pressure_read,
         .pressure_write = crew->pressure_write,
         .wake = house->wake_write,
+        .store = house->store_write,
         .generation = generation->number,
         .sandbox = house->sandbox,
         .sandbox_mode = plan_sandbox(generation->plan),

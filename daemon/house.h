@@ -18,15 +18,22 @@ struct house {
     /* A pipe, not an eventfd: flags are shared by all who hold an open file, and a worker that cleared O_NONBLOCK could
      * make the master's read wait for ever. A pipe has two ends, and each worker opens its own anew (spawn.c). */
     int wake_read, wake_write;
+    /* Questions to the storekeeper: one socket pair for all storekeepers and workers that there will be; -1: not
+     * open yet. What waits in it when one dies is the next one's. */
+    int store_read, store_write;
     struct identity identity;
     worker_function *worker;
-    explainer_function *explainer; /* NULL: nothing can be explained */
-    struct sandbox *sandbox;       /* NULL: none */
-    struct totals ended;           /* the scoreboard has a copy, for those who add up */
-    uint64_t forked;               /* workers */
+    housekeeper_function *housekeeper; /* NULL: there is none */
+    storekeeper_function *storekeeper; /* .. */
+    explainer_function *explainer;     /* NULL: nothing can be explained */
+    struct sandbox *sandbox;           /* NULL: none */
+    struct totals ended;               /* the scoreboard has a copy, for those who add up */
+    uint64_t forked;                   /* workers */
+    teller_function *teller;           /* NULL: nothing is told of the memory on disk */
 };
 
-/* Everything but identity, worker and explainer. False with errno, and nothing is open. */
+bool house_open_store(struct house *house); /* the socket pair alone; false with errno */
+/* Everything but identity and the functions. False with errno, and nothing is open. */
 bool house_open(struct house *house, const struct scoreboard_size *size);
 void house_close(struct house *house);
 /* A worker ended here, who said this last: counted with those who have ended, and its slot cleared, in one. */

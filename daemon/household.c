@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,9 +11,8 @@
 #include "common/log.h"
 
 #include "daemon/household.h"
-#include "daemon/spawn.h"
 
-enum { ASK_READ_BYTES = 4096, ASK_READS_MAX = 16 };
+enum { ASK_READ_BYTES = 4096, ASK_READS_MAX = 16, EVENT_MAX = 32 };
 
 static void close_fd(int *fd)
 {
@@ -21,11 +21,13 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-bool household_open(struct household *household, struct house *house, housekeeper_function *function)
+bool household_open(struct household *household, struct house *house, const struct household_kind *kind)
 {
     int ends[2];
-    *household = (struct household){.function = function, .house = house, .kill_ms = CLOCK_NEVER};
+    *household = (struct household){.kind = kind, .house = house, .kill_ms = CLOCK_NEVER};
     household->lifeline = household->ask_read = household->ask_write = -1;
+    if (!kind->asks)
+        return true;
     if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0)
         return false;
     household->ask_read = ends[0];
@@ -49,7 +51,7 @@ void household_change(struct household *household, const struct plan *plan, uint
     if (household->pid == 0 || household->leaving)
         return;
     household->leaving = true;
-    household->kill_ms = now_ms + HOUSEHOLD_LEAVE_MS;
+    household->kill_ms = now_ms + household->kind->leave_ms;
     close_fd(&household->lifeline);
 }
 
@@ -67,31 +69,16 @@ static void log_fork_failed(const struct household *household, int error)
 {
     struct record r;
     record_begin(&r, "fork-failed");
-    record_string(&r, "process", "housekeeper");
+    record_string(&r, "process", household->kind->name);
     record_string(&r, "error", strerror(error));
     record_number(&r, "retry_ms", (uint64_t)household->backoff_ms);
     record_send(&r, LEVEL_ERROR);
 }
 
-static pid_t spawn(struct household *household, int lifeline)
-{
-    struct housekeeper_setup setup = {
-        .housekeeping = household->plan->housekeeping,
-        .board = &household->house->board,
-        .lifeline = lifeline,
-        .ask = household->ask_write,
-        .watch = household->plan->watch, /* what happened while there was none waits in it */
-        .generation = household->generation,
-        .sandbox = household->house->sandbox,
-        .sandbox_mode = plan_sandbox(household->plan),
-    };
-    return spawn_housekeeper(household->function, &household->house->identity, &setup);
-}
-
 static void make(struct household *household, int64_t now_ms)
 {
     int ends[2] = {-1, -1};
-    pid_t pid = pipe2(ends, O_NONBLOCK | O_CLOEXEC) == 0 ? spawn(household, ends[0]) : -1;
+    pid_t pid = pipe2(ends, O_NONBLOCK | O_CLOEXEC) == 0 ? household->kind->spawn(household, ends[0]) : -1;
     int error = errno;
     close_fd(&ends[0]);
     if (pid < 0) {
@@ -101,6 +88,7 @@ static void make(struct household *household, int64_t now_ms)
         return;
     }
     household->pid = pid;
+    household->last_status = 0;
     household->lifeline = ends[1];
     household->started_ms = now_ms;
 }
@@ -109,7 +97,7 @@ int64_t household_look(struct household *household, int64_t now_ms)
 {
     if (household->pid != 0 && now_ms >= household->kill_ms)
         household_kill(household);
-    if (household->pid != 0 || household->plan == NULL || household->function == NULL)
+    if (household->pid != 0 || household->plan == NULL || !household->kind->is_wanted(household))
         return household->kill_ms;
     if (now_ms >= household->not_before_ms)
         make(household, now_ms);
@@ -129,8 +117,10 @@ void household_kill(struct household *household)
 static void log_left(const struct household *household, int status)
 {
     struct record r;
+    char event[EVENT_MAX];
     bool killed = WIFSIGNALED(status);
-    record_begin(&r, "housekeeper-left");
+    snprintf(event, sizeof(event), "%s-left", household->kind->name);
+    record_begin(&r, event);
     record_number(&r, "pid", (uint64_t)household->pid);
     record_string(&r, "signal", killed ? sigabbrev_np(WTERMSIG(status)) : NULL);
     record_send(&r, killed ? LEVEL_WARNING : LEVEL_DEBUG);
@@ -139,7 +129,9 @@ static void log_left(const struct household *household, int status)
 static void log_crashed(const struct household *household, int status)
 {
     struct record r;
-    record_begin(&r, "housekeeper-crashed");
+    char event[EVENT_MAX];
+    snprintf(event, sizeof(event), "%s-crashed", household->kind->name);
+    record_begin(&r, event);
     record_number(&r, "pid", (uint64_t)household->pid);
     if (WIFSIGNALED(status))
         record_string(&r, "signal", sigabbrev_np(WTERMSIG(status)));
@@ -151,6 +143,7 @@ static void log_crashed(const struct household *household, int status)
 
 static void lose(struct household *household, int status, int64_t now_ms)
 {
+    household->last_status = status;
     if (now_ms - household->started_ms >= HOUSEHOLD_OLD_MS)
         household->backoff_ms = 0;
     back_off(household, now_ms);
@@ -166,7 +159,8 @@ bool household_reaped(struct household *household, pid_t pid, int status, int64_
         log_left(household, status);
     else
         lose(household, status, now_ms);
-    scoreboard_clear_probes(&household->house->board);
+    if (household->kind->ended != NULL)
+        household->kind->ended(household);
     close_fd(&household->lifeline);
     household->pid = 0;
     household->leaving = false;

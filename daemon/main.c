@@ -15,6 +15,8 @@
 
 #include "workers/explain/explain.h"
 #include "workers/housekeeper/housekeeper.h"
+#include "workers/storekeeper/storekeeper.h"
+#include "workers/teller/teller.h"
 #include "workers/worker.h"
 
 #include "daemon/adopted.h"
@@ -57,6 +59,8 @@ static int begin(struct command *command, const struct planner *planner, struct 
                                  .worker = worker_main,
                                  .housekeeper = housekeeper_main,
                                  .explainer = explain_main,
+                                 .storekeeper = storekeeper_main,
+                                 .teller = teller_main,
                                  .background = background,
                                  .program = &command->program,
                                  .takeover = &command->takeover};

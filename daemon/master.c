@@ -64,6 +64,8 @@ static void show_view(void *context, struct control_view *out)
         .last_refusal = m->reload.why[0] != '\0' ? m->reload.why : NULL,
         .housekeeper = m->household.pid,
         .housekeeper_restarts = m->household.restarts,
+        .storekeeper = m->storekeeper.pid,
+        .storekeeper_restarts = m->storekeeper.restarts,
         .log_dropped = log_dropped(),
         .planner = m->setup->planner,
         .listing = &m->listing,
@@ -129,9 +131,12 @@ static void ask_to_stop(struct master *m)
 
 static void go_on_stopping(struct master *m, int64_t now_ms)
 {
-    int left = roster_total(&m->house.roster) + (m->household.pid != 0);
+    int workers = roster_total(&m->house.roster);
+    int left = workers + (m->household.pid != 0) + (m->storekeeper.pid != 0);
     if (m->stop.stage == STOP_TERMINATING)
         household_kill(&m->household);
+    if (m->stop.stage != STOP_NONE && workers == 0 && m->storekeeper.plan != NULL) /* they told it until now */
+        household_change(&m->storekeeper, NULL, 0, now_ms);
     stop_look(&m->stop, &m->house, left, now_ms);
 }
 
@@ -150,6 +155,13 @@ void master_forget_changed_servers(struct master *m, const struct plan *next)
             scoreboard_forget_server(&m->house.board, next->servers[i].slot);
 }
 
+void master_change_households(struct master *m, int64_t now_ms)
+{
+    const struct generation *present = m->succession.present;
+    household_change(&m->household, present->plan, present->number, now_ms);
+    household_change(&m->storekeeper, present->plan, present->number, now_ms);
+}
+
 /* What the child found good is read once more, here: it may have changed since, and what is made of it must be ours. */
 static bool switch_over(struct master *m, int64_t now_ms, char *why)
 {
@@ -165,7 +177,7 @@ static bool switch_over(struct master *m, int64_t now_ms, char *why)
     if (changed) {
         plan_check_limits(plan);
         master_say_sandbox(m, plan);
-        household_change(&m->household, plan, m->succession.present->number, now_ms);
+        master_change_households(m, now_ms);
     }
     log_set_level((enum level)master_plan(m)->process->log_level);
     return changed;
@@ -295,7 +307,7 @@ static bool reap(struct master *m, int64_t now_ms)
         if (reap_worker(&m->house, &m->succession, pid, status, now_ms))
             any = true;
         else if (!control_reaped(m->control, pid, status) && !household_reaped(&m->household, pid, status, now_ms) &&
-                 !upgrade_reaped(&m->upgrade, pid, status))
+                 !household_reaped(&m->storekeeper, pid, status, now_ms) && !upgrade_reaped(&m->upgrade, pid, status))
             reload_reaped(&m->reload, pid, status); /* or nobody of ours: inherited from who executed us */
     }
     return any;
@@ -321,10 +333,11 @@ static int64_t look(struct master *m, bool wake)
     look_ms = earlier(look_ms, control_next_ms(m->control));
     look_ms = earlier(look_ms, generation_look(m->succession.present, &m->house, wake, now_ms));
     look_ms = earlier(look_ms, succession_look(&m->succession, &m->house, now_ms));
+    go_on_stopping(m, now_ms); /* before the households are looked at, which it may tell to leave */
     look_ms = earlier(look_ms, household_look(&m->household, now_ms));
+    look_ms = earlier(look_ms, household_look(&m->storekeeper, now_ms));
     look_ms = earlier(look_ms, listing_look(&m->listing, now_ms));
     look_ms = earlier(look_ms, bypass_look(&m->bypass, now_ms));
-    go_on_stopping(m, now_ms);
     return earlier(look_ms, m->stop.until_ms);
 }
 
@@ -364,8 +377,17 @@ static void go_back(const struct master *m, const char *why)
 int master_run(const struct master_setup *setup)
 {
     struct master m = {.setup = setup, .signals = -1, .stop = {STOP_NONE, CLOCK_NEVER}};
-    m.house = (struct house){.worker = setup->worker, .explainer = setup->explainer, .wake_read = -1, .wake_write = -1};
-    m.household = (struct household){.lifeline = -1, .ask_read = -1, .ask_write = -1};
+    m.house = (struct house){.worker = setup->worker,
+                             .housekeeper = setup->housekeeper,
+                             .storekeeper = setup->storekeeper,
+                             .explainer = setup->explainer,
+                             .teller = setup->teller,
+                             .wake_read = -1,
+                             .wake_write = -1,
+                             .store_read = -1,
+                             .store_write = -1};
+    m.household = (struct household){.kind = &household_housekeeper, .lifeline = -1, .ask_read = -1, .ask_write = -1};
+    m.storekeeper = (struct household){.kind = &household_storekeeper, .lifeline = -1, .ask_read = -1, .ask_write = -1};
     m.succession = (struct succession){.planner = setup->planner};
     m.first_plan = setup->plan;
     m.log_is_stderr = setup->plan->process->log == PROCESS_LOG_STDERR;

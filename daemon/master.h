@@ -28,8 +28,10 @@ struct master_setup {
     housekeeper_function *housekeeper; /* NULL: none */
     int background;                    /* from background_enter, or -1: in the foreground */
     const struct program *program;
-    struct takeover *takeover;     /* what there was before us, which may be nothing */
-    explainer_function *explainer; /* NULL: none */
+    struct takeover *takeover;         /* what there was before us, which may be nothing */
+    explainer_function *explainer;     /* NULL: none */
+    storekeeper_function *storekeeper; /* NULL: none */
+    teller_function *teller;           /* NULL: none */
 };
 
 /* From binding, or from taking over what another program has bound, to the end. The exit status of the process: 0 after

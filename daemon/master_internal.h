@@ -25,7 +25,7 @@ struct master {
     bool log_is_stderr;
     struct house house;
     struct succession succession;
-    struct household household;
+    struct household household, storekeeper;
     struct reload reload;
     struct upgrade upgrade;
     struct stop stop;
@@ -65,6 +65,9 @@ bool master_make_sandbox(struct master *m, char *why);
 void master_say_sandbox(const struct master *m, const struct plan *plan);
 /* A place in the scoreboard that another server has now: before the first worker that knows it as such. */
 void master_forget_changed_servers(struct master *m, const struct plan *next);
+
+/* Housekeeper and storekeeper go on by the present plan. */
+void master_change_households(struct master *m, int64_t now_ms);
 
 /* An upgrade that was asked for, as far as it goes without waiting. When to look again at the latest. */
 int64_t master_look_at_upgrade(struct master *m, int64_t now_ms);

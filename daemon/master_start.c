@@ -15,6 +15,7 @@
 #include "daemon/inherited.h"
 #include "daemon/master_internal.h"
 #include "daemon/notify.h"
+#include "daemon/storedir.h"
 
 static bool open_control(struct master *m, char *why)
 {
@@ -86,8 +87,10 @@ bool master_start(struct master *m, char *why)
     if (!house_open(&m->house, &size))
         return master_failed(why, "cannot make the scoreboard");
     listing_open(&m->listing, m->house.board.listed, process->listed_file, !m->log_is_stderr);
-    if (!household_open(&m->household, &m->house, m->setup->housekeeper))
+    if (!household_open(&m->household, &m->house, &household_housekeeper) ||
+        !household_open(&m->storekeeper, &m->house, &household_storekeeper))
         return master_failed(why, "cannot make the housekeeper's pipe");
+    storedir_make(m->first_plan->store, &m->house.identity);
     if (!master_make_sandbox(m, why))
         return false;
     scoreboard_hide(&m->house.board);
@@ -98,7 +101,7 @@ bool master_start(struct master *m, char *why)
     say_unused(inherited_close_unused());
     if (!privilege_reduce())
         return master_failed(why, "cannot reduce privileges");
-    household_change(&m->household, master_plan(m), m->succession.present->number, clock_ms());
+    master_change_households(m, clock_ms());
     return true;
 }
 
@@ -141,6 +144,7 @@ void master_clean_up(struct master *m)
     if (m->first_plan != NULL)
         m->setup->planner->drop(m->setup->planner, &m->first_plan);
     household_close(&m->household);
+    household_close(&m->storekeeper);
     control_close(&m->control);
     pidfile_remove(&m->pidfile);
     house_close(&m->house);

@@ -27,6 +27,7 @@ static struct estate estate_of(struct master *m)
     return (struct estate){.house = &m->house,
                            .succession = &m->succession,
                            .household = &m->household,
+                           .storekeeper = &m->storekeeper,
                            .reload = &m->reload,
                            .pidfile = &m->pidfile,
                            .listing = &m->listing,
@@ -42,7 +43,6 @@ static bool take_estate(struct master *m, char *why)
     struct legacy *legacy = &m->setup->takeover->legacy;
     struct estate estate = estate_of(m);
     struct control_host host = master_host(m);
-    m->household.function = m->setup->housekeeper;
     if (!estate_read(&estate, legacy, m->first_plan, why, MASTER_WHY_MAX))
         return false;
     if (!control_read(&m->control, legacy, &host))
@@ -99,7 +99,7 @@ static bool succeed(struct master *m, char *why)
     }
     takeover_end(m->setup->takeover);
     succession_switch(&m->succession, next, clock_ms());
-    household_change(&m->household, plan, next->number, clock_ms());
+    master_change_households(m, clock_ms());
     m->is_upgrade = true;
     m->settle_ms = clock_deadline(MASTER_SETTLE_MS);
     return true;

@@ -16,6 +16,11 @@ static bool is_same(const struct plan_server *a, const struct plan_server *b)
            strcmp(a->backend, b->backend) == 0;
 }
 
+bool plan_has_store(const struct plan *plan)
+{
+    return plan->store != NULL && plan->store->directory != NULL;
+}
+
 enum sandbox_mode plan_sandbox(const struct plan *plan)
 {
     return plan->process != NULL ? (enum sandbox_mode)plan->process->sandbox : SANDBOX_OFF;

@@ -9,7 +9,9 @@
 #ifndef POSTERN_DAEMON_PLAN_H
 #define POSTERN_DAEMON_PLAN_H
 
+#include "common/prefixes.h"
 #include "common/scoreboard_options.h"
+#include "common/store_options.h"
 
 #include "daemon/generation.h"
 #include "daemon/process.h"
@@ -48,6 +50,8 @@ struct plan_list {
 struct plan {
     const struct process_options *process;
     const struct scoreboard_options *scoreboard;
+    const struct store_options *store; /* its directory NULL: there is none */
+    struct prefixes greylisted;        /* networks of clients in it, handed to posternctl's child */
     const char *hostname;
     const struct listener_plan *listeners;
     int listener_count;
@@ -66,6 +70,7 @@ struct plan {
     int watch;             /* on them, opened before that; -1: none */
 };
 
+bool plan_has_store(const struct plan *plan);            /* is a memory on disk configured? */
 enum sandbox_mode plan_sandbox(const struct plan *plan); /* of its workers and housekeeper */
 /* The same server in the same place of the scoreboard? */
 bool plan_has_server(const struct plan *plan, const struct plan_server *server);

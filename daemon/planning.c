@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "workers/backend.h"
+#include "workers/greylist_options.h"
 #include "workers/limits/limit_words.h"
 #include "workers/lists/list_options.h"
 #include "workers/prepared.h"
@@ -212,6 +213,7 @@ static bool plan_listener(struct full_plan *all, const struct listener_block *li
         .listener = listener->name,
         .session = &listener->session,
         .scoreboard = &all->settings->root->scoreboard,
+        .store = &all->settings->root->store,
         .resolver = &all->resolver,
         .prepared = prepared_of(all, listener->session.policy),
         .tls = tls_server_new(&listener->session.tls, &fault),
@@ -355,7 +357,8 @@ static void plan_housekeeping(struct full_plan *all)
                                               .backends = &root->backends,
                                               .tls = all->inside_tls,
                                               .policies = &root->policies,
-                                              .resolver = &all->resolver};
+                                              .resolver = &all->resolver,
+                                              .store = &root->store};
     all->plan.housekeeping = &all->housekeeping;
 }
 
@@ -386,6 +389,8 @@ static struct plan *plan_with(const struct planner *planner, struct settings *se
     resolver_settle(&all->resolver, &settings->root->resolver, RESOLVER_FILE);
     *plan = (struct plan){.process = &all->process,
                           .scoreboard = &settings->root->scoreboard,
+                          .store = &settings->root->store,
+                          .greylisted = greylist_prefixes(&settings->root->policies),
                           .hostname = settings->root->hostname,
                           .watch = -1};
     if (plan_watch(all) && plan_policies(all, old, &why) && plan_backends(all, &why) && plan_listeners(all, &why) &&

@@ -216,16 +216,26 @@ static bool change_identity(const struct identity *identity)
     return true;
 }
 
-static bool set_limits(void)
+static bool set_limits(bool has_threads)
 {
     static const struct rlimit none = {0, 0};
-    return setrlimit(RLIMIT_CORE, &none) == 0 && (WORKERS_FORK || setrlimit(RLIMIT_NPROC, &none) == 0);
+    return setrlimit(RLIMIT_CORE, &none) == 0 && (WORKERS_FORK || has_threads || setrlimit(RLIMIT_NPROC, &none) == 0);
+}
+
+static bool drop(const struct identity *identity, bool has_threads)
+{
+    return change_identity(identity) && keep_only(0) && set_limits(has_threads) && prctl(PR_SET_DUMPABLE, 0) == 0 &&
+           prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 
 bool privilege_drop(const struct identity *identity)
 {
-    return change_identity(identity) && keep_only(0) && set_limits() && prctl(PR_SET_DUMPABLE, 0) == 0 &&
-           prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+    return drop(identity, false);
+}
+
+bool privilege_drop_but_threads(const struct identity *identity)
+{
+    return drop(identity, true);
 }
 
 bool privilege_keep_reading(void)

@@ -49,5 +49,7 @@ void privilege_empty_cores(void);
 /* The child, for good: user, groups, capabilities; no cores, no forks, not dumpable, nothing gained by exec. False with
  * errno. */
 bool privilege_drop(const struct identity *identity);
+/* The same, but it may still make threads, and has to see to it itself that it makes no more (RLIMIT_NPROC). */
+bool privilege_drop_but_threads(const struct identity *identity);
 
 #endif

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { RUNDIR_MODE = 0755, RUNDIR_OWN_MODE = 0700 };
+enum { RUNDIR_MODE = 0755, RUNDIR_OWN_MODE = 0711 };
 
 /* `path` is a file's in it; `mode` what the directory gets that is made. False with why. */
 bool rundir_prepare(const char *path, mode_t mode, char *why, size_t why_size);

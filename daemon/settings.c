@@ -100,6 +100,20 @@ static bool check_addresses(struct config *config, const struct root_options *ro
     return true;
 }
 
+/* A greylist without a memory would be one that an administrator relies on. */
+static bool check_store(struct config *config, const struct root_options *root)
+{
+    const void *filled;
+    for (size_t i = 0; i < root->policies.count && root->store.directory == NULL; i++) {
+        const char *option = policy_needs_store(block_at(&root->policies, i), &filled);
+        if (option != NULL)
+            return config_refuse(config, filled, option,
+                                 "needs the memory on disk, and there is none; say where it lies: "
+                                 "store { directory = /var/lib/postern/memory }");
+    }
+    return true;
+}
+
 /* Half of the slots: the workers of a reload need their own beside those that were there before. */
 static bool check_root(struct config *config, const void *filled)
 {
@@ -110,7 +124,7 @@ static bool check_root(struct config *config, const void *filled)
     if (slots > SCOREBOARD_SLOTS_MAX / 2)
         return config_refuse(config, filled, "listener", "all max_workers together are %lld, at most %d are possible",
                              (long long)slots, SCOREBOARD_SLOTS_MAX / 2);
-    return check_addresses(config, root) && check_loops(config, root) &&
+    return check_addresses(config, root) && check_loops(config, root) && check_store(config, root) &&
            resolver_options_check(config, filled, &root->resolver);
 }
 
@@ -134,6 +148,7 @@ void settings_assemble(struct settings_block *root)
     root->rows[2] = block_row(&backend_block, offsetof(struct root_options, backends));
     root->rows[3] = block_row(policy_block(), offsetof(struct root_options, policies));
     root->rows[4] = block_row(&scoreboard_block, offsetof(struct root_options, scoreboard));
+    root->rows[5] = block_row(&store_block, offsetof(struct root_options, store));
     root->groups[0] = (struct option_group){root->rows, 0};
     root->groups[1] = (struct option_group){process_option_rows, offsetof(struct root_options, process)};
     root->groups[2] = (struct option_group){housekeeper_option_rows, offsetof(struct root_options, housekeeper)};

@@ -9,6 +9,7 @@
 #define POSTERN_DAEMON_SETTINGS_H
 
 #include "common/scoreboard_options.h"
+#include "common/store_options.h"
 
 #include "workers/housekeeper/housekeeper.h"
 #include "workers/service.h"
@@ -28,6 +29,7 @@ struct root_options {
     struct process_options process;
     struct housekeeper_options housekeeper;
     struct scoreboard_options scoreboard;
+    struct store_options store;
     struct resolver_options resolver;
     const char *hostname;
     struct block_list listeners; /* struct listener_block */
@@ -37,7 +39,7 @@ struct root_options {
 
 /* Put together at run time: the block of policies is, from the table of checks. */
 struct settings_block {
-    struct option rows[6];
+    struct option rows[7];
     struct option_group groups[5];
     struct block block;
 };

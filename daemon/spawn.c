@@ -112,13 +112,18 @@ static _Noreturn void fail(const char *process, const char *step)
     _exit(WORKER_BROKEN);
 }
 
-static void settle(const char *process, const struct identity *identity, const int *kept, int count)
+static void leave_all(const char *process, const int *kept, int count)
 {
     spawn_reset_signals();
     if (!spawn_leave_terminal())
         fail(process, "leave the terminal");
     if (!spawn_close_others(kept, count))
         fail(process, "close descriptors");
+}
+
+static void settle(const char *process, const struct identity *identity, const int *kept, int count)
+{
+    leave_all(process, kept, count);
     if (!privilege_drop(identity))
         fail(process, "drop privileges");
 }
@@ -133,12 +138,13 @@ static _Noreturn void become_worker(worker_function *function, const struct iden
     struct worker_setup setup = *given;
     struct scoreboard board = *given->board; /* its own: the master's lies on a page that is shared so far */
     setup.board = &board;
-    int kept[REGIONS + WORKER_LISTENERS_MAX + 4]; /* scoreboard_enter closes the scoreboard's */
+    int kept[REGIONS + WORKER_LISTENERS_MAX + 5]; /* scoreboard_enter closes the scoreboard's */
     int count = scoreboard_descriptors(setup.board, ROLE_WORKER, kept);
     kept[count++] = setup.lifeline;
     kept[count++] = setup.wake;
     kept[count++] = setup.pressure_read;
     kept[count++] = setup.pressure_write;
+    kept[count++] = setup.store;
     for (int i = 0; i < setup.listener_count; i++)
         kept[count++] = setup.listeners[i];
     settle(WORKER, identity, kept, count);
@@ -214,5 +220,38 @@ pid_t spawn_housekeeper(housekeeper_function *function, const struct identity *i
     pid_t pid = fork();
     if (pid == 0)
         become_housekeeper(function, identity, setup);
+    return pid;
+}
+
+/* -- the storekeeper */
+
+static const char STOREKEEPER[] = "storekeeper";
+
+static _Noreturn void become_storekeeper(storekeeper_function *function, const struct identity *identity,
+                                         const struct storekeeper_setup *given)
+{
+    struct storekeeper_setup setup = *given;
+    int kept[REGIONS + 2];
+    int count = scoreboard_descriptors(setup.board, ROLE_STOREKEEPER, kept);
+    prctl(PR_SET_NAME, SPAWN_NAME_STOREKEEPER);
+    setup.lifeline = reopen_pipe(setup.lifeline, O_RDONLY);
+    if (setup.lifeline < 0)
+        fail(STOREKEEPER, "open the pipe");
+    kept[count++] = setup.lifeline;
+    kept[count++] = setup.questions;
+    leave_all(STOREKEEPER, kept, count);
+    if (!privilege_drop_but_threads(identity))
+        fail(STOREKEEPER, "drop privileges");
+    function(&setup);
+    errno = 0;
+    fail(STOREKEEPER, "work");
+}
+
+pid_t spawn_storekeeper(storekeeper_function *function, const struct identity *identity,
+                        const struct storekeeper_setup *setup)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        become_storekeeper(function, identity, setup);
     return pid;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * spawn - one fork, and everything that makes a worker, or the housekeeper, out of a copy of the master.
+ * spawn - one fork, and everything that makes a worker, the housekeeper or the storekeeper out of a copy of the master.
  *
  * In the child, in this order: dispositions and mask of signals as after exec, but INT, HUP, TERM and PIPE ignored:
  * what a terminal or a supervisor sends to all is the master's business, who cuts a session by WORKER_CUT_SIGNAL; so is
@@ -26,11 +26,14 @@ enum { SPAWN_KILL_SIGNAL = SIGUSR2 }; /* there is an order to end a session */
 
 /* What ps and top show of each; the master is called as its program. At most 15 octets. */
 #define SPAWN_NAME_HOUSEKEEPER "posternd-house"
+#define SPAWN_NAME_STOREKEEPER "posternd-store"
 
 /* The child's pid, or -1 with errno. */
 pid_t spawn_worker(worker_function *function, const struct identity *identity, const struct worker_setup *setup);
 pid_t spawn_housekeeper(housekeeper_function *function, const struct identity *identity,
                         const struct housekeeper_setup *setup);
+pid_t spawn_storekeeper(storekeeper_function *function, const struct identity *identity,
+                        const struct storekeeper_setup *setup);
 
 /* For other children of the master. All signals as after exec, but INT, HUP, TERM, PIPE and SPAWN_KILL_SIGNAL ignored.
  */

@@ -58,9 +58,10 @@ static int set_up(void **state)
     *state = f;
     f->plan = (struct plan){.housekeeping = &f->manner, .watch = -1};
     f->house.identity = (struct identity){.uid = geteuid(), .gid = getegid()};
+    f->house.housekeeper = keep_house;
     log_set_level(LEVEL_ERROR);
     return house_open(&f->house, &(struct scoreboard_size){SLOTS, 1024, 1024}) &&
-                   household_open(&f->household, &f->house, keep_house)
+                   household_open(&f->household, &f->house, &household_housekeeper)
                ? 0
                : -1;
 }
@@ -174,6 +175,76 @@ static void asking_is_heard_once(void **state)
     reap(h, 2001);
 }
 
+/* -- the storekeeper */
+
+enum { WAS_TOLD = 20 };
+
+/* It says by its exit what it was told of the one before. */
+static void keep_store(const struct storekeeper_setup *setup)
+{
+    struct scoreboard board = *setup->board;
+    if (!scoreboard_enter_as(&board, ROLE_STOREKEEPER) || setup->questions < 0)
+        _exit(WORKER_BROKEN);
+    if (setup->trust != STORE_TRUSTED)
+        _exit(WAS_TOLD + (int)setup->trust);
+    leave_at_the_end_of(setup->lifeline);
+}
+
+static int end_of_next(struct household *h, int64_t now_ms)
+{
+    int status = 0;
+    household_look(h, now_ms);
+    assert_true(h->pid > 0);
+    household_change(h, h->plan, 1, now_ms); /* who was told nothing leaves when told to */
+    assert_int_equal(waitpid(h->pid, &status, 0), h->pid);
+    assert_true(household_reaped(h, h->pid, status, now_ms));
+    return status;
+}
+
+static void the_next_is_told_what_it_may_have_died_of(void **state)
+{
+    static const struct {
+        int status; /* of the one before */
+        enum store_trust trust;
+    } cases[] = {
+        {WORKER_DAMAGED << 8, STORE_DAMAGED},
+        {WORKER_BROKEN << 8, STORE_TRUSTED},
+        {SIGKILL, STORE_TRUSTED},
+        {SIGBUS, STORE_SUSPECT},
+        {SIGSEGV, STORE_SUSPECT},
+        {1 << 8, STORE_SUSPECT},
+    };
+    struct fixture *f = *state;
+    const struct store_options options = {.directory = "/"};
+    struct household *h = &f->household;
+    log_to_function(lose);
+    f->plan.store = &options;
+    f->house.storekeeper = keep_store;
+    household_close(h);
+    assert_true(household_open(h, &f->house, &household_storekeeper));
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        h->plan = &f->plan;
+        h->pid = INT32_MAX; /* nobody's */
+        h->not_before_ms = 0;
+        h->started_ms = 1000;
+        household_reaped(h, INT32_MAX, cases[i].status, 2000);
+        assert_int_equal(WEXITSTATUS(end_of_next(h, 200000)),
+                         cases[i].trust != STORE_TRUSTED ? WAS_TOLD + (int)cases[i].trust : WORKER_ORPHANED);
+        assert_int_equal(WEXITSTATUS(end_of_next(h, 200000)), WORKER_ORPHANED); /* that is told once */
+    }
+}
+
+static void none_is_made_where_no_store_is(void **state)
+{
+    struct fixture *f = *state;
+    f->house.storekeeper = keep_store;
+    household_close(&f->household);
+    assert_true(household_open(&f->household, &f->house, &household_storekeeper));
+    household_change(&f->household, &f->plan, 1, 1000);
+    household_look(&f->household, 1000);
+    assert_int_equal(f->household.pid, 0);
+}
+
 /* -- in a real master; its rig's plans have a manner for housekeeping */
 
 static pid_t housekeeper_of(const struct rig *rig, pid_t other_than)
@@ -253,6 +324,8 @@ int main(void)
         ALONE(one_that_dies_is_replaced_ever_more_slowly),
         ALONE(a_change_waits_for_the_old_one),
         ALONE(asking_is_heard_once),
+        ALONE(the_next_is_told_what_it_may_have_died_of),
+        ALONE(none_is_made_where_no_store_is),
         WITH_RIG(it_is_replaced_changed_and_ended),
         WITH_RIG(one_that_stays_does_not_hold_up_the_end),
         WITH_RIG(one_that_asks_without_end_gets_one_renewal),

@@ -162,8 +162,8 @@ static void a_worker_holds_only_what_it_needs(void **state)
         pipes += strncmp(target, "=pipe:", 6) == 0;
         epolls += strcmp(target, "=anon_inode:[eventpoll]") == 0;
     }
-    assert_int_equal(high, 7);
-    assert_int_equal(sockets, 2); /* listener, client */
+    assert_int_equal(high, 8);
+    assert_int_equal(sockets, 3); /* listener, client, the way to the storekeeper */
     assert_int_equal(pipes, 4);   /* lifeline, wake, both ends of the pressure pipe */
     assert_int_equal(epolls, 1);  /* its own */
     client_close(&client);

@@ -13,6 +13,7 @@
 #include "workers/housekeeper/housekeeper.h"
 #include "workers/housekeeper/list_tests.h"
 #include "workers/housekeeper/minutes.h"
+#include "workers/housekeeper/store_watch.h"
 #include "workers/housekeeper/survey.h"
 #include "workers/housekeeper/tickets.h"
 #include "workers/housekeeper/watch.h"
@@ -47,6 +48,7 @@ struct housekeeper {
     struct watch watch;
     struct survey survey;
     struct list_tests lists;
+    struct store_watch store;
     int64_t tickets_ms; /* when to look at them again */
     int64_t tidy_ms;    /* when to tidy the tables */
     int64_t minutes_ms; /* when to look how many are busy */
@@ -93,6 +95,7 @@ static void prepare(struct housekeeper *h, const struct housekeeper_setup *setup
         !list_tests_open(&h->lists, h->work, setup->board, now))
         leave_for_trouble(ENOMEM);
     watch_init(&h->watch, setup->watch, setup->ask, now);
+    store_watch_init(&h->store, setup->board->store, h->work->store, now);
     h->minutes_ms = minutes_step(setup->board, now);
     enter_sandbox(setup);
     tell_ready(h);
@@ -118,7 +121,7 @@ static void tidy(struct housekeeper *h, int64_t now)
 static int64_t next_ms(const struct housekeeper *h)
 {
     int64_t own_ms = earlier(h->minutes_ms, earlier(h->tickets_ms, h->tidy_ms));
-    int64_t asks_ms = earlier(survey_next_ms(&h->survey), list_tests_next_ms(&h->lists));
+    int64_t asks_ms = earlier(h->store.look_ms, earlier(survey_next_ms(&h->survey), list_tests_next_ms(&h->lists)));
     return earlier(own_ms, earlier(watch_next_ms(&h->watch), asks_ms));
 }
 
@@ -138,6 +141,7 @@ static bool turn(struct housekeeper *h)
         return false;
     h->tickets_ms = tickets_step(h->setup->board->keys, h->work->options->ticket_key_lifetime_ms, now);
     watch_step(&h->watch, now);
+    store_watch_step(&h->store, now);
     survey_step(&h->survey, fds + OWN_FDS, now);
     list_tests_step(&h->lists, now);
     tidy(h, now);

@@ -38,6 +38,7 @@ struct housekeeping {
     struct tls_client *const *tls;     /* for each backend; NULL where its mode is none, NULL where all are */
     const struct block_list *policies; /* struct policy */
     const struct resolver *resolver;
+    const struct store_options *store; /* its directory NULL: there is none */
 };
 
 _Noreturn void housekeeper_main(const struct housekeeper_setup *setup);
