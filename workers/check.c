@@ -254,6 +254,7 @@ struct verdict check_stage(struct session *s, enum stage stage, const struct pat
             continue;
         struct check_call call = call_of(s, i, stage, recipient);
         call.allowed = allowed;
+        call.is_refused = all.action >= ACTION_REJECT;
         if (!is_asked_of(check, allowed)) {
             tell_judged(&call, stage, MODE_OFF, &VERDICT_NONE, &VERDICT_NONE);
             continue;
@@ -264,6 +265,7 @@ struct verdict check_stage(struct session *s, enum stage stage, const struct pat
             continue;
         }
         s->deeds.spoilt += one.spoils;
+        s->deeds.greylisted |= one.greylists && verdict_refuses(&one) && !verdict_refuses(&all);
         allowed = allowed || one.allow;
         all = verdict_combine(&all, &one);
     }

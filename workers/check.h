@@ -60,7 +60,8 @@ struct outcome {
     const struct reply *reply; /* what the outside heard; NULL when it hung up, and for the end of transaction
                                   and session */
     bool delivered;            /* OUTCOME_MESSAGE: inside accepted it */
-    bool deferred;             /* OUTCOME_TRANSACTION: the client was put off, and may come again */
+    bool deferred;             /* OUTCOME_TRANSACTION: the client was put off, and may come again; OUTCOME_SESSION: it
+                                  was greylisted, and did nothing else */
 };
 
 /* What happens between the stages, as often as it happens. */
@@ -90,6 +91,7 @@ struct check_call {
     const struct session *session;
     const struct path *recipient; /* STAGE_RCPT */
     bool allowed;                 /* policy has ended for this client or recipient: for what BINDS_ALLOWED_TOO */
+    bool is_refused;              /* for good, by a check before this one: what it would do for others is idle */
     void *session_memory;         /* zeroed for each session; session_bytes of it */
     void *transaction_memory;     /* zeroed for each transaction */
     struct notes *notes;
@@ -123,7 +125,9 @@ struct check {
     const struct block *options; /* a block of this name in `policy`; its struct begins with struct check_options.
                                     NULL: none, the check is enforced and gets constant options */
     bool (*stops_relaying)(
-        const void *options);              /* with these, foreign recipients are refused here (L11); NULL: never */
+        const void *options); /* with these, foreign recipients are refused here (L11); NULL: never */
+    const char *(*needs_store)(
+        const void *options);              /* which of these needs the memory on disk (store.h); NULL: none does */
     const struct preparation *preparation; /* NULL: nothing is made before */
     size_t session_bytes;
     size_t transaction_bytes;

@@ -61,8 +61,8 @@ void dns_free(struct dns **dns);
 void dns_ask(struct dns *dns, enum dns_type type, const char *name, dns_heard *heard, void *context, uint32_t ticket);
 /* No question is open any more. */
 void dns_forget(struct dns *dns);
-/* Nothing will be asked for a while: what questions need, 150 KiB, is given back, and had anew with the next one. False:
- * one is open. */
+/* Nothing will be asked for a while: what questions need, 150 KiB, is given back, and had anew with the next one.
+ * False: one is open. */
 bool dns_rest(struct dns *dns);
 /* Until something more was heard (IO_OK), or as wait_for. Tries that were in vain are made again meanwhile. */
 enum io dns_wait(struct dns *dns, int64_t deadline_ms) IO_MUST_USE;

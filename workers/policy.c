@@ -75,3 +75,16 @@ bool policy_stops_relaying(const struct policy *policy)
     }
     return false;
 }
+
+const char *policy_needs_store(const struct policy *policy, const void **filled_out)
+{
+    for (int i = 0; check_table[i] != NULL; i++) {
+        *filled_out = policy->check_options[i];
+        if (check_table[i]->needs_store == NULL || *filled_out == NULL)
+            continue;
+        const char *option = check_table[i]->needs_store(*filled_out);
+        if (option != NULL)
+            return option;
+    }
+    return NULL;
+}

@@ -37,6 +37,9 @@ struct policy {
 /* Does one of its checks refuse foreign recipients, whatever inside says (L11)? */
 bool policy_stops_relaying(const struct policy *policy);
 
+/* The first option that needs the memory on disk, of one of its checks; *filled_out is that one's block. NULL: none. */
+const char *policy_needs_store(const struct policy *policy, const void **filled_out);
+
 /* Titled; fills struct policy. Put together from check_table at the first call. */
 const struct block *policy_block(void);
 

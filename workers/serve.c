@@ -17,6 +17,7 @@
 #include "workers/serve.h"
 #include "workers/standing.h"
 #include "workers/starttls.h"
+#include "workers/store_client.h"
 #include "workers/tarpit.h"
 #include "workers/transaction.h"
 #include "workers/xforward.h"
@@ -105,6 +106,7 @@ static void begin(struct session *s, const struct session_setup *setup, int fd, 
     stream_init(&s->outside, setup->wait, s->outside_in, sizeof(s->outside_in), s->outside_out, sizeof(s->outside_out));
     stream_open(&s->outside, fd);
     kill_switch_arm(setup->board != NULL ? setup->board->orders : NULL, setup->slot, number, fd);
+    store_client_begin(setup->store);
     inside_init(&s->inside, setup->wait, s->options->backend, s->service->inside_tls, &s->who);
     s->inside.health = setup->board != NULL ? setup->board->health : NULL;
     s->inside.board = setup->board;
@@ -157,6 +159,16 @@ static void show_on_slot(const struct session *s, enum slot_state state)
 
 enum { LINGER_MS = 1000 };
 
+/* It will come again, and has cost nobody anything so far. Of a network with a bad name not even that is believed: it
+ * might come again, and again. */
+static bool was_only_greylisted(const struct session *s)
+{
+    const struct deeds *deeds = &s->deeds;
+    bool was_bad = deeds->wore_out || deeds->spoke_early || deeds->left_message || deeds->spoilt > 0;
+    return deeds->greylisted && s->standing != STANDING_BAD && s->messages == 0 && s->refused_messages == 0 &&
+           deeds->refused_recipients == 0 && s->errors == deeds->errors_before && !was_bad;
+}
+
 /* Replies leave before anything else happens; inside gets a QUIT only when the client left in order. */
 static void finish(struct session *s)
 {
@@ -173,7 +185,7 @@ static void finish(struct session *s)
         inside_say_quit(&s->inside);
     else
         inside_break_off(&s->inside);
-    struct outcome outcome = {.kind = OUTCOME_SESSION};
+    struct outcome outcome = {.kind = OUTCOME_SESSION, .deferred = was_only_greylisted(s)};
     check_learn(s, &outcome, NULL);
     standing_learn(s);
     report_session(s);

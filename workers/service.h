@@ -9,6 +9,7 @@
 
 #include "common/config.h"
 #include "common/scoreboard_options.h"
+#include "common/store_options.h"
 #include "common/tls_client.h"
 #include "common/tls_server.h"
 #include "workers/auth_options.h"
@@ -48,6 +49,7 @@ struct service {
     const char *listener; /* its title */
     const struct session_options *session;
     const struct scoreboard_options *scoreboard;
+    const struct store_options *store; /* its directory NULL: there is none */
     const struct resolver *resolver;
     const struct prepared *prepared; /* of the policy's checks (prepared.h) */
     struct tls_server *tls;          /* NULL: none */

@@ -136,6 +136,7 @@ struct session_setup {
     int min_spare;                     /* of which so many should be free */
     int pressure_read, pressure_write; /* of its pressure pipe (worker_setup.h) */
     struct dns *dns;                   /* NULL: none */
+    struct store_client *store;        /* NULL: nothing is remembered on disk */
     const struct observer *observer;   /* of what its checks say; NULL: nobody */
     bool looks_only; /* nobody is there, it is only asked what would be (workers/explain/explain.h): nothing is charged,
                         learnt or logged, and nobody is held */
@@ -219,6 +220,7 @@ struct session {
         bool left_held;    /* hung up while it was held */
         bool sat_idle;     /* had the word, and said nothing for too long */
         bool put_off;      /* heard 4yz, which is no fault of its own */
+        bool greylisted;   /* .. since it was not known yet */
         bool wore_out;     /* too many errors, or commands that led nowhere */
         int spoilt;        /* points that checks gave it for what it did (verdict.spoils) */
         bool spoke_early;  /* where it had to wait for a reply (L6) */

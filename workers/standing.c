@@ -5,6 +5,7 @@
 
 #include "workers/session.h"
 #include "workers/standing.h"
+#include "workers/store_client.h"
 
 static bool has_reputation(const struct service *service, const struct scoreboard *board, const struct endpoint *client)
 {
@@ -72,6 +73,8 @@ static uint32_t weigh(const struct weight *weight, int count)
 static struct reputation sum_up(const struct session *s)
 {
     const struct deeds *deeds = &s->deeds;
+    /* A list of some hundred recipients that are all put off at first is what it is. */
+    bool wore_out = deeds->wore_out && !deeds->greylisted;
     /* A list with dead addresses is a good client's, too: those that were accepted speak for it. */
     int recipients = deeds->refused_recipients - deeds->accepted_recipients;
     return (struct reputation){
@@ -79,7 +82,7 @@ static struct reputation sum_up(const struct session *s)
         .bad = weigh(&REFUSED_MESSAGE, deeds->refused_messages) + weigh(&REFUSED_RECIPIENT, recipients) +
                weigh(&ERROR, s->errors - deeds->errors_before) +
                weigh(&EARLY_TALK, s->spoke_early || deeds->spoke_early) + weigh(&LEFT_MESSAGE, deeds->left_message) +
-               weigh(&LEFT_HELD, deeds->left_held) + weigh(&WORN_OUT, deeds->wore_out) + weigh(&SPOILT, deeds->spoilt) +
+               weigh(&LEFT_HELD, deeds->left_held) + weigh(&WORN_OUT, wore_out) + weigh(&SPOILT, deeds->spoilt) +
                weigh(&SAT_IDLE, deeds->sat_idle && deeds->delivered == 0 && !deeds->put_off),
     };
 }
@@ -88,6 +91,15 @@ bool standing_is_earned(const struct session *s)
 {
     struct reputation own = sum_up(s);
     return reputation_standing(&own) == STANDING_GOOD;
+}
+
+/* The same for longer than the scoreboard lives. */
+static void tell_store(const struct session *s, const struct reputation *more)
+{
+    struct network network = scoreboard_network(s->service->scoreboard, &s->client.address);
+    struct store_key key;
+    store_key_network(&key, STORE_NETWORK, &network);
+    store_client_learn(s, &key, more);
 }
 
 void standing_learn(const struct session *s)
@@ -100,4 +112,5 @@ void standing_learn(const struct session *s)
         return;
     reputation_learn(&board->reputations, place_of(s->service, board, &s->client), &more, clock_wall(), &counts);
     slot_add_counts(board, &counts);
+    tell_store(s, &more);
 }

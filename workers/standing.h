@@ -6,7 +6,7 @@
  * message, and what a check says (verdict.spoils). What is our own or inside's trouble (4yz, inside lost) costs the
  * client nothing. A network is the client's address under scoreboard { ipv4_prefix ipv6_prefix }. Nothing is known or
  * learnt of a client without an address, of one that a load balancer does not name, and nothing is learnt of one that
- * logged in: what it does then says who has the password, not what the network is.
+ * logged in: what it does then says who has the password, not what the network is. The storekeeper is told as well.
  */
 #ifndef POSTERN_WORKERS_STANDING_H
 #define POSTERN_WORKERS_STANDING_H

@@ -25,6 +25,7 @@ struct verdict {
     enum binds binds;    /* its check's; set by check.c */
     bool at_once;        /* its refusal does not wait for RCPT */
     bool unsure;         /* could not find out: settled in check.c, by configuration */
+    bool greylists;      /* puts off who is not known yet, which is no fault of his; kept where it is given */
     struct reply reply;  /* of defer, reject, drop */
     const char *reason;  /* for the log: a constant, or text in the check's memory */
     int score;           /* points, added up over the session */

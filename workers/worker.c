@@ -20,6 +20,7 @@
 #include "workers/rest.h"
 #include "workers/serve.h"
 #include "workers/standing.h"
+#include "workers/store_client.h"
 #include "workers/worker.h"
 
 static const struct reply REPLY_FULL = REPLY(421, "4.3.2", "All workers are busy, try again later");
@@ -33,6 +34,7 @@ struct worker {
     struct session_setup for_sessions;
     struct wait wait;
     struct wait_guest lifeline;
+    struct store_client store;
     int epoll;
     int listeners[WORKER_LISTENERS_MAX]; /* -1: closed */
     int turn;                            /* whose is the next connection */
@@ -269,7 +271,8 @@ static _Noreturn void give_up(const struct worker *w, const char *step)
     leave(w, is_shortage(error) ? WORKER_SHORT : WORKER_BROKEN);
 }
 
-_Static_assert(SANDBOX_LISTENERS_FROM + WORKER_LISTENERS_MAX <= SANDBOX_FILES_MAX, "all listeners have a number");
+_Static_assert(SANDBOX_LISTENERS_FROM + WORKER_LISTENERS_MAX < SANDBOX_FILES_MAX,
+               "all listeners have a number, and the store");
 
 /* Descriptors get the numbers that the sandbox's rules go by. */
 static void sort_descriptors(struct worker *w)
@@ -280,6 +283,8 @@ static void sort_descriptors(struct worker *w)
         sorted = sorted && sandbox_make_way(others[i]);
     for (int i = 0; i < w->own.listener_count; i++)
         sorted = sorted && sandbox_set_listener_apart(&w->listeners[i]);
+    if (w->own.store >= 0) /* shared by all, as listeners are */
+        sorted = sorted && sandbox_set_listener_apart(&w->own.store);
     if (!sorted)
         give_up(w, "sort descriptors for the sandbox");
 }
@@ -332,7 +337,9 @@ static void prepare(struct worker *w, const struct worker_setup *given)
                                              .min_spare = setup->min_spare,
                                              .pressure_read = setup->pressure_read,
                                              .pressure_write = setup->pressure_write,
+                                             .store = &w->store,
                                              .dns = dns_new(w->service->resolver, &w->wait)};
+    w->store = (struct store_client){.fd = w->own.store, .place = (uint32_t)setup->slot};
     w->wait.rest = rest;
     w->wait.rest_context = w->for_sessions.dns;
     struct slot_facts *facts = slot_begin(setup->board);

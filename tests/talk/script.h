@@ -9,7 +9,13 @@
 
 #include "common/slice.h"
 
-enum { SCRIPT_SERVERS_MAX = 4, SCRIPT_SETTINGS_MAX = 32, SCRIPT_DNS_MAX = 256, SCRIPT_LISTS_MAX = 32 };
+enum {
+    SCRIPT_SERVERS_MAX = 4,
+    SCRIPT_SETTINGS_MAX = 32,
+    SCRIPT_DNS_MAX = 256,
+    SCRIPT_LISTS_MAX = 32,
+    SCRIPT_STORE_MAX = 32
+};
 
 enum side { SIDE_NONE, SIDE_OUTSIDE, SIDE_INSIDE };
 
@@ -88,6 +94,8 @@ struct script {
     size_t dns_count;
     char *lists[SCRIPT_LISTS_MAX]; /* lines of list files: "friends 192.0.2.7" */
     size_t list_count;
+    char *store[SCRIPT_STORE_MAX]; /* what the storekeeper answers; tests/lib/fake_store.h */
+    size_t store_count;
     bool uncut; /* it depends on what arrives together */
     int server_count;
     bool refuses[SCRIPT_SERVERS_MAX];

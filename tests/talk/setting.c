@@ -61,6 +61,14 @@ static const char *dns(struct script *script, struct slice rest)
     return NULL;
 }
 
+static const char *store(struct script *script, struct slice rest)
+{
+    if (script->store_count == SCRIPT_STORE_MAX)
+        return "too many lines of store";
+    script->store[script->store_count++] = copy(rest);
+    return NULL;
+}
+
 static const char *list(struct script *script, struct slice rest)
 {
     struct slice line = rest, name = slice_take_word(&rest);
@@ -123,6 +131,7 @@ static const struct row {
     {"dns", dns, true},          {"list", list, true},
     {"servers", servers, false}, {"server", server_refuses, false},
     {"must", must_fail, false},  {"uncut", uncut, false},
+    {"store", store, true},
 };
 
 const char *setting_take(struct script *script, struct slice word, struct slice rest)
@@ -145,6 +154,8 @@ void setting_free(struct script *script)
         free(script->settings[i]);
     for (size_t i = 0; i < script->dns_count; i++)
         free(script->dns[i]);
+    for (size_t i = 0; i < script->store_count; i++)
+        free(script->store[i]);
     for (size_t i = 0; i < script->list_count; i++)
         free(script->lists[i]);
 }

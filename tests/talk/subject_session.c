@@ -18,6 +18,7 @@
 #include "workers/serve.h"
 
 #include "tests/lib/fake_dns.h"
+#include "tests/lib/fake_store.h"
 #include "tests/lib/root_block.h"
 #include "tests/talk/subject.h"
 
@@ -156,6 +157,19 @@ static bool tell_dns(const struct script *script, char *why, size_t why_size)
     return true;
 }
 
+static bool tell_store(const struct script *script, char *why, size_t why_size)
+{
+    const char *wanted;
+    fake_store_clear();
+    for (size_t i = 0; i < script->store_count; i++) {
+        if (fake_store_add(slice_of(script->store[i]), &wanted))
+            continue;
+        snprintf(why, why_size, "store %s: write %s", script->store[i], wanted);
+        return false;
+    }
+    return true;
+}
+
 bool subject_prepare(const struct script *script, const char *directory, char *why, size_t why_size)
 {
     char path[200];
@@ -188,7 +202,8 @@ bool subject_prepare(const struct script *script, const char *directory, char *w
     subject_house(1, 0);
     must(pipe2(pressure, O_NONBLOCK | O_CLOEXEC) == 0);
     remember(script);
-    return tell_dns(script, why, why_size) && make_prepared(why, why_size) && make_contexts(why, why_size);
+    return tell_dns(script, why, why_size) && tell_store(script, why, why_size) && make_prepared(why, why_size) &&
+           make_contexts(why, why_size);
 }
 
 static void take_line(enum level level, const char *line)

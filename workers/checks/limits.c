@@ -3,7 +3,8 @@
  * limits - how much a client, a sender, a login .. may do in what time: the policy's limit NAME { }.
  *
  * What happens at a stage is charged there; what happens between stages is charged when it does, and looked at when the
- * client next wants something. What was charged is given back when the client was put off, since it will come again.
+ * client next wants something. What was charged is given back when the client was put off, since it will come again:
+ * messages and recipients for any 4yz, a connection when greylisting alone was heard on it.
  * Each limit has a mode of its own. An allow of another check ends them; AUTH does not: it is about how much, not about
  * whom to trust.
  */
@@ -36,6 +37,7 @@ enum text { TEXT_CONNECT, TEXT_MAIL, TEXT_AT_ONCE, TEXTS };
 
 struct session_memory {
     uint64_t noted, shown; /* limits, as bits */
+    uint64_t connection;   /* limits that were charged for it */
     bool refuses;          /* for good, since before MAIL */
     char texts[TEXTS][LIMIT_TEXT_MAX];
 };
@@ -111,8 +113,11 @@ static void settle_recipient(const struct check_call *call, const struct reply *
 static void learn(struct check_call *call, const struct outcome *outcome)
 {
     struct transaction_memory *memory = call->transaction_memory;
+    struct session_memory *session = call->session_memory;
     if (call->session->options->policy->limits.count == 0 || call->session->setup->board == NULL)
         return;
+    if (outcome->kind == OUTCOME_SESSION && outcome->deferred)
+        give_back(call->session, NULL, session->connection);
     if (outcome->kind == OUTCOME_RECIPIENT && memory->recipient != 0)
         settle_recipient(call, outcome->reply);
     if (outcome->kind != OUTCOME_TRANSACTION || !outcome->deferred)
@@ -209,7 +214,10 @@ static void remember_refusal(const struct check_call *call, enum stage stage, co
 static void remember_charge(const struct check_call *call, enum stage stage, uint64_t charged)
 {
     struct transaction_memory *memory = call->transaction_memory;
-    if (stage == STAGE_MAIL)
+    struct session_memory *session = call->session_memory;
+    if (stage == STAGE_CONNECT)
+        session->connection = charged;
+    else if (stage == STAGE_MAIL)
         memory->message = charged;
     else if (stage == STAGE_RCPT)
         memory->recipient = charged;

@@ -4,12 +4,14 @@
  * HELO; judged at MAIL, when it is known who has logged in.
  *
  * A pass says who it is, not that it is welcome: it does nothing. Of HELO only a fail counts: whoever names a machine
- * has no say in what else that record would mean.
+ * has no say in what else that record would mean. Whom a pass names is remembered for what becomes of its messages
+ * (sender_domain.h).
  */
 #include <stddef.h>
 #include <stdio.h>
 
 #include "workers/consequence.h"
+#include "workers/sender_domain.h"
 #include "workers/session.h"
 
 #define REPLY_FAIL  "SPF: the domain does not let this address send its mail"
@@ -244,6 +246,13 @@ static bool helo_counts_more(const struct spf_options *options, const struct spf
            options->acts[SPF_FAIL] >= options->acts[sender->result];
 }
 
+static void note_standing(struct check_call *call)
+{
+    enum standing standing = sender_domain_standing(call->session);
+    if (standing != STANDING_UNKNOWN)
+        note(call, "the sender's domain has a %s reputation", standing_name(standing));
+}
+
 static struct verdict judge_mail(struct check_call *call)
 {
     const struct spf_options *options = call->options;
@@ -253,6 +262,7 @@ static struct verdict judge_mail(struct check_call *call)
         return VERDICT_NONE;
     if (by_sender) /* first: a name of HELO that takes all the time takes none of its */
         answer = check_sender(call);
+    note_standing(call);
     if (!by_sender || options->helo)
         helo = check_helo(call);
     if (!by_sender)
@@ -264,6 +274,12 @@ static struct verdict judge_mail(struct check_call *call)
     return weigh(call, by_sender ? SPF_MAILFROM : SPF_HELO, &answer);
 }
 
+static void learn(struct check_call *call, const struct outcome *outcome)
+{
+    if (outcome->kind == OUTCOME_MESSAGE)
+        sender_domain_learn(call->session, outcome);
+}
+
 extern const struct check check_spf;
 const struct check check_spf = {
     .name = "spf",
@@ -272,4 +288,5 @@ const struct check check_spf = {
     .transaction_bytes = sizeof(struct transaction_memory),
     .ask = {[STAGE_HELO] = ask_helo, [STAGE_MAIL] = ask_mail},
     .judge = {[STAGE_MAIL] = judge_mail},
+    .learn = learn,
 };

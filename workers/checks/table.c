@@ -21,7 +21,8 @@
     ROW(limits)     \
     ROW(crowd)      \
     ROW(dnsbl)      \
-    ROW(hops)
+    ROW(hops)       \
+    ROW(greylist)
 /* clang-format on */
 
 #define DECLARED(name) extern const struct check check_##name;
