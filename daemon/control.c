@@ -30,6 +30,7 @@ struct connection {
     bool came_along;  /* what it waits for it asked of the program that was here before */
     int64_t until_ms; /* then it is closed, or its child killed */
     pid_t child;
+    int number; /* its place in the array */
     struct ucred who;
     char line[CONTROL_LINE_MAX];
     size_t size;
@@ -156,10 +157,19 @@ static void stop_if_asked(struct control *control)
     }
 }
 
+/* Of what was read: the child's, who reads on (store import). */
+static struct slice what_is_behind(const struct connection *c)
+{
+    struct slice behind = slice_make(c->line, c->size);
+    slice_take_until(&behind, '\n');
+    return behind;
+}
+
 /* The child has a copy of the connection, and this side none: its end is the connection's. */
 static void hand_to_child(struct connection *c, const struct control_view *view, const struct control_request *request)
 {
-    c->child = show_in_child(view, request, c->fd);
+    const struct show_asker asker = {.fd = c->fd, .number = c->number, .behind = what_is_behind(c)};
+    c->child = show_in_child(view, request, &asker);
     if (c->child < 0) {
         finish_error(c, strerror(errno), NULL);
         return;
@@ -167,7 +177,7 @@ static void hand_to_child(struct connection *c, const struct control_view *view,
     close(c->fd);
     c->fd = -1;
     c->state = ANSWERED_BY_CHILD;
-    c->until_ms = clock_deadline(CONTROL_CHILD_MS);
+    c->until_ms = clock_deadline(show_most_ms(request));
 }
 
 static void do_deed(struct connection *c, const struct control_view *view, const struct control_request *request)
@@ -212,18 +222,20 @@ static void take_line(struct control *control, struct connection *c, size_t size
 
 /* -- connections */
 
-static struct connection *find_free(struct control *control)
+static struct connection *find_free(struct control *control, int *number_out)
 {
-    for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
+    for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++) {
+        *number_out = i;
         if (control->connections[i].state == FREE)
             return &control->connections[i];
+    }
     return NULL;
 }
 
-static bool greet(struct connection *c, int fd, int64_t now_ms)
+static bool greet(struct connection *c, int number, int fd, int64_t now_ms)
 {
     socklen_t size = sizeof(c->who);
-    *c = (struct connection){.state = HEARING, .fd = fd, .until_ms = now_ms + CONTROL_REQUEST_MS};
+    *c = (struct connection){.state = HEARING, .fd = fd, .number = number, .until_ms = now_ms + CONTROL_REQUEST_MS};
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c->who, &size) == 0)
         return true;
     release(c);
@@ -233,10 +245,11 @@ static bool greet(struct connection *c, int fd, int64_t now_ms)
 static void accept_some(struct control *control, int64_t now_ms)
 {
     struct connection *c;
-    while (now_ms >= control->accept_after_ms && (c = find_free(control)) != NULL) {
+    int number;
+    while (now_ms >= control->accept_after_ms && (c = find_free(control, &number)) != NULL) {
         int fd = accept4(control->socket.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0)
-            greet(c, fd, now_ms);
+            greet(c, number, fd, now_ms);
         else if (errno == EAGAIN)
             return;
         else if (errno != ECONNABORTED && errno != EINTR)
@@ -445,9 +458,10 @@ void control_write(const struct control *control, struct legacy *to)
             write_connection(&control->connections[i], to);
 }
 
-static void read_connection(struct connection *c, const struct legacy_record *r)
+static void read_connection(struct connection *c, int number, const struct legacy_record *r)
 {
     *c = (struct connection){
+        .number = number,
         .state = (enum state)legacy_number(r, "state", HEARING, STATES - 1),
         .came_along = true,
         .fd = legacy_fd(r, "fd"),
@@ -474,7 +488,7 @@ bool control_read(struct control **control, struct legacy *from, const struct co
     (*control)->host = *host;
     (*control)->socket = socket;
     int i = 0;
-    for (struct legacy_record r = {0}; i < CONTROL_CONNECTIONS_MAX && legacy_next(from, "asker", &r);)
-        read_connection(&(*control)->connections[i++], &r);
+    for (struct legacy_record r = {0}; i < CONTROL_CONNECTIONS_MAX && legacy_next(from, "asker", &r); i++)
+        read_connection(&(*control)->connections[i], i, &r);
     return true;
 }

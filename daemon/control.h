@@ -4,7 +4,7 @@
  *
  * The master never waits for who asks: descriptors are non-blocking, a request has CONTROL_REQUEST_MS to arrive,
  * answers of the master are short, listings are printed by a child that has dropped all privileges and is killed after
- * CONTROL_CHILD_MS. At most CONTROL_CONNECTIONS_MAX at a time; more wait in the socket's queue.
+ * CONTROL_CHILD_MS, or CONTROL_LASTING_MS. At most CONTROL_CONNECTIONS_MAX at a time; more wait in the socket's queue.
  */
 #ifndef POSTERN_DAEMON_CONTROL_H
 #define POSTERN_DAEMON_CONTROL_H
@@ -20,8 +20,7 @@
 enum {
     CONTROL_CONNECTIONS_MAX = 16,
     CONTROL_FDS = CONTROL_CONNECTIONS_MAX + 1, /* that control_poll_fds may fill */
-    CONTROL_REQUEST_MS = 10000,
-    CONTROL_CHILD_MS = 30000
+    CONTROL_REQUEST_MS = 10000
 };
 
 /* What posternctl is shown, and what its children see of the master: read only. */
@@ -38,6 +37,8 @@ struct control_view {
     const char *last_refusal; /* of the last reload that was refused; NULL: the last one was good */
     pid_t housekeeper;        /* 0: none */
     int housekeeper_restarts;
+    pid_t storekeeper; /* 0: none */
+    int storekeeper_restarts;
     uint64_t log_dropped; /* lines, by the master */
     const struct planner *planner;
     struct listing *listing;

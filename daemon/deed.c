@@ -206,10 +206,58 @@ static bool rates(struct deed *deed)
     return true;
 }
 
+/* -- the memory on disk: a child answers and changes it. Here it is known what would change something, for the log, and
+ * what is no use asking. */
+
+struct order {
+    const char *word;
+    int most; /* words, itself included */
+    bool changes;
+};
+
+static const struct order GREYLIST[] = {
+    {"list", 2, false}, {"add", 4, true}, {"delete", 4, true}, {"stats", 1, false}, {0}};
+static const struct order STORE[] = {{"check", 1, false}, {"export", 1, false}, {"import", 1, true}, {0}};
+
+static bool give_order(struct deed *deed, const struct order *order, const char *try)
+{
+    const struct control_request *request = deed->request;
+    while (order->word != NULL && !slice_equal(request->arguments[0], slice_of(order->word)))
+        order++;
+    if (order->word == NULL)
+        return deed_refuse(deed, "that is none of what can be done here", try);
+    if (request->count > order->most)
+        return deed_refuse(deed, "too many arguments", try);
+    if (!plan_has_store(deed->view->plan))
+        return deed_refuse(deed, "no store is configured",
+                           "set store { directory = /var/lib/postern/memory } in postern.conf, then restart posternd");
+    deed->changed = order->changes;
+    return true;
+}
+
+static bool greylist(struct deed *deed)
+{
+    return give_order(deed, GREYLIST, "list [TEXT], add CLIENT, delete CLIENT or stats");
+}
+
+/* What is known now is told without a store, too. */
+static bool reputation(struct deed *deed)
+{
+    static const struct order FORGET[] = {{"forget", 2, true}, {0}};
+    bool tells = deed->request->count == 1;
+    return tells || give_order(deed, FORGET, "192.0.2.7, 192.0.2.0/24 or example.com; forget before it");
+}
+
+static bool store(struct deed *deed)
+{
+    return give_order(deed, STORE, "check, export or import");
+}
+
 static deed_function *const DEEDS[CONTROL_VERBS] = {
-    [CONTROL_KILL] = kill_session, [CONTROL_LOG] = set_level,    [CONTROL_TRACE] = trace,
-    [CONTROL_BLOCK] = deed_block,  [CONTROL_ALLOW] = deed_allow, [CONTROL_FORGET] = deed_forget,
-    [CONTROL_BYPASS] = bypass,     [CONTROL_RATES] = rates,      [CONTROL_VERSION] = say_version,
+    [CONTROL_KILL] = kill_session, [CONTROL_LOG] = set_level,         [CONTROL_TRACE] = trace,
+    [CONTROL_BLOCK] = deed_block,  [CONTROL_ALLOW] = deed_allow,      [CONTROL_FORGET] = deed_forget,
+    [CONTROL_GREYLIST] = greylist, [CONTROL_REPUTATION] = reputation, [CONTROL_STORE] = store,
+    [CONTROL_BYPASS] = bypass,     [CONTROL_RATES] = rates,           [CONTROL_VERSION] = say_version,
 };
 
 bool deed_do(struct deed *deed)

@@ -15,7 +15,7 @@
 #include "daemon/show_internal.h"
 #include "daemon/spawn.h"
 
-enum { WHY_MAX = 1024, KILL_WAIT_MS = 2000, KILL_LOOK_MS = 20, JSON_EXACT_BITS = 53 };
+enum { WHY_MAX = 1024, KILL_WAIT_MS = 2000, KILL_LOOK_MS = 20, JSON_EXACT_BITS = 53, MS_PER_S = 1000 };
 
 #define CHILD_NAME "posternd-show"
 
@@ -121,33 +121,50 @@ static show_function *const SHOWS[CONTROL_VERBS] = {
     [CONTROL_STATS] = show_stats,
     [CONTROL_EXPLAIN] = show_explain,
     [CONTROL_LISTS] = show_lists,
+    [CONTROL_GREYLIST] = show_memory,
+    [CONTROL_REPUTATION] = show_memory,
+    [CONTROL_STORE] = show_memory,
     [CONTROL_HISTORY] = show_history,
     [CONTROL_METRICS] = show_metrics,
 };
 /* clang-format on */
 
 /* A configuration, or a name server, that takes for ever or crashes what reads it leaves nothing behind. */
-static bool bound(void)
+static bool bound(const struct show *show)
 {
-    static const struct rlimit seconds = {CONTROL_CHILD_MS / 1000, CONTROL_CHILD_MS / 1000}, none = {0, 0};
+    rlim_t most_s = (rlim_t)(show_most_ms(&show->request) / MS_PER_S);
+    const struct rlimit seconds = {most_s, most_s}, none = {0, 0};
     return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && setrlimit(RLIMIT_CPU, &seconds) == 0 &&
            setrlimit(RLIMIT_CORE, &none) == 0;
+}
+
+int64_t show_most_ms(const struct control_request *request)
+{
+    return control_verbs[request->verb].lasts ? CONTROL_LASTING_MS : CONTROL_CHILD_MS;
+}
+
+/* Workers' code answers, in a worker's sandbox: it is to know no more than one. */
+static bool is_handed_on(const struct control_request *request)
+{
+    return SHOWS[request->verb] == show_explain || SHOWS[request->verb] == show_memory;
 }
 
 static bool confine(struct show *show)
 {
     bool checks = show->request.verb == CONTROL_CHECK;
     struct scoreboard *board = &show->view.house->board;
-    int kept[REGIONS + 1];
+    int kept[REGIONS + 2];
     int count = checks ? 0 : scoreboard_descriptors(board, ROLE_READER, kept);
     kept[count++] = show->fd;
+    if (SHOWS[show->request.verb] == show_memory && show->view.house->store_write >= 0)
+        kept[count++] = show->view.house->store_write;
     prctl(PR_SET_NAME, CHILD_NAME);
     spawn_reset_signals();
     if (!spawn_leave_terminal() || !spawn_close_others(kept, count))
         return false;
     if (checks)
-        return bound() && privilege_keep_reading();
-    if (show->request.verb == CONTROL_EXPLAIN && !bound())
+        return bound(show) && privilege_keep_reading();
+    if (is_handed_on(&show->request) && !bound(show))
         return false;
     return privilege_drop(&show->view.house->identity) && scoreboard_enter_as(board, ROLE_READER);
 }
@@ -155,7 +172,7 @@ static bool confine(struct show *show)
 static _Noreturn void answer(struct show *show)
 {
     buffer_init(&show->out, show->memory, sizeof(show->memory));
-    show->deadline_ms = clock_deadline(CONTROL_CHILD_MS);
+    show->deadline_ms = clock_deadline(show_most_ms(&show->request));
     if (!confine(show)) {
         deed_error(&show->out, strerror(errno), NULL);
         show_flush(show);
@@ -168,12 +185,11 @@ static _Noreturn void answer(struct show *show)
     _exit(0);
 }
 
-pid_t show_in_child(const struct control_view *view, const struct control_request *request, int fd)
+pid_t show_in_child(const struct control_view *view, const struct control_request *request,
+                    const struct show_asker *asker)
 {
     static struct show show; /* of the child alone, which has no room on its stack to spare */
-    bool lists =
-        request->verb != CONTROL_EXPLAIN; /* that one hears name servers, and is to know no more than a worker */
-    roster_show_to_children(&view->house->roster, lists);
+    roster_show_to_children(&view->house->roster, !is_handed_on(request));
     pid_t pid = fork();
     int error = errno;
     if (pid != 0)
@@ -181,6 +197,6 @@ pid_t show_in_child(const struct control_view *view, const struct control_reques
     errno = error;
     if (pid != 0)
         return pid;
-    show = (struct show){.view = *view, .request = *request, .fd = fd};
+    show = (struct show){.view = *view, .request = *request, .fd = asker->fd, .asker = *asker};
     answer(&show);
 }

@@ -10,6 +10,8 @@
 
 #include "daemon/show_internal.h"
 
+enum { US_PER_MS = 1000 };
+
 static const char COUNTER[] = "counter", GAUGE[] = "gauge";
 
 static void say_family(struct show *show, const char *name, const char *type, const char *help)
@@ -344,6 +346,48 @@ static void say_tables(struct show *show)
     say_labelled(show, "postern_table_bytes", scoreboard_cost(board, REGION_REPUTATIONS).bytes, "table", "reputations");
 }
 
+/* -- the memory on disk */
+
+static void say_us(struct show *show, const char *name, const char *help, uint64_t us)
+{
+    say_family(show, name, GAUGE, help);
+    say_ms(show, name, (us + US_PER_MS - 1) / US_PER_MS);
+}
+
+static void say_attempts(struct show *show, const struct show_store *store)
+{
+    static const struct {
+        enum store_outcome outcome;
+        const char *name;
+    } outcomes[] = {{STORE_PASS, "pass"}, {STORE_FIRST, "first"}, {STORE_EARLY, "early"}, {STORE_UNSURE, "unsure"}};
+    static const char name[] = "postern_store_attempts_total";
+    say_family(show, name, COUNTER, "Attempts that the greylist was asked about, by its answer.");
+    for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++)
+        say_labelled(show, name, store->attempts[outcomes[i].outcome], "answer", outcomes[i].name);
+}
+
+static void say_store(struct show *show)
+{
+    const struct show_store store = show_read_store(show);
+    if (!store.is_configured)
+        return;
+    say_one(show, "postern_store_up", GAUGE, "1: the memory on disk answers, and what it is told is written.",
+            store.is_working);
+    say_one(show, "postern_store_records", GAUGE, "Records on disk.", store.records);
+    say_one(show, "postern_store_bytes", GAUGE, "What they take of its file.", store.bytes);
+    say_one(show, "postern_store_max_bytes", GAUGE, "How large the file may become.", store.bytes_max);
+    say_one(show, "postern_store_waiting_changes", GAUGE, "Changes that are not on disk yet.", store.waiting);
+    say_one(show, "postern_store_commits_total", COUNTER, "Times that changes were written together.", store.commits);
+    say_us(show, "postern_store_longest_commit_seconds", "How long the slowest of them took.", store.longest_commit_us);
+    say_us(show, "postern_store_longest_answer_seconds",
+           "How long the slowest answer took, from when its question was read; it may have waited before.",
+           store.longest_answer_us);
+    say_attempts(show, &store);
+    say_one(show, "postern_store_purged_total", COUNTER, "Records that were over, and removed.", store.purged);
+    say_one(show, "postern_store_evicted_total", COUNTER, "Records that had to make room.", store.evicted);
+    say_one(show, "postern_store_lost_changes_total", COUNTER, "Changes that were never written.", store.lost);
+}
+
 bool show_metrics(struct show *show)
 {
     say_master(show);
@@ -355,5 +399,6 @@ bool show_metrics(struct show *show)
     say_servers(show);
     say_certificates(show);
     say_tables(show);
+    say_store(show);
     return true;
 }

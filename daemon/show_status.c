@@ -152,6 +152,26 @@ static void say_certificates(struct show *show)
     }
 }
 
+/* A state that is not "working" is what whoever looks should see. */
+static void say_store(struct show *show)
+{
+    const struct show_store store = show_read_store(show);
+    if (!store.is_configured)
+        return;
+    struct buffer *to = show_record(show, "memory");
+    control_string(to, "state", store.words);
+    if (!store.is_working)
+        control_string(to, "see", "posternd's log: event=store");
+    if (store.bytes_max != 0) { /* it has begun once */
+        show_count(to, "records", store.records);
+        show_count(to, "bytes", store.bytes);
+        show_count(to, "bytes_max", store.bytes_max);
+        show_count(to, "waiting", store.waiting);
+        show_count(to, "lost", store.lost);
+    }
+    control_end(to);
+}
+
 bool show_status(struct show *show)
 {
     const struct control_view *view = &show->view;
@@ -162,6 +182,7 @@ bool show_status(struct show *show)
     for (int i = 1; i < view->generation_count; i++)
         say_draining(show, view->generations[i]);
     say_totals(show);
+    say_store(show);
     say_certificates(show);
     show_flush(show);
     deed_list_traces(&show->out, view->house->board.orders);

@@ -59,6 +59,13 @@ static bool read_record(struct slice line, struct answer_record *out)
     return line.size == 0;
 }
 
+static void drop_records(struct answer *answer)
+{
+    for (int i = 0; i < answer->count; i++)
+        clear_record(&answer->records[i]);
+    answer->count = 0;
+}
+
 static void keep(struct answer *answer, const struct answer_record *record)
 {
     if (strcmp(record->kind, "error") == 0) {
@@ -68,6 +75,10 @@ static void keep(struct answer *answer, const struct answer_record *record)
     }
     answer->records = grown(answer->records, (size_t)(answer->count + 1) * sizeof(*answer->records));
     answer->records[answer->count++] = *record;
+    if (answer->take == NULL || answer->count < ANSWER_TAKEN_AT_ONCE)
+        return;
+    answer->take(answer->context, answer);
+    drop_records(answer);
 }
 
 bool answer_add(struct answer *answer, struct slice line)
@@ -103,8 +114,7 @@ const char *answer_text(const struct answer_record *record, const char *key)
 
 void answer_clear(struct answer *answer)
 {
-    for (int i = 0; i < answer->count; i++)
-        clear_record(&answer->records[i]);
+    drop_records(answer);
     free(answer->records);
     clear_record(&answer->error);
     *answer = (struct answer){0};

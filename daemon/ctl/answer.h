@@ -2,8 +2,8 @@
  *
  * answer - what posternd said to one request: its records, and how it ended.
  *
- * Everything is kept until it is shown, since columns are as wide as their widest value. Out of memory ends the
- * process.
+ * Everything is kept until it is shown, since columns are as wide as their widest value; but where there may be
+ * millions of records they are taken as they come, some hundreds at a time. Out of memory ends the process.
  */
 #ifndef POSTERN_CTL_ANSWER_H
 #define POSTERN_CTL_ANSWER_H
@@ -26,6 +26,11 @@ struct answer_record {
 
 enum answer_end { ANSWER_CUT, ANSWER_OK, ANSWER_ERROR };
 
+enum { ANSWER_TAKEN_AT_ONCE = 500 };
+
+struct answer;
+typedef void answer_take(void *context, const struct answer *answer);
+
 struct answer {
     struct answer_record *records; /* without the one that ended it */
     int count;
@@ -34,6 +39,8 @@ struct answer {
     bool draining;              /* said by a posternd that is stopping */
     int most;                   /* how many were wanted, 0: all */
     bool cut_short;             /* there were as many, or more */
+    answer_take *take;          /* shown the records whenever there are so many, which then go; NULL: they stay */
+    void *context;
 };
 
 /* A line without its LF. False: it is no record. */

@@ -12,13 +12,18 @@
 
 #include "daemon/ctl/ask.h"
 
-enum { IN_BYTES = 16 * CONTROL_RECORD_MAX, MS_PER_S = 1000 };
+enum { IN_BYTES = 16 * CONTROL_RECORD_MAX, MS_PER_S = 1000, REACH_MS = 60000 };
 
 /* -- reaching it */
 
-static int connect_to(const char *path, int64_t wait_ms)
+static void set_patience(int fd, int64_t wait_ms)
 {
     struct timeval wait = {.tv_sec = wait_ms / MS_PER_S, .tv_usec = wait_ms % MS_PER_S * 1000};
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
+}
+
+static int connect_to(const char *path, int64_t wait_ms)
+{
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof(at.sun_path)) {
         errno = ENAMETOOLONG;
@@ -28,7 +33,7 @@ static int connect_to(const char *path, int64_t wait_ms)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     /* Where the queue of who connects is full, connect waits for room; so does send. */
     if (fd >= 0)
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
+        set_patience(fd, wait_ms);
     if (fd < 0 || connect(fd, (const struct sockaddr *)&at, sizeof(at)) == 0)
         return fd;
     int error = errno;
@@ -123,6 +128,51 @@ static bool hear(int fd, int64_t wait_ms, struct answer *out, char why[ASK_WHY_M
     }
 }
 
+/* -- asking */
+
+/* False: what is there could not be read. Whoever does not take it says why, or has gone. */
+static bool send_lines(int fd, int lines)
+{
+    static char memory[IN_BYTES];
+    for (ssize_t got; (got = read(lines, memory, sizeof(memory))) != 0;) {
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return false;
+        for (ssize_t sent = 0, now; sent < got; sent += now)
+            if ((now = send(fd, memory + sent, (size_t)(got - sent), MSG_NOSIGNAL)) < 0)
+                return true;
+    }
+    return true;
+}
+
+static bool converse(int fd, const char *request, int64_t wait_ms, int lines, struct answer *out, char why[ASK_WHY_MAX])
+{
+    char line[CONTROL_LINE_MAX + 1];
+    int size = snprintf(line, sizeof(line), "%s\n", request);
+    if (send(fd, line, (size_t)size, MSG_NOSIGNAL) != size)
+        return fail(why, "posternd hung up before it heard the request: see its log");
+    if (lines >= 0 && !send_lines(fd, lines))
+        return fail(why, "what is to be imported cannot be read: a part of it may have been taken");
+    if (lines >= 0)
+        shutdown(fd, SHUT_WR);
+    return hear(fd, wait_ms, out, why);
+}
+
+static bool reach_and_ask(const char *path, const char *request, int64_t wait_ms, int lines, struct answer *out,
+                          char why[ASK_WHY_MAX])
+{
+    int fd = reach(path, wait_ms < REACH_MS ? wait_ms : REACH_MS, &out->draining);
+    if (fd < 0) {
+        explain(path, errno, why);
+        return false;
+    }
+    set_patience(fd, wait_ms);
+    bool heard = converse(fd, request, wait_ms, lines, out, why);
+    close(fd);
+    return heard;
+}
+
 bool ask(const char *path, const char *request, int64_t wait_ms, struct answer *out, char why[ASK_WHY_MAX])
 {
     return ask_some(path, request, wait_ms, 0, out, why);
@@ -131,17 +181,13 @@ bool ask(const char *path, const char *request, int64_t wait_ms, struct answer *
 bool ask_some(const char *path, const char *request, int64_t wait_ms, int most, struct answer *out,
               char why[ASK_WHY_MAX])
 {
-    char line[CONTROL_LINE_MAX + 1];
     *out = (struct answer){.most = most};
-    int fd = reach(path, wait_ms, &out->draining);
-    if (fd < 0) {
-        explain(path, errno, why);
-        return false;
-    }
-    int size = snprintf(line, sizeof(line), "%s\n", request);
-    bool heard = send(fd, line, (size_t)size, MSG_NOSIGNAL) == size
-                     ? hear(fd, wait_ms, out, why)
-                     : fail(why, "posternd hung up before it heard the request: see its log");
-    close(fd);
-    return heard;
+    return reach_and_ask(path, request, wait_ms, -1, out, why);
+}
+
+bool ask_at_length(const char *path, const char *request, int64_t wait_ms, const struct ask_long *how,
+                   struct answer *out, char why[ASK_WHY_MAX])
+{
+    *out = (struct answer){.take = how->take, .context = how->context};
+    return reach_and_ask(path, request, wait_ms, how->lines, out, why);
 }

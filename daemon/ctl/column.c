@@ -5,7 +5,7 @@
 
 #include "daemon/ctl/column.h"
 
-enum { MS_PER_S = 1000 };
+enum { MS_PER_S = 1000, US_PER_MS = 1000 };
 
 void column_print_age(char cell[COLUMN_CELL_MAX], int64_t ms)
 {
@@ -62,6 +62,8 @@ void column_print(char cell[COLUMN_CELL_MAX], const struct answer_record *record
         print_when(cell, field->number);
     else if (column->unit == BYTES)
         column_print_bytes(cell, field->number);
+    else if (column->unit == MICROSECONDS)
+        snprintf(cell, COLUMN_CELL_MAX, "%.3f ms", (double)field->number / US_PER_MS);
     else
         snprintf(cell, COLUMN_CELL_MAX, "%" PRId64 " ms", field->number);
 }

@@ -10,7 +10,7 @@
 
 enum { COLUMN_CELL_MAX = 1200 /* the reason of a refused reload whole */ };
 
-enum unit { AS_IT_IS, AGE, WHEN, BYTES, YES_NO, LATENCY };
+enum unit { AS_IT_IS, AGE, WHEN, BYTES, YES_NO, LATENCY, MICROSECONDS };
 
 struct column {
     const char *key, *title;

@@ -61,9 +61,48 @@ bool json_print(FILE *to, enum control_verb verb, const struct answer *answer)
                  answer->end == ANSWER_ERROR ? object_of(&answer->error, false) : NULL);
 }
 
-bool json_print_unheard(FILE *to, enum control_verb verb, const char *why)
+static json_t *object_of_unheard(const char *why)
 {
     json_t *error = json_object();
     json_object_set_new(error, "why", json_string(why));
-    return print(to, verb, false, json_array(), error);
+    return error;
+}
+
+bool json_print_unheard(FILE *to, enum control_verb verb, const char *why)
+{
+    return print(to, verb, false, json_array(), object_of_unheard(why));
+}
+
+/* -- in pieces */
+
+static void print_object(FILE *to, json_t *object)
+{
+    json_dumpf(object, to, 0);
+    json_decref(object);
+}
+
+void json_begin_pieces(struct json_pieces *pieces, FILE *to, enum control_verb verb)
+{
+    *pieces = (struct json_pieces){.to = to};
+    fprintf(to, "{\n  \"verb\": \"%s\",\n  \"records\": [", control_verbs[verb].name);
+}
+
+void json_print_piece(struct json_pieces *pieces, const struct answer *answer)
+{
+    for (int i = 0; i < answer->count; i++) {
+        fputs(pieces->count++ > 0 ? ",\n    " : "\n    ", pieces->to);
+        print_object(pieces->to, object_of(&answer->records[i], true));
+    }
+}
+
+bool json_end_pieces(struct json_pieces *pieces, const struct answer *answer, const char *unheard)
+{
+    bool ok = unheard == NULL && answer->end == ANSWER_OK;
+    fprintf(pieces->to, "%s],\n  \"ok\": %s", pieces->count > 0 ? "\n  " : "", ok ? "true" : "false");
+    if (!ok) {
+        fputs(",\n  \"error\": ", pieces->to);
+        print_object(pieces->to, unheard != NULL ? object_of_unheard(unheard) : object_of(&answer->error, false));
+    }
+    fputs("\n}\n", pieces->to);
+    return ferror(pieces->to) == 0;
 }

@@ -31,7 +31,7 @@ _posternctl() {
         return
     fi
     case $verb:$argument in
-    :*) words='-s -h -V --json status sessions workers servers reload upgrade stop check kill log trace block allow forget bypass limits rates lists explain clients stats history metrics version top help' ;;
+    :*) words='-s -h -V --json status sessions workers servers reload upgrade stop check kill log trace block allow forget bypass limits rates lists greylist reputation store explain clients stats history metrics version top help' ;;
     kill:0) words=$(_posternctl_ids "${to[@]}" sessions) ;;
     log:0) words='error warning notice info debug configured' ;;
     block:1 | allow:1) words='for reason' ;;
@@ -47,6 +47,10 @@ _posternctl() {
         words='helo= from= to= login= name= listener= mode=enforce'
         compopt -o nospace
         ;;
+    greylist:0) words='list add delete stats' ;;
+    reputation:0) words="forget $(_posternctl_ids "${to[@]}" clients)" ;;
+    reputation:1) words=$(_posternctl_ids "${to[@]}" clients) ;;
+    store:0) words='check export import' ;;
     history:0) words='10 60 240 1440' ;;
     top:0) words=-d ;;
     trace:0) words=off ;;

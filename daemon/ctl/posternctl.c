@@ -3,10 +3,12 @@
  * posternctl: the command line, one request, the answer for people or for programs.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/version.h"
 
@@ -14,6 +16,7 @@
 #include "daemon/ctl/explanation.h"
 #include "daemon/ctl/json.h"
 #include "daemon/ctl/metrics.h"
+#include "daemon/ctl/pieces.h"
 #include "daemon/ctl/table.h"
 #include "daemon/ctl/top.h"
 
@@ -186,6 +189,18 @@ static void print_error(const struct answer_record *error)
     fputc('\n', stderr);
 }
 
+static int end_well(const struct answer *answer)
+{
+    if (fflush(stdout) != 0 || ferror(stdout) != 0) {
+        fprintf(stderr, "posternctl: cannot write: %s\n", strerror(errno));
+        return EXIT_REFUSED;
+    }
+    if (answer->end == ANSWER_OK)
+        return EXIT_SUCCESS;
+    print_error(&answer->error);
+    return EXIT_REFUSED;
+}
+
 static int print_answer(const struct command *command, const struct answer *answer)
 {
     if (command->json)
@@ -196,14 +211,36 @@ static int print_answer(const struct command *command, const struct answer *answ
         explanation_print(stdout, answer);
     else
         table_print(stdout, command->verb, answer);
-    if (fflush(stdout) != 0) {
-        fprintf(stderr, "posternctl: cannot write: %s\n", strerror(errno));
-        return EXIT_REFUSED;
-    }
-    if (answer->end == ANSWER_OK)
-        return EXIT_SUCCESS;
-    print_error(&answer->error);
-    return EXIT_REFUSED;
+    return end_well(answer);
+}
+
+/* Where standard input is closed the socket would get its number, and posternctl read what it writes. */
+static bool has_lines(void)
+{
+    return fcntl(STDIN_FILENO, F_GETFD) >= 0 || complain("there is nothing to read: standard input is closed");
+}
+
+/* What takes long may be long. */
+static int run_at_length(const struct command *command)
+{
+    struct pieces pieces;
+    struct answer answer;
+    char why[ASK_WHY_MAX];
+    bool imports = strcmp(command->request, "store import") == 0;
+    if (imports && !has_lines())
+        return EXIT_USAGE;
+    const struct ask_long how = {.lines = imports ? STDIN_FILENO : -1, .take = pieces_take, .context = &pieces};
+    pieces_begin(&pieces, stdout, command->verb, command->json);
+    bool heard = ask_at_length(command->socket, command->request, CONTROL_LASTING_MS, &how, &answer, why);
+    if (answer.draining)
+        complain("this posternd is stopping");
+    pieces_end(&pieces, &answer, heard ? NULL : why);
+    fflush(stdout);
+    if (!heard)
+        complain(why);
+    int status = heard ? end_well(&answer) : EXIT_UNREACHED;
+    answer_clear(&answer);
+    return status;
 }
 
 static int run(const struct command *command)
@@ -246,5 +283,7 @@ int main(int argc, char **argv)
         return print_help();
     if (command.version)
         return printf("posternctl %s\n", postern_version) < 0;
-    return command.top ? run_top(&command) : run(&command);
+    if (command.top)
+        return run_top(&command);
+    return control_verbs[command.verb].lasts ? run_at_length(&command) : run(&command);
 }

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 #include <string.h>
 
-#include "daemon/ctl/column.h"
 #include "daemon/ctl/table.h"
 
-enum { COLUMNS_MAX = 20, GAP = 2 };
+enum { GAP = 2 };
 
 /* How the records of one kind are shown. */
 struct layout {
     const char *kind;
     bool list; /* one line for each field, not one for each record */
-    struct column columns[COLUMNS_MAX];
+    struct column columns[TABLE_COLUMNS_MAX];
 };
 
 /* clang-format off */
@@ -74,6 +73,51 @@ static const struct layout LAYOUTS[] = {
         {"client", "CLIENT", AS_IT_IS}, {"sessions", "SESSIONS", AS_IT_IS}, {"held", "HELD", AS_IT_IS},
         {"score", "SCORE", AS_IT_IS}, {"errors", "ERRORS", AS_IT_IS}, {"messages", "MESSAGES", AS_IT_IS},
         {"standing", "STANDING", AS_IT_IS}, {"oldest_ms", "OLDEST", AGE}}},
+    {"memory", true, {
+        {"state", "memory on disk", AS_IT_IS}, {"see", "  see", AS_IT_IS}, {"records", "  records", AS_IT_IS}, {"bytes", "  size", BYTES},
+        {"bytes_max", "  at most", BYTES}, {"waiting", "  changes waiting", AS_IT_IS},
+        {"lost", "  changes lost", AS_IT_IS}}},
+    {"grey", false, {
+        {"client", "CLIENT", AS_IT_IS}, {"sender", "SENDER", AS_IT_IS}, {"recipient", "RECIPIENT", AS_IT_IS},
+        {"state", "STATE", AS_IT_IS}, {"attempts", "ATTEMPTS", AS_IT_IS}, {"first", "FIRST", WHEN},
+        {"last", "LAST", WHEN}, {"until", "UNTIL", WHEN}}},
+    {"allowance", false, {
+        {"client", "ALLOWED", AS_IT_IS}, {"by", "BY", AS_IT_IS}, {"deliveries", "DELIVERIES", AS_IT_IS},
+        {"first", "FIRST", WHEN}, {"last", "LAST", WHEN}, {"until", "UNTIL", WHEN}}},
+    {"deleted", true, {
+        {"entries", "entries deleted", AS_IT_IS}, {"allowances", "allowances deleted", AS_IT_IS},
+        {"networks", "networks forgotten", AS_IT_IS}, {"domains", "domains forgotten", AS_IT_IS},
+        {"traps", "traps forgotten", AS_IT_IS}}},
+    {"greylist", true, {
+        {"entries", "entries", AS_IT_IS}, {"waiting", "  waiting", AS_IT_IS}, {"passed", "  passed", AS_IT_IS},
+        {"over", "  over", AS_IT_IS}, {"oldest", "  the oldest", WHEN}, {"allowances", "allowances", AS_IT_IS},
+        {"allowances_by_order", "  by order", AS_IT_IS}}},
+    {"storekeeper", true, {
+        {"state", "storekeeper", AS_IT_IS}, {"first", "attempts: first", AS_IT_IS},
+        {"early", "  too early", AS_IT_IS}, {"passed", "  passed", AS_IT_IS}, {"unsure", "  unsure", AS_IT_IS},
+        {"waiting", "changes waiting", AS_IT_IS}, {"lost", "  lost", AS_IT_IS}, {"commits", "commits", AS_IT_IS},
+        {"longest_commit_us", "  the longest", MICROSECONDS}, {"longest_answer_us", "longest answer", MICROSECONDS},
+        {"purged", "records purged", AS_IT_IS}, {"evicted", "  evicted", AS_IT_IS}}},
+    {"store", true, {
+        {"records", "records on disk", AS_IT_IS}, {"bytes", "  size", BYTES}, {"file_bytes", "  of the file", BYTES},
+        {"bytes_max", "  at most", BYTES}}},
+    {"reputation", true, {
+        {"of", "reputation of", AS_IT_IS}, {"standing", "  now", AS_IT_IS}, {"good", "  good points", AS_IT_IS},
+        {"bad", "  bad points", AS_IT_IS}}},
+    {"remembered", false, {
+        {"of", "ON DISK", AS_IT_IS}, {"standing", "STANDING", AS_IT_IS}, {"good", "GOOD", AS_IT_IS},
+        {"bad", "BAD", AS_IT_IS}, {"sessions", "SESSIONS", AS_IT_IS}, {"first", "FIRST", WHEN},
+        {"last", "FADING SINCE", WHEN}, {"until", "UNTIL", WHEN}}},
+    {"trapped", false, {
+        {"of", "IN A TRAP", AS_IT_IS}, {"times", "TIMES", AS_IT_IS}, {"first", "FIRST", WHEN}, {"last", "LAST", WHEN},
+        {"until", "UNTIL", WHEN}}},
+    {"sound", true, {
+        {"sound", "sound", YES_NO}, {"greylist", "  attempts", AS_IT_IS}, {"allowances", "  allowances", AS_IT_IS},
+        {"networks", "  networks", AS_IT_IS}, {"domains", "  domains", AS_IT_IS}, {"traps", "  traps", AS_IT_IS}}},
+    {"bad", false, {{"line", "LINE", AS_IT_IS}, {"why", "LEFT OUT", AS_IT_IS}}},
+    {"imported", true, {
+        {"taken", "taken", AS_IT_IS}, {"kept", "as new or newer here", AS_IT_IS}, {"over", "over", AS_IT_IS},
+        {"bad", "left out", AS_IT_IS}}},
     {"trace", false, {{"network", "TRACED", AS_IT_IS}, {"left_ms", "FOR", AGE}}},
     {"session", false, {
         {"id", "SESSION", AS_IT_IS}, {"age_ms", "AGE", AGE}, {"phase", "PHASE", AS_IT_IS}, {"tls", "TLS", YES_NO},
@@ -123,6 +167,8 @@ static const char *const DONE[CONTROL_VERBS] = {
     [CONTROL_RATES] = "nobody hit a limit lately",
     [CONTROL_LISTS] = "no policy has DNS lists",
     [CONTROL_CLIENTS] = "no sessions",
+    [CONTROL_GREYLIST] = "nothing is remembered that fits",
+    [CONTROL_REPUTATION] = "nothing is remembered of that",
     [CONTROL_HISTORY] = "no minute was written down in that time",
 };
 /* clang-format on */
@@ -162,25 +208,21 @@ static int width_of(const struct answer_record *records, int count, const struct
     return width;
 }
 
-struct shown {
-    const struct column *column;
-    int width;
-    bool right;
-};
-
-static int choose(const struct layout *layout, const struct answer_record *records, int count, struct shown *shown)
+/* Of pieces all, whatever stands in the first: who knows what the next one has. */
+static int choose(const struct layout *layout, const struct answer_record *records, int count, bool all,
+                  struct table_shown *shown)
 {
     int columns = 0;
-    for (int i = 0; i < COLUMNS_MAX && layout->columns[i].key != NULL; i++) {
+    for (int i = 0; i < TABLE_COLUMNS_MAX && layout->columns[i].key != NULL; i++) {
         const struct column *column = &layout->columns[i];
-        if (is_there(records, count, column))
+        if (all || is_there(records, count, column))
             shown[columns++] =
-                (struct shown){column, width_of(records, count, column), column_is_numeric(&records[0], column)};
+                (struct table_shown){column, width_of(records, count, column), column_is_numeric(&records[0], column)};
     }
     return columns;
 }
 
-static void put_cell(FILE *to, const struct shown *shown, const char *text, bool last)
+static void put_cell(FILE *to, const struct table_shown *shown, const char *text, bool last)
 {
     if (shown->right)
         fprintf(to, "%*s", shown->width, text);
@@ -191,13 +233,16 @@ static void put_cell(FILE *to, const struct shown *shown, const char *text, bool
     fprintf(to, "%*s", last ? 1 : GAP, last ? "\n" : "");
 }
 
-static void print_table(FILE *to, const struct layout *layout, const struct answer_record *records, int count)
+static void print_titles(FILE *to, const struct table_shown *shown, int columns)
 {
-    struct shown shown[COLUMNS_MAX];
-    char cell[COLUMN_CELL_MAX];
-    int columns = choose(layout, records, count, shown);
     for (int i = 0; i < columns; i++)
         put_cell(to, &shown[i], shown[i].column->title, i == columns - 1);
+}
+
+static void print_rows(FILE *to, const struct table_shown *shown, int columns, const struct answer_record *records,
+                       int count)
+{
+    char cell[COLUMN_CELL_MAX];
     for (int row = 0; row < count; row++) {
         for (int i = 0; i < columns; i++) {
             column_print(cell, &records[row], shown[i].column);
@@ -206,13 +251,21 @@ static void print_table(FILE *to, const struct layout *layout, const struct answ
     }
 }
 
+static void print_table(FILE *to, const struct layout *layout, const struct answer_record *records, int count)
+{
+    struct table_shown shown[TABLE_COLUMNS_MAX];
+    int columns = choose(layout, records, count, false, shown);
+    print_titles(to, shown, columns);
+    print_rows(to, shown, columns, records, count);
+}
+
 static void print_list(FILE *to, const struct layout *layout, const struct answer_record *record)
 {
     char cell[COLUMN_CELL_MAX];
     int width = 0;
-    for (int i = 0; i < COLUMNS_MAX && layout->columns[i].key != NULL; i++)
+    for (int i = 0; i < TABLE_COLUMNS_MAX && layout->columns[i].key != NULL; i++)
         width = wider(width, strlen(layout->columns[i].title));
-    for (int i = 0; i < COLUMNS_MAX && layout->columns[i].key != NULL; i++) {
+    for (int i = 0; i < TABLE_COLUMNS_MAX && layout->columns[i].key != NULL; i++) {
         column_print(cell, record, &layout->columns[i]);
         if (cell[0] != '\0')
             fprintf(to, "%-*s  %s\n", width, layout->columns[i].title, cell);
@@ -246,16 +299,56 @@ static void print_run(FILE *to, const struct answer_record *records, int count)
     }
 }
 
+static int run_length(const struct answer *answer, int from)
+{
+    int count = 1;
+    while (from + count < answer->count && strcmp(answer->records[from + count].kind, answer->records[from].kind) == 0)
+        count++;
+    return count;
+}
+
 void table_print(FILE *to, enum control_verb verb, const struct answer *answer)
 {
     for (int i = 0, count; i < answer->count; i += count) {
-        count = 1;
-        while (i + count < answer->count && strcmp(answer->records[i + count].kind, answer->records[i].kind) == 0)
-            count++;
+        count = run_length(answer, i);
         if (i > 0)
             fputc('\n', to);
         print_run(to, &answer->records[i], count);
     }
     if (answer->count == 0 && answer->end == ANSWER_OK && DONE[verb] != NULL)
+        fprintf(to, "%s\n", DONE[verb]);
+}
+
+/* -- in pieces */
+
+static void print_run_of_piece(FILE *to, struct table_pieces *pieces, const struct answer_record *records, int count)
+{
+    const struct layout *layout = layout_of(records[0].kind);
+    bool goes_on = strcmp(pieces->kind, records[0].kind) == 0;
+    if (!goes_on && pieces->kind[0] != '\0')
+        fputc('\n', to);
+    snprintf(pieces->kind, sizeof(pieces->kind), "%s", records[0].kind);
+    if (layout == NULL || layout->list) {
+        print_run(to, records, count);
+        return;
+    }
+    if (!goes_on) {
+        pieces->columns = choose(layout, records, count, true, pieces->shown);
+        print_titles(to, pieces->shown, pieces->columns);
+    }
+    print_rows(to, pieces->shown, pieces->columns, records, count);
+}
+
+void table_print_piece(FILE *to, struct table_pieces *pieces, const struct answer *answer)
+{
+    for (int i = 0, count; i < answer->count; i += count) {
+        count = run_length(answer, i);
+        print_run_of_piece(to, pieces, &answer->records[i], count);
+    }
+}
+
+void table_print_end(FILE *to, enum control_verb verb, const struct table_pieces *pieces, const struct answer *answer)
+{
+    if (pieces->kind[0] == '\0' && answer->end == ANSWER_OK && DONE[verb] != NULL)
         fprintf(to, "%s\n", DONE[verb]);
 }
