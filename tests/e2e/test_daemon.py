@@ -128,6 +128,8 @@ def test_good_configuration(written):
     ("    mode = enforce", "    mode = enforce\n    bare_lf = keep", "reject, normalise"),
     ("    mode = enforce", "    mode = enforce\n    withhold = { DSN, CHUNKS }", "CHUNKING"),
     ("    policy      = inbound", "    policy      = inbound\n    policy      = inbound", "policy"),
+    ("    mode = enforce", "    mode = enforce\n    greylist { mode = watch }", "greylist: mode: needs the memory on disk"),
+    ("    mode = enforce", "    mode = enforce\n    mailbox { trap_memory = 30d }", "store { directory = /var/lib/postern/memory }"),
 ])
 def test_error_names_file_and_line(written, old, new, words):
     assert old in GOOD

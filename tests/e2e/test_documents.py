@@ -95,6 +95,8 @@ def events():
         text = read(path)
         found |= set(re.findall(r"\bevent=([\w-]+)", text))
         found |= set(re.findall(r'\b(?:record_begin|begin)\([^;"]*"([\w-]+)"\)', text))
+    for who in re.findall(r'\.name = "(\w+)"', read("daemon/household_kinds.c")):
+        found |= {who + end for end in re.findall(r'"%s(-\w+)"', read("daemon/household.c"))}
     for name in ("DESERTED", "CRASHED", "CUT"):
         found |= set(re.findall(rf'\b{name} = {{"([\w-]+)"', read("daemon/reap.c")))
     return found | set(re.findall(r'{WORKER_\w+, {"([\w-]+)"', read("daemon/reap.c")))
@@ -179,14 +181,14 @@ def test_shipped_configuration_is_good(installed):
 
 
 def test_commented_checks_are_good(tmp_path):
-    """Whoever takes away the # before the checks that ask DNS, and before access lists, has a configuration."""
+    """Whoever takes away the # before the checks that ask DNS, the greylist and access lists, has a configuration."""
     text = read("conf/postern.conf")
     begin, end = text.index("    # What DNS says"), text.index("    # Recipients that are there")
     checks = re.sub(r"^    # (?=\w+ +[{=]|    |})", "    ", text[begin:end], flags=re.M)
     assert re.findall(r"^    (\w+) +[{=]", checks, re.M) == [
-        "defer_at", "reject_at", "dnsbl", "rdns", "helo", "sender", "spf", "access"]
+        "defer_at", "reject_at", "dnsbl", "rdns", "helo", "sender", "spf", "greylist", "access"]
     path = tmp_path / "postern.conf"
-    path.write_text(text[:begin].replace("# resolver = ", "resolver = ") + checks + text[end:])
+    path.write_text(re.sub("# (resolver =|store {)", r"\1", text[:begin]) + checks + text[end:])
     path.chmod(0o644)
     status, _, error = postern_program.run("-t", "-c", str(path), "-o", "user=nobody")
     assert (status, error) == (0, "")

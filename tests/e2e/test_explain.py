@@ -363,18 +363,29 @@ def test_lists_give_points_and_nobody_counts_that_they_were_asked(asking):
     assert "event=dnsbl-error" not in gate.log()
 
 
+def test_the_memory_on_disk_is_not_asked(asking, place):
+    gate = asking(NAMES, "greylist {{ mode = enforce }} mailbox {{ trap_memory = 1d }}",
+                  f"store {{ directory = {place}/store }}")
+    assert gate.notes("192.0.2.7", *FULL) == [
+        "would ask whether its network wrote to a trap",
+        "would ask the greylist about g 192.0.2.0/24 ann@example.com bob@example.org"]
+    assert gate.outcome("192.0.2.7", *FULL)["result"] == "accepted"
+
+
 NEEDS = {}  # check -> what has to be said of it beside its mode
 
 
 @pytest.mark.parametrize("mode", ["enforce", "watch"])
-def test_all_checks_at_once(asking, mode):
+def test_all_checks_at_once(asking, place, mode):
     """Each leaves the scoreboard alone, which would end the child."""
     reference = subprocess.run([postern_program.POSTERND, "-d"], capture_output=True, text=True, check=True).stdout
     blocks = re.findall(r"^policy NAME / (\w+) \{", reference, re.M)
     assert len(blocks) > 8
     modes = "\n".join(f"{name} {{{{ mode = enforce {NEEDS.get(name, '')} }}}}"
                       for name in blocks if name != "recipient")
-    found = asking(NAMES, POLICY.split("pregreet")[0] + f"mode = {mode}\n" + modes).explain("192.0.2.7", *FULL)
+    store = f"store {{ directory = {place}/store }}"
+    gate = asking(NAMES, POLICY.split("pregreet")[0] + f"mode = {mode}\n" + modes, store)
+    found = gate.explain("192.0.2.7", *FULL)
     assert "off" not in found["explained"][0] and found["outcome"][0]["result"] in ("accepted", "refused", "deferred")
 
 

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: ISC
 """The minutes that the housekeeper writes down, over minutes of a wall clock that the test sets (wall_clock.c)."""
-import mmap
 import os
 import re
 import signal
@@ -11,40 +10,18 @@ import time
 import pytest
 
 import net
-import postern as postern_program
 from smtp_client import Client
 from test_posternctl import a_message, gates, place, server  # noqa: F401, pylint: disable=unused-import
+from wall_clock import WallClock
 
-LIBRARY = postern_program.BUILD + "/wall_clock.so"
 VALUES = ("sessions", "messages", "refused_messages", "bytes_in", "held_sessions", "turned_away", "limited", "let_go",
           "crashed", "busy", "busy_most", "held", "held_most", "workers")
 FORM = re.compile(r'minute time="(\d{4}-\d\d-\d\dT\d\d:\d\dZ)" ago=(\d+) ' + " ".join(rf"{v}=(\d+)" for v in VALUES))
 COUNTED = VALUES[:9]
 
 
-class WallClock:
-    """Of the posternd that is started with it: so many seconds ahead of ours."""
-
-    def __init__(self, directory):
-        self.path = str(directory / "ahead")
-        with open(self.path, "wb") as f:
-            f.write(bytes(mmap.PAGESIZE))
-        os.chmod(self.path, 0o644)
-        with open(self.path, "r+b") as f:
-            self._map = mmap.mmap(f.fileno(), mmap.PAGESIZE)
-        self.ahead = 0
-
-    def now(self):
-        return time.time() + self.ahead
-
-    def go_on(self, seconds):
-        self.ahead += seconds
-        struct.pack_into("<q", self._map, 0, self.ahead)
-
-
 @pytest.fixture
 def clock(tmp_path):
-    assert os.path.exists(LIBRARY), f"{LIBRARY} is missing: build it first (make tests)"
     return WallClock(tmp_path)
 
 
@@ -53,9 +30,8 @@ def start(clock, gates, monkeypatch):  # noqa: F811
     """A function: start("option = value") starts a posternd that goes by the clock."""
     def one(more=""):
         with monkeypatch.context() as environment:
-            environment.setenv("LD_PRELOAD", os.path.abspath(LIBRARY))
-            environment.setenv("WALL_CLOCK", clock.path)
-            environment.setenv("ASAN_OPTIONS", os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
+            for name, value in clock.environment().items():
+                environment.setenv(name, value)
             gate = gates(more)
         gate.wait_log("event=housekeeper ")
         return gate

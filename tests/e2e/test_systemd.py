@@ -27,6 +27,7 @@ pid_file = /run/postern/pid
 control_socket = /run/postern/control
 control_group = mail
 listed_file = /var/lib/postern/listed
+store { directory = /var/lib/postern/memory }
 drain_timeout = 30s
 listener mx {
     address     = { 127.0.0.1:%(port)d, unix:/run/postern/smtp }
@@ -115,22 +116,26 @@ def test_has_exactly_what_the_unit_gives(service):
     assert int(net.status_field(master, "CapEff"), 16) == five
     assert int(net.status_field(master, "CapBnd"), 16) == five | 1 << 0  # CHOWN: without SETPCAP it cannot be dropped
     assert (net.status_field(master, "Seccomp"), net.status_field(master, "NoNewPrivs")) == ("2", "1")
-    workers = net.wait_settled(net.children(master))
+    workers = net.wait_settled(net.wait_until(lambda: net.children(master), 20, "it has no children"))
     assert workers and all(int(net.status_field(pid, "CapPrm"), 16) == 0 for pid in workers)
     status, listing = rig.run("stat", "-c", "%a %U %G %n", "/run/postern", "/run/postern/control")
     assert (status, listing) == (0, "755 root root /run/postern\n660 root mail /run/postern/control\n")
 
 
-def test_what_is_blocked_is_kept_over_a_restart(service):
+def test_what_is_blocked_and_remembered_is_kept_over_a_restart(service):
     """In the one directory that the unit lets it write beside /run/postern, by a master without the right to override
-    whose files are whose."""
+    whose files are whose, and by the workers' user, in a directory below."""
     rig = service()
     rig.systemctl("start", "postern")
     status, said = rig.run("posternctl", "block", "192.0.2.0/24", "reason", "guesses")
     assert status == 0 and "NOT KEPT" not in said, said
-    status, listing = rig.run("stat", "-c", "%a %U %G %n", "/var/lib/postern", "/var/lib/postern/listed")
-    assert (status, listing) == (0, "700 root root /var/lib/postern\n600 root root /var/lib/postern/listed\n")
+    names = ("", "/listed", "/memory")
+    status, listing = rig.run("stat", "-c", "%a %U %G", *[f"/var/lib/postern{name}" for name in names])
+    assert (status, listing) == (0, "711 root root\n600 root root\n700 postern postern\n")
+    status, said = rig.run("posternctl", "greylist", "add", "192.0.2.0/24", "ann@sender.test", "bob@example.org")
+    assert status == 0, said
     rig.systemctl("restart", "postern")
+    assert "ann@sender.test" in rig.run("posternctl", "greylist", "list")[1]
     assert re.search(r"^192\.0\.2\.0/24 .*guesses$", rig.run("posternctl", "block")[1], re.M)
 
 
