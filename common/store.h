@@ -86,7 +86,6 @@ enum store_kind { STORE_GREY, STORE_ALLOWANCE, STORE_NETWORK, STORE_DOMAIN, STOR
 struct store_head {
     _Atomic int64_t beat_ms;                    /* clock_ms() */
     _Atomic uint32_t state;                     /* enum store_state */
-    _Atomic uint32_t restored;                  /* 1: what was on disk of reputations is in the scoreboard */
     _Atomic uint64_t records, bytes, bytes_max; /* on disk */
     _Atomic uint64_t waiting;                   /* changes that are not on disk yet */
     _Atomic uint64_t commits, longest_commit_us;

@@ -11,23 +11,14 @@ static const struct kind {
     char letter;
     int parts_max;
     bool is_of_network; /* its only part is one */
-    const char *name;
 } kinds[STORE_KINDS] = {
-    [STORE_GREY] = {'g', PARTS_MAX, false, "greylist"},
-    [STORE_ALLOWANCE] = {'a', 1, false, "allowance"},
-    [STORE_NETWORK] = {'n', 1, true, "network"},
-    [STORE_DOMAIN] = {'d', 1, false, "domain"},
-    [STORE_TRAP] = {'t', 1, true, "trap"},
+    [STORE_GREY] = {'g', PARTS_MAX, false}, [STORE_ALLOWANCE] = {'a', 1, false}, [STORE_NETWORK] = {'n', 1, true},
+    [STORE_DOMAIN] = {'d', 1, false},       [STORE_TRAP] = {'t', 1, true},
 };
 
 char store_kind_letter(enum store_kind kind)
 {
     return kinds[kind].letter;
-}
-
-const char *store_kind_name(enum store_kind kind)
-{
-    return kinds[kind].name;
 }
 
 struct slice store_key_slice(const struct store_key *key)

@@ -57,7 +57,6 @@ struct slice store_key_slice(const struct store_key *key);
 bool store_kind_of(struct slice key,
                    enum store_kind *kind_out); /* false: no key at all: another letter, a blank too many */
 char store_kind_letter(enum store_kind kind);
-const char *store_kind_name(enum store_kind kind); /* "greylist", "allowance", "network", "domain", "trap" */
 
 /* Is it over at this time? */
 bool store_record_is_over(const struct store_record *record, time_t now);

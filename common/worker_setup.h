@@ -16,7 +16,6 @@
 
 struct scoreboard;
 struct scoreboard_options;
-struct store_options;
 
 enum { WORKER_LISTENERS_MAX = 16 };
 
@@ -78,7 +77,6 @@ struct storekeeper_setup {
     int lifeline;             /* read end: EOF means leave, when what was said is on disk */
     int questions;            /* reading end of the socket that workers ask by (store.h) */
     enum store_trust trust;
-    uint32_t generation;
     const struct sandbox *sandbox; /* NULL: none */
     enum sandbox_mode sandbox_mode;
 };

@@ -81,7 +81,6 @@ static pid_t spawn_store(const struct household *household, int lifeline)
         .lifeline = lifeline,
         .questions = household->house->store_read,
         .trust = trust_of_file(household),
-        .generation = household->generation,
         .sandbox = household->house->sandbox,
         .sandbox_mode = plan_sandbox(household->plan),
     };

@@ -326,7 +326,7 @@ static uint64_t number_of(const char *text)
 int main(int argc, char **argv)
 {
     static const struct scoreboard_size size = {.slots = SLOTS, .rates = 1024, .reputations = 1024};
-    char made[] = "/tmp/bench-greylist-XXXXXX";
+    char made[] = "/tmp/postern-bench-greylist-XXXXXX";
     uint64_t entries = argc > 2 ? number_of(argv[2]) : 0;
     unsigned seconds = argc > 3 ? (unsigned)number_of(argv[3]) : SECONDS_DEFAULT;
     unsigned rate = argc > 4 ? (unsigned)number_of(argv[4]) : RATE_DEFAULT;

@@ -215,7 +215,7 @@ int main(int argc, char **argv)
     uint64_t records = argc > 1 ? strtoull(argv[1], NULL, 10) : RECORDS;
     uint64_t bytes_max = (argc > 2 ? strtoull(argv[2], NULL, 10) : SIZE_MIB) << 20;
     const char *temporary = getenv("TMPDIR");
-    snprintf(directory, sizeof(directory), "%s/bench-store-XXXXXX", temporary != NULL ? temporary : "/tmp");
+    snprintf(directory, sizeof(directory), "%s/postern-bench-store-XXXXXX", temporary != NULL ? temporary : "/tmp");
     if (mkdtemp(directory) == NULL)
         give_up(directory, 0, "cannot be made");
     snprintf(file, sizeof(file), "%s/memory.mdb", directory);

@@ -184,3 +184,15 @@ class Gate(postern_program.PosternFrom):
                 reply = one.reply()
             one.quit()
         return reply
+
+
+def end_well(gates):
+    """All of them, also when one does not."""
+    faults = []
+    for gate in gates:
+        try:
+            gate.stop()
+            gate.check_log()
+        except AssertionError as fault:
+            faults.append(str(fault))
+    assert not faults, "\n".join(faults)

@@ -18,7 +18,7 @@ import postern as postern_program
 import store_socket
 import stories
 from smtp_client import Client, Closed
-from store_rig import USER, Gate, Listener
+from store_rig import USER, Gate, Listener, end_well
 from wall_clock import WallClock
 
 NEXT = postern_program.BUILD + "/next/posternd"  # tests/upgrade/next.c
@@ -51,14 +51,7 @@ def gates(tmp_path, inside, clock):
         return gate
 
     yield start
-    faults = []
-    for gate in started:
-        try:
-            gate.stop()
-            gate.check_log()
-        except AssertionError as fault:
-            faults.append(str(fault))
-    assert not faults, "\n".join(faults)
+    end_well(started)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import time
 import pytest
 
 import net
-from store_rig import POSTERNCTL, Gate, Listener
+from store_rig import POSTERNCTL, Gate, Listener, end_well
 
 GREYLIST = "greylist { mode = enforce  key = recipient  delay = 1d  window = 2d }"
 LINE = "g {client} ann@sender.test user@example.org\tfirst={now} last={now} expires={later} count=1 passed={passed}\n"
@@ -32,14 +32,7 @@ def gates(tmp_path, inside):
         return started[-1]
 
     yield start
-    faults = []
-    for gate in started:
-        try:
-            gate.stop()
-            gate.check_log()
-        except AssertionError as fault:
-            faults.append(str(fault))
-    assert not faults, "\n".join(faults)
+    end_well(started)
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ int fdatasync(int fd)
 static void open_keeper(void)
 {
     static const char *const names[] = {"memory.mdb", "memory.mdb-lock"};
-    char directory[] = "/tmp/fuzz-deeds-XXXXXX", path[PATH_ROOM];
+    char directory[] = "/tmp/postern-fuzz-deeds-XXXXXX", path[PATH_ROOM];
     law(mkdtemp(directory) != NULL, "no directory");
     law(shelf_open(&keeper.shelf, directory, FILE_BYTES, NULL) == SHELF_DONE, "the shelf cannot be opened");
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

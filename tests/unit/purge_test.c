@@ -33,7 +33,7 @@ struct rig {
 static int set_up(void **state)
 {
     struct rig *rig = calloc(1, sizeof(*rig));
-    snprintf(rig->directory, sizeof(rig->directory), "/tmp/purge-XXXXXX");
+    snprintf(rig->directory, sizeof(rig->directory), "/tmp/postern-purge-XXXXXX");
     assert_non_null(mkdtemp(rig->directory));
     rig->purge = purge_new();
     *state = rig;

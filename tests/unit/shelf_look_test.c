@@ -47,7 +47,7 @@ static int set_up(void **state)
     const struct shelf_change change = {slice_of(KEY), &record};
     struct rig *rig = calloc(1, sizeof(*rig));
     *state = rig;
-    snprintf(rig->directory, sizeof(rig->directory), "/tmp/shelf-XXXXXX");
+    snprintf(rig->directory, sizeof(rig->directory), "/tmp/postern-shelf-XXXXXX");
     assert_non_null(mkdtemp(rig->directory));
     snprintf(rig->file, sizeof(rig->file), "%s/memory.mdb", rig->directory);
     snprintf(rig->lock, sizeof(rig->lock), "%s/memory.mdb-lock", rig->directory);

@@ -28,7 +28,7 @@ struct rig {
 static inline int set_up(void **state)
 {
     struct rig *rig = calloc(1, sizeof(*rig));
-    snprintf(rig->directory, sizeof(rig->directory), "/tmp/shelf-XXXXXX");
+    snprintf(rig->directory, sizeof(rig->directory), "/tmp/postern-shelf-XXXXXX");
     assert_non_null(mkdtemp(rig->directory));
     snprintf(rig->file, sizeof(rig->file), "%s/memory.mdb", rig->directory);
     snprintf(rig->lock, sizeof(rig->lock), "%s/memory.mdb-lock", rig->directory);

@@ -178,7 +178,6 @@ static void kinds_are_known_by_their_letter(void **unused)
                                       "g a ", "g a  b", "g a b c d", "a b c", "d \x80", "d a\tb", "!"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_false(store_kind_of(slice_of(bad[i]), &kind));
-    assert_string_equal(store_kind_name(STORE_TRAP), "trap");
 }
 
 static void a_record_is_over_from_its_second_on(void **unused)

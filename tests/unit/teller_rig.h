@@ -47,7 +47,7 @@ enum {
 static struct scoreboard board;
 static struct store_board *seen_by_master;
 static struct sandbox *sandbox;
-static char directory[] = "/tmp/teller-XXXXXX";
+static char directory[] = "/tmp/postern-teller-XXXXXX";
 static int store_read, store_write;
 static char *heard; /* the last answer */
 

@@ -145,7 +145,7 @@ static const char *words_of(const struct store_answer *answer)
     case STORE_OUTCOMES:
         break;
     }
-    return "passes, the memory on disk does not answer";
+    return "passes, the memory on disk cannot say";
 }
 
 static bool has_to_wait(const struct store_answer *answer)

@@ -14,9 +14,8 @@ enum { AT_MAGIC = 16, AT_VERSION = 20, AT_PAGE_BYTES = 40, AT_LAST_PAGE = 136, A
 enum { VERSION = 1, PAGE_BYTES_MIN = 512, PAGE_BYTES_MAX = 32768, VERIFY_SLICE = 20000 };
 #define MAGIC     0xBEEFC0DEu
 #define PAGES_MAX (UINT64_C(1) << 40)
-#define LACKS_MAX                                                                                                      \
-    (UINT64_C(1) << 20) /* pages: more than any commit gives back; and it is not made that much longer                 \
-                         */
+/* Pages: more than any commit gives back; and it is not made that much longer. */
+#define LACKS_MAX (UINT64_C(1) << 20)
 
 struct head {
     uint32_t magic, version, page_bytes;

@@ -356,6 +356,7 @@ static _Noreturn void leave(struct storekeeper *k)
     atomic_store(&k->board->head.waiting, 0);
     if (lost > 0)
         say(k, LEVEL_WARNING, "left", writer_news(&k->writer).why, lost);
+    ledger_close(&k->ledger);
     shelf_close(&k->shelf);
     log_report_drops();
     exit((int)WORKER_ORPHANED);

@@ -168,8 +168,6 @@ static void restore(struct writer *w)
         take_result(w, result, "cannot be read");
     w->restored.size = 0;
     w->restoring = result == SHELF_NONE && w->restoring == STORE_NETWORK ? STORE_DOMAIN : STORE_KINDS;
-    if (w->restoring == STORE_KINDS)
-        atomic_store(&head_of(w)->restored, 1);
 }
 
 /* -- the thread */
@@ -222,7 +220,6 @@ bool writer_begin(struct writer *writer, const struct storekeeper_setup *setup, 
     writer->purge = purge_new();
     if (writer->purge == NULL)
         return false;
-    atomic_store(&setup->board->store->head.restored, 0);
     errno = pthread_mutex_init(&writer->lock, NULL);
     if (errno == 0)
         errno = pthread_attr_init(&attributes);
@@ -274,4 +271,5 @@ void writer_leave(struct writer *writer, int64_t wait_ms)
     must(pthread_join(writer->thread, NULL) == 0);
     if (!has_stopped(writer))
         commit_rest(writer, until_ms);
+    purge_free(&writer->purge);
 }
