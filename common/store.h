@@ -4,11 +4,11 @@
  * a question is one datagram of a SEQPACKET socket, an answer two words of a region of the scoreboard.
  *
  * The socket's writing end is shared by all workers, its reading end is the storekeeper's. Each worker has a place in
- * the region (its slot's) that the storekeeper alone writes: first what the answer is, then the number of the question.
- * Whoever asked waits for that number until his deadline, and goes on as if nobody remembered anything (UNSURE) when it
- * does not come: mail never waits for the memory. The storekeeper writes the time into the region several times a
- * second; where that is older than the deadline nobody asks (store_is_alive), so a storekeeper that stands still costs
- * each worker one deadline at most.
+ * the region (its slot's) that the storekeeper alone writes: no number, then what the answer is, then the number of the
+ * question. Whoever asked waits for that number until his deadline, and goes on as if nobody remembered anything
+ * (UNSURE) when it does not come: mail never waits for the memory. The storekeeper writes the time into the region
+ * several times a second; where that is older than the deadline nobody asks (store_is_alive), so a storekeeper that
+ * stands still costs each worker one deadline at most.
  *
  * What a compromised worker can do: fill the socket, so that the others go on without a memory; say anything of
  * anybody (spoil the greylist and reputations, which alone defer or delay); and answer for another worker's question,

@@ -19,7 +19,8 @@ static bool is_configured(const struct session *s)
            board->store != NULL && !s->setup->looks_only;
 }
 
-bool store_client_is_there(const struct session *s)
+/* .. and alive by its beat. */
+static bool is_there(const struct session *s)
 {
     return is_configured(s) && store_is_alive(s->setup->board->store, s->service->store->deadline_ms);
 }
@@ -27,7 +28,7 @@ bool store_client_is_there(const struct session *s)
 struct store_answer store_client_ask(const struct session *s, struct store_request *request)
 {
     struct store_client *client = s->setup->store;
-    if (!store_client_is_there(s) || client->waited_ms >= s->service->store->deadline_ms)
+    if (!is_there(s) || client->waited_ms >= s->service->store->deadline_ms)
         return (struct store_answer){STORE_UNSURE, 0};
     int64_t began_ms = clock_ms(), left_ms = s->service->store->deadline_ms - client->waited_ms;
     struct store_answer answer =
@@ -38,7 +39,7 @@ struct store_answer store_client_ask(const struct session *s, struct store_reque
 
 void store_client_tell(const struct session *s, struct store_request *request)
 {
-    if (store_client_is_there(s))
+    if (is_there(s))
         store_tell(s->setup->store->fd, request);
 }
 

@@ -20,7 +20,6 @@ struct store_client {
 };
 
 void store_client_begin(struct store_client *client); /* a session; NULL is fine */
-bool store_client_is_there(const struct session *s);  /* configured, and alive by its beat */
 struct store_answer store_client_ask(const struct session *s, struct store_request *request);
 void store_client_tell(const struct session *s, struct store_request *request);
 /* So much more good and bad came of this network or domain. */

@@ -128,7 +128,7 @@ void store_client_begin(struct store_client *client)
     (void)client;
 }
 
-bool store_client_is_there(const struct session *s)
+static bool is_there(const struct session *s)
 {
     (void)s;
     return line_count > 0;
@@ -136,7 +136,7 @@ bool store_client_is_there(const struct session *s)
 
 struct store_answer store_client_ask(const struct session *s, struct store_request *request)
 {
-    if (!store_client_is_there(s) || s->setup->looks_only)
+    if (!is_there(s) || s->setup->looks_only)
         return (struct store_answer){STORE_UNSURE, 0};
     asked++;
     tell_log(request);
@@ -145,7 +145,7 @@ struct store_answer store_client_ask(const struct session *s, struct store_reque
 
 void store_client_tell(const struct session *s, struct store_request *request)
 {
-    if (!store_client_is_there(s) || s->setup->looks_only)
+    if (!is_there(s) || s->setup->looks_only)
         return;
     told++;
     tell_log(request);
