@@ -67,6 +67,7 @@ static void tell_ready(const struct housekeeper *h)
     record_string(&r, "state", "working");
     record_number(&r, "servers", (uint64_t)h->survey.count);
     record_string(&r, "watching", h->setup->watch >= 0 ? "yes" : "no");
+    record_number(&r, "generation", h->setup->generation);
     record_send(&r, LEVEL_INFO);
 }
 
