@@ -155,6 +155,71 @@ static void what_is_not_there_is_none_or_made(void **state)
     assert_int_equal(rmdir(rig->file), 0);
 }
 
+/* -- damaged while it is open */
+
+enum { PAGE_FLAGS = 10, KEYS_ALONE = 0x20, TREES = 40, TREE_BYTES = 48, TREE_ROOT = 40, COMMIT = 144 };
+
+/* The page where the last commit's free list (tree 0) or records (1) begin. */
+static off_t root_of(int fd, int tree)
+{
+    uint64_t commits[2], root;
+    for (int page = 0; page < 2; page++)
+        assert_int_equal(pread(fd, &commits[page], sizeof(commits[page]), page * PAGE + COMMIT), sizeof(uint64_t));
+    off_t meta = commits[1] > commits[0] ? PAGE : 0;
+    assert_int_equal(pread(fd, &root, sizeof(root), meta + TREES + tree * TREE_BYTES + TREE_ROOT), sizeof(root));
+    return (off_t)root * PAGE;
+}
+
+/* LMDB believes a page that says so, and gives no values at all. */
+static void make_keys_alone(struct rig *rig, int tree)
+{
+    uint16_t flags;
+    int fd = open(rig->file, O_RDWR);
+    off_t at = root_of(fd, tree) + PAGE_FLAGS;
+    assert_int_equal(pread(fd, &flags, sizeof(flags), at), sizeof(flags));
+    flags |= KEYS_ALONE;
+    assert_int_equal(pwrite(fd, &flags, sizeof(flags), at), sizeof(flags));
+    close(fd);
+}
+
+static bool see_nothing(void *context, struct slice key, const struct store_record *record)
+{
+    (void)context;
+    (void)key;
+    (void)record;
+    fail_msg("a record, where there are keys alone");
+    return false;
+}
+
+static void a_free_list_without_values_is_damage(void **state)
+{
+    struct rig *rig = *state;
+    struct shelf_size size;
+    for (int i = 0; i < 5; i++) {
+        open_it(rig, BYTES_MAX);
+        assert_int_equal(write_range(rig->shelf, i * BATCH, BATCH, true), SHELF_DONE);
+        shelf_close(&rig->shelf);
+    }
+    open_it(rig, BYTES_MAX);
+    assert_true(shelf_measure(rig->shelf, &size));
+    make_keys_alone(rig, 0);
+    assert_false(shelf_measure(rig->shelf, &size));
+    assert_int_equal(write_range(rig->shelf, 0, BATCH, true), SHELF_DAMAGED);
+}
+
+static void records_without_values_are_damage(void **state)
+{
+    struct rig *rig = *state;
+    struct store_record record;
+    struct store_key from = {.size = 0};
+    char name[32];
+    open_it(rig, BYTES_MAX);
+    assert_int_equal(write_range(rig->shelf, 0, 10, true), SHELF_DONE);
+    make_keys_alone(rig, 1);
+    assert_int_equal(shelf_walk(rig->shelf, &from, slice_make("", 0), 10, see_nothing, NULL), SHELF_DAMAGED);
+    assert_int_not_equal(shelf_find(rig->shelf, name_of(name, 1), &record), SHELF_DONE);
+}
+
 /* -- a disk that fails */
 
 static void a_disk_that_is_full_ends_one_commit(void **state)
@@ -201,6 +266,8 @@ int main(void)
         TEST(a_file_that_was_cut_off_is_damage),
         TEST(another_layout_is_foreign),
         TEST(what_is_not_there_is_none_or_made),
+        TEST(a_free_list_without_values_is_damage),
+        TEST(records_without_values_are_damage),
         TEST(a_disk_that_is_full_ends_one_commit),
         TEST(a_meta_page_that_fails_spends_the_handle_and_not_the_file),
     };

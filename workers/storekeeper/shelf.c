@@ -106,6 +106,35 @@ static int open_env(struct shelf *shelf, const char *path, uint64_t bytes_max)
     return code == MDB_SUCCESS ? mdb_env_open(shelf->env, path, flags, FILE_MODE) : code;
 }
 
+int shelf_get(MDB_txn *txn, MDB_dbi table, MDB_val *key, MDB_val *value_out)
+{
+    *value_out = (MDB_val){.mv_size = 0};
+    return mdb_get(txn, table, key, value_out);
+}
+
+int shelf_step(MDB_cursor *cursor, MDB_val *key, MDB_val *value_out, MDB_cursor_op to)
+{
+    *value_out = (MDB_val){.mv_size = 0};
+    return mdb_cursor_get(cursor, key, value_out, to);
+}
+
+/* Each has a later commit than the one before: a tree that leads back would be walked for ever. */
+int shelf_next_freed(MDB_cursor *cursor, struct shelf_freed *freed)
+{
+    MDB_val key, value;
+    size_t before = freed->commit;
+    int code = shelf_step(cursor, &key, &value, MDB_NEXT);
+    if (code != MDB_SUCCESS)
+        return code;
+    if (key.mv_size != sizeof(freed->commit) || value.mv_size < sizeof(freed->count))
+        return MDB_CORRUPTED;
+    memcpy(&freed->commit, key.mv_data, sizeof(freed->commit));
+    memcpy(&freed->count, value.mv_data, sizeof(freed->count));
+    freed->numbers = (const char *)value.mv_data + sizeof(freed->count);
+    bool fits = freed->count <= value.mv_size / sizeof(size_t) - 1;
+    return fits && freed->commit > before ? MDB_SUCCESS : MDB_CORRUPTED;
+}
+
 static bool is_mark(const MDB_val *value)
 {
     return value->mv_size == sizeof(MARK) - 1 && memcmp(value->mv_data, MARK, sizeof(MARK) - 1) == 0;
@@ -117,7 +146,7 @@ static enum shelf_result look_for_mark(struct shelf *shelf, MDB_txn *txn, const 
     MDB_stat stat;
     int code = mdb_dbi_open(txn, NULL, 0, &shelf->records);
     if (code == MDB_SUCCESS)
-        code = mdb_get(txn, shelf->records, &key, &value);
+        code = shelf_get(txn, shelf->records, &key, &value);
     if (code == MDB_SUCCESS)
         return is_mark(&value) ? SHELF_DONE : shelf_because(SHELF_FOREIGN, "its layout is another version's", why_out);
     if (code != MDB_NOTFOUND)
@@ -266,7 +295,7 @@ enum shelf_result shelf_find(struct shelf *shelf, struct slice key, struct store
     int code = mdb_txn_renew(shelf->reading);
     if (code != MDB_SUCCESS)
         return shelf_result_of(code, NULL);
-    code = mdb_get(shelf->reading, shelf->records, &wanted, &value);
+    code = shelf_get(shelf->reading, shelf->records, &wanted, &value);
     if (code == MDB_SUCCESS && value.mv_size != sizeof(*record_out))
         code = MDB_CORRUPTED;
     else if (code == MDB_SUCCESS)
@@ -314,12 +343,12 @@ static int walk_slice(struct walk *walk, MDB_cursor *cursor)
 {
     struct slice start = walk->from->size > 0 ? store_key_slice(walk->from) : walk->prefix;
     MDB_val key = {start.size, (void *)start.at}, value;
-    int code = mdb_cursor_get(cursor, &key, &value, start.size > 0 ? MDB_SET_RANGE : MDB_FIRST);
+    int code = shelf_step(cursor, &key, &value, start.size > 0 ? MDB_SET_RANGE : MDB_FIRST);
     if (code == MDB_SUCCESS && walk->from->size > 0 && key.mv_size == start.size &&
         memcmp(key.mv_data, start.at, start.size) == 0)
-        code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+        code = shelf_step(cursor, &key, &value, MDB_NEXT);
     while (code == MDB_SUCCESS && see_one(walk, &key, &value, &code))
-        code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+        code = shelf_step(cursor, &key, &value, MDB_NEXT);
     return code;
 }
 

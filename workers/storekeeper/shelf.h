@@ -15,8 +15,9 @@
  * even a deletion; therefore some of it is kept free (SHELF_RESERVE_PERCENT), from which deletions alone may take.
  *
  * A file that was cut off or is none of LMDB's is found when it is opened. One with damaged pages inside is not: LMDB
- * trusts what it maps, and may end the process (SIGSEGV, SIGABRT; SIGBUS for a disk that does not read). Who has died
- * so has the file verified by a child, which may die, before he opens it again.
+ * trusts what it maps, gives keys without values, and may end the process (SIGSEGV, SIGABRT; SIGBUS for a disk that
+ * does not read) or write past its own heap. Who has died so has the file verified by a child, which may die, before he
+ * opens it again.
  *
  * A reader that stands still in the middle of a walk (a child that was stopped) holds all pages of its time: in the end
  * everything is SHELF_FULL, deletions too, until it goes on or dies and shelf_check_readers has seen it.

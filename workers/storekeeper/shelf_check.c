@@ -84,14 +84,14 @@ enum shelf_result shelf_look(const char *path, struct shelf_look *out, const cha
 static uint64_t count_free_from(MDB_txn *txn, uint64_t page)
 {
     MDB_cursor *cursor;
-    MDB_val key, value;
+    struct shelf_freed freed = {.commit = 0};
     uint64_t count = 0;
-    if (mdb_cursor_open(txn, 0, &cursor) != MDB_SUCCESS)
+    if (mdb_cursor_open(txn, SHELF_FREE_LIST, &cursor) != MDB_SUCCESS)
         return 0;
-    while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == MDB_SUCCESS)
-        for (size_t at = sizeof(size_t); at + sizeof(size_t) <= value.mv_size; at += sizeof(size_t)) {
+    while (shelf_next_freed(cursor, &freed) == MDB_SUCCESS)
+        for (size_t i = 0; i < freed.count; i++) {
             size_t number;
-            memcpy(&number, (const char *)value.mv_data + at, sizeof(number));
+            memcpy(&number, freed.numbers + i * sizeof(number), sizeof(number));
             count += number >= page;
         }
     mdb_cursor_close(cursor);

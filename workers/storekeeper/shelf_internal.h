@@ -30,6 +30,20 @@ enum shelf_result shelf_look(const char *path, struct shelf_look *out, const cha
  * it says by these. Is it by these alone? */
 bool shelf_lacks_nothing(struct shelf *shelf, const struct shelf_look *look);
 
+/* Their own calls leave the value as it was where a damaged page says that it holds keys alone: it is empty then. */
+int shelf_get(MDB_txn *txn, MDB_dbi table, MDB_val *key, MDB_val *value_out);
+int shelf_step(MDB_cursor *cursor, MDB_val *key, MDB_val *value_out, MDB_cursor_op to);
+
+/* An entry of LMDB's list of free pages. */
+struct shelf_freed {
+    size_t commit;       /* that set them free */
+    size_t count;        /* of these pages */
+    const char *numbers; /* of each, a size_t that nobody has aligned */
+};
+enum { SHELF_FREE_LIST = 0 }; /* LMDB's table of them, by its number */
+/* From {.commit = 0} on; MDB_NOTFOUND behind the last. */
+int shelf_next_freed(MDB_cursor *cursor, struct shelf_freed *freed);
+
 /* In pages. */
 struct shelf_room {
     uint64_t page_bytes, max, used;

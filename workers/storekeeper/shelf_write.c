@@ -9,7 +9,6 @@
 #include "workers/storekeeper/shelf_internal.h"
 
 enum {
-    FREE_LIST = 0, /* LMDB's own table of free pages, by its number */
     META_PAGES = 2,
     NODE_BYTES = 10,  /* of a record in a page, beside key and value */
     PIECE_MAX = 8192, /* changes of one commit */
@@ -17,21 +16,17 @@ enum {
     SPARE = 48        /* pages for such a one */
 };
 
-/* Each entry: which commit set them free, and how many (then their numbers). */
 static int count_free(MDB_txn *txn, struct shelf_room *room)
 {
     MDB_cursor *cursor;
-    MDB_val key, value;
-    int code = mdb_cursor_open(txn, FREE_LIST, &cursor);
+    struct shelf_freed freed = {.commit = 0};
+    int code = mdb_cursor_open(txn, SHELF_FREE_LIST, &cursor);
     if (code != MDB_SUCCESS)
         return code;
-    while ((code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == MDB_SUCCESS) {
-        size_t commit, pages;
-        memcpy(&commit, key.mv_data, sizeof(commit));
-        memcpy(&pages, value.mv_data, sizeof(pages));
-        room->listed += pages;
-        if (commit < mdb_txn_id(txn)) /* what the last one set free may still be needed if the machine dies now */
-            room->ready += pages;
+    while ((code = shelf_next_freed(cursor, &freed)) == MDB_SUCCESS) {
+        room->listed += freed.count;
+        if (freed.commit < mdb_txn_id(txn)) /* the last one's may still be needed if the machine dies now */
+            room->ready += freed.count;
     }
     mdb_cursor_close(cursor);
     return code == MDB_NOTFOUND ? MDB_SUCCESS : code;
@@ -48,7 +43,7 @@ static int measure(struct shelf *shelf, MDB_txn *txn, struct shelf_room *out)
     MDB_envinfo info;
     int code = mdb_stat(txn, shelf->records, &records);
     if (code == MDB_SUCCESS)
-        code = mdb_stat(txn, FREE_LIST, &list);
+        code = mdb_stat(txn, SHELF_FREE_LIST, &list);
     if (code == MDB_SUCCESS)
         code = mdb_env_info(shelf->env, &info);
     if (code != MDB_SUCCESS)
