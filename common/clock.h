@@ -22,6 +22,12 @@ int64_t clock_us(void);      /* monotonic, too: to measure what takes less */
 time_t clock_wall(void);     /* seconds since 1970, for people and protocols only */
 int64_t clock_wall_us(void); /* microseconds since 1970, for ids */
 
+/* A duration in seconds, rounded up. */
+static inline int64_t clock_whole_s(int64_t ms)
+{
+    return (ms + 999) / 1000;
+}
+
 /* The deadline `wait_ms` from now. */
 int64_t clock_deadline(int64_t wait_ms);
 

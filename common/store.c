@@ -129,6 +129,12 @@ bool store_is_request(const struct store_request *request, size_t size, int slot
            (request->place == STORE_NO_PLACE || request->place < places);
 }
 
+void store_note_longest(_Atomic uint64_t *longest_us, int64_t took_us)
+{
+    if (took_us > 0 && (uint64_t)took_us > atomic_load_explicit(longest_us, memory_order_relaxed))
+        atomic_store_explicit(longest_us, (uint64_t)took_us, memory_order_relaxed);
+}
+
 void store_say(struct store_board *board, const struct store_request *request, struct store_answer answer)
 {
     if (request->place == STORE_NO_PLACE)

@@ -127,6 +127,7 @@ struct store_answer store_ask(const struct store_board *board, int fd, uint32_t 
 /* Is a datagram of so many octets a question: whole, a known deed, a key of a size that is true, a place that exists?
  */
 bool store_is_request(const struct store_request *request, size_t size, int slot_count);
+void store_note_longest(_Atomic uint64_t *longest_us, int64_t took_us);
 /* No-op for STORE_NO_PLACE. */
 void store_say(struct store_board *board, const struct store_request *request, struct store_answer answer);
 

@@ -179,6 +179,25 @@ bool store_kind_of(struct slice key, enum store_kind *kind_out)
     return before != ' ' && parts <= kinds[*kind_out].parts_max;
 }
 
+bool store_kind_is_reputation(enum store_kind kind)
+{
+    return kind == STORE_NETWORK || kind == STORE_DOMAIN;
+}
+
+/* -- times */
+
+uint32_t store_seconds(time_t at)
+{
+    return at <= 0 ? 0 : at >= (time_t)UINT32_MAX ? UINT32_MAX : (uint32_t)at;
+}
+
+uint32_t store_later_end(uint32_t a, uint32_t b)
+{
+    if (a == 0 || b == 0)
+        return 0;
+    return a > b ? a : b;
+}
+
 bool store_record_is_over(const struct store_record *record, time_t now)
 {
     return record->expires_s != 0 && now >= (time_t)record->expires_s;
@@ -203,7 +222,7 @@ void store_line_print(struct buffer *to, struct slice key, const struct store_re
         return;
     if (kind == STORE_GREY)
         buffer_put_text(to, record->passed != 0 ? " passed=yes" : " passed=no");
-    if (kind == STORE_NETWORK || kind == STORE_DOMAIN) {
+    if (store_kind_is_reputation(kind)) {
         struct reputation points = points_of(record);
         buffer_print(to, " good=%" PRIu32 " bad=%" PRIu32, points.good, points.bad);
     }
@@ -322,7 +341,7 @@ static bool belongs(enum value value, enum store_kind kind)
 {
     if (value == PASSED)
         return kind == STORE_GREY;
-    return (value != GOOD && value != BAD) || kind == STORE_NETWORK || kind == STORE_DOMAIN;
+    return (value != GOOD && value != BAD) || store_kind_is_reputation(kind);
 }
 
 static bool parse_number(enum value value, struct slice text, uint32_t *out)

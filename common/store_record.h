@@ -58,6 +58,11 @@ bool store_kind_of(struct slice key,
                    enum store_kind *kind_out); /* false: no key at all: another letter, a blank too many */
 char store_kind_letter(enum store_kind kind);
 
+/* Points are kept in it: n, d. */
+bool store_kind_is_reputation(enum store_kind kind);
+
+uint32_t store_seconds(time_t at); /* as records have it: 0 for what is before 1970, UINT32_MAX for what is too late */
+uint32_t store_later_end(uint32_t a, uint32_t b); /* of two expires_s */
 /* Is it over at this time? */
 bool store_record_is_over(const struct store_record *record, time_t now);
 

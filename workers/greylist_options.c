@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include <stddef.h>
 
-#include "workers/greylist_options.h"
+#include "common/clock.h"
 
-enum { MS_PER_S = 1000 };
+#include "workers/greylist_options.h"
 
 /* clang-format off */
 static const struct option rows[] = {
@@ -32,15 +32,10 @@ static const struct option rows[] = {
 };
 /* clang-format on */
 
-uint32_t greylist_seconds(int64_t ms)
-{
-    return (uint32_t)((ms + MS_PER_S - 1) / MS_PER_S);
-}
-
 static bool check_options(struct config *config, const void *filled)
 {
     const struct greylist_options *options = filled;
-    if (greylist_seconds(options->delay_ms) >= greylist_seconds(options->window_ms))
+    if (clock_whole_s(options->delay_ms) >= clock_whole_s(options->window_ms))
         return config_refuse(config, filled, "delay", "is not less than window: nobody would ever pass");
     if (options->window_ms > options->lifetime_ms)
         return config_refuse(config, filled, "window", "is more than lifetime: who waited would be forgotten first");

@@ -21,7 +21,6 @@ struct greylist_options {
 
 extern const struct block greylist_block;
 
-uint32_t greylist_seconds(int64_t ms); /* rounded up */
 /* The lengths of the clients' networks in keys: those of all policies (struct policy) that have a greylist; where none
  * has one, those that it would have. */
 struct prefixes greylist_prefixes(const struct block_list *policies);

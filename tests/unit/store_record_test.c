@@ -190,6 +190,18 @@ static void a_record_is_over_from_its_second_on(void **unused)
     assert_false(store_record_is_over(&record, (time_t)1 << 40));
 }
 
+static void times_stay_in_their_bits(void **unused)
+{
+    (void)unused;
+    assert_int_equal(store_seconds(-1), 0);
+    assert_int_equal(store_seconds(NOW), NOW);
+    assert_int_equal(store_seconds((time_t)UINT32_MAX + 1), UINT32_MAX);
+    assert_int_equal(store_later_end(7, 5), 7);
+    assert_int_equal(store_later_end(5, 7), 7);
+    assert_int_equal(store_later_end(0, 7), 0); /* never */
+    assert_int_equal(store_later_end(7, 0), 0);
+}
+
 static void records_of_all_kinds_come_back(void **unused)
 {
     (void)unused;
@@ -324,6 +336,7 @@ int main(void)
         cmocka_unit_test(an_allowance_is_of_the_client_alone),
         cmocka_unit_test(kinds_are_known_by_their_letter),
         cmocka_unit_test(a_record_is_over_from_its_second_on),
+        cmocka_unit_test(times_stay_in_their_bits),
         cmocka_unit_test(records_of_all_kinds_come_back),
         cmocka_unit_test(lines_are_taken_as_people_write_them),
         cmocka_unit_test(keys_that_would_not_have_been_made_are_refused),

@@ -10,6 +10,8 @@
  */
 #include <stdio.h>
 
+#include "common/clock.h"
+
 #include "workers/decide.h"
 #include "workers/greylist_options.h"
 #include "workers/sender_domain.h"
@@ -125,9 +127,9 @@ static void make_request(const struct check_call *call, enum store_deed deed, st
     const struct greylist_options *options = call->options;
     const struct transaction_memory *memory = call->transaction_memory;
     store_request_init(out, deed, store_key_slice(&memory->key));
-    out->delay_s = greylist_seconds(options->delay_ms);
-    out->window_s = greylist_seconds(options->window_ms);
-    out->lifetime_s = greylist_seconds(options->lifetime_ms);
+    out->delay_s = (uint32_t)clock_whole_s(options->delay_ms);
+    out->window_s = (uint32_t)clock_whole_s(options->window_ms);
+    out->lifetime_s = (uint32_t)clock_whole_s(options->lifetime_ms);
     out->allow_after = (uint32_t)options->allow_after;
 }
 

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/must.h"
 #include "workers/address_list.h"
 #include "workers/consequence.h"
@@ -27,8 +28,6 @@ static const struct finding TRAPPED = {REPLY(550, "5.7.1", "Mail from this netwo
                                        "wrote to a trap"};
 static const struct finding BOUNCE_TO_MANY = {REPLY(550, "5.5.3", "A message from <> goes to one recipient at a time"),
                                               "<> to several recipients"};
-
-enum { MS_PER_S = 1000 };
 
 struct mailbox_options {
     struct check_options common;
@@ -157,7 +156,7 @@ static void remember(struct check_call *call)
     if (!remembers_traps(call) || call->session->setup->looks_only || call->session->transaction.sender.is_null)
         return;
     make_request(call, STORE_TRAPPED, &request);
-    request.lifetime_s = (uint32_t)(options->trap_memory_ms / MS_PER_S);
+    request.lifetime_s = (uint32_t)clock_whole_s(options->trap_memory_ms);
     if (!memory->was_told)
         store_client_tell(call->session, &request);
     memory->is_trapped = memory->was_told = true;

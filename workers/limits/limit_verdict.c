@@ -98,11 +98,6 @@ struct reply limit_reply(const struct limit *limit, enum stage stage, const stru
 
 /* -- who is told -- */
 
-static int64_t in_seconds(int64_t ms)
-{
-    return (ms + MS_PER_S - 1) / MS_PER_S;
-}
-
 static void alert(const struct limit_case *c, const struct limit_answer *answer, const struct hit *hit)
 {
     struct record r;
@@ -116,7 +111,7 @@ static void alert(const struct limit_case *c, const struct limit_answer *answer,
     record_string(&r, "per", per);
     record_string(&r, "rate", rate);
     record_string(&r, "action", limit_action_words(c->limit));
-    record_number(&r, "wait_s", (uint64_t)in_seconds(answer->wait_ms));
+    record_number(&r, "wait_s", (uint64_t)clock_whole_s(answer->wait_ms));
     record_string(&r, "session", c->s->id);
     record_string(&r, "client", c->s->client_text);
     record_send(&r, LEVEL_NOTICE);

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "workers/storekeeper/attempt.h"
 
-static uint32_t seconds_of(time_t now)
-{
-    return now <= 0 ? 0 : now >= (time_t)UINT32_MAX ? UINT32_MAX : (uint32_t)now;
-}
-
 /* Never 0, which would be for ever. */
 static uint32_t later(uint32_t from, uint32_t by)
 {
@@ -40,7 +35,7 @@ static struct store_answer pass(const struct attempt_terms *terms, struct store_
 struct store_answer attempt_decide(const struct attempt_terms *terms, const struct store_record *known, time_t now,
                                    struct store_record *record_out, bool *changed_out)
 {
-    uint32_t at = seconds_of(now);
+    uint32_t at = store_seconds(now);
     *changed_out = true;
     if (known == NULL || store_record_is_over(known, now)) {
         *record_out = seen_first(at, terms->window_s);
@@ -73,7 +68,7 @@ bool attempt_is_allowed(const struct attempt_terms *terms, const struct store_re
 bool attempt_delivered(const struct attempt_terms *terms, const struct store_record *known, time_t now,
                        struct store_record *record_out)
 {
-    uint32_t at = seconds_of(now);
+    uint32_t at = store_seconds(now);
     if (terms->allow_after == 0)
         return false;
     if (known == NULL || store_record_is_over(known, now)) {

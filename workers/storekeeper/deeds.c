@@ -17,11 +17,6 @@ struct deed {
     time_t now;
 };
 
-static uint32_t seconds_of(time_t time)
-{
-    return time < 0 ? 0 : time > UINT32_MAX ? UINT32_MAX : (uint32_t)time;
-}
-
 static struct attempt_terms terms_of(const struct store_request *request)
 {
     return (struct attempt_terms){request->delay_s, request->window_s, request->lifetime_s, request->allow_after};
@@ -99,11 +94,11 @@ static struct store_answer do_learn(const struct deed *deed)
     bool damaged;
     if (!look_up(deed, deed->key, &record, &known))
         return UNSURE;
-    uint32_t now_s = seconds_of(deed->now);
+    uint32_t now_s = store_seconds(deed->now);
     struct store_record next = known != NULL ? *known : (struct store_record){.first_s = now_s};
     next.reputation = reputation_add(next.reputation, &more, deed->now, &damaged);
     next.last_s = now_s;
-    next.expires_s = seconds_of(deed->now + REPUTATION_LASTS_S);
+    next.expires_s = store_seconds(deed->now + REPUTATION_LASTS_S);
     next.count += next.count < UINT32_MAX;
     return ledger_put(deed->ledger, deed->key, &next) ? DONE : UNSURE;
 }
@@ -111,22 +106,17 @@ static struct store_answer do_learn(const struct deed *deed)
 /* -- traps */
 
 /* It ends no sooner than it would have: another policy remembers for longer, the administrator for ever. */
-static uint32_t later_end(const struct store_record *known, uint32_t expires_s)
-{
-    bool is_later = known != NULL && (known->expires_s == 0 || known->expires_s > expires_s);
-    return is_later ? known->expires_s : expires_s;
-}
-
 static struct store_answer do_trapped(const struct deed *deed)
 {
     struct store_record record;
     const struct store_record *known;
     if (!look_up(deed, deed->key, &record, &known))
         return UNSURE;
-    uint32_t now_s = seconds_of(deed->now);
+    uint32_t now_s = store_seconds(deed->now);
+    uint32_t expires_s = store_seconds(deed->now + deed->request->lifetime_s);
     struct store_record next = known != NULL ? *known : (struct store_record){.first_s = now_s};
     next.last_s = now_s;
-    next.expires_s = later_end(known, seconds_of(deed->now + deed->request->lifetime_s));
+    next.expires_s = known != NULL ? store_later_end(known->expires_s, expires_s) : expires_s;
     next.count += next.count < UINT32_MAX;
     return ledger_put(deed->ledger, deed->key, &next) ? DONE : UNSURE;
 }
@@ -147,7 +137,7 @@ static struct store_answer do_ask(const struct deed *deed)
 /* The time in a reputation's value goes round in half a year. */
 static void bound_life(struct store_record *record, time_t now)
 {
-    uint32_t most_s = seconds_of(now + REPUTATION_LASTS_S);
+    uint32_t most_s = store_seconds(now + REPUTATION_LASTS_S);
     if (record->expires_s == 0 || record->expires_s > most_s)
         record->expires_s = most_s;
 }
@@ -156,7 +146,7 @@ static struct store_answer do_put(const struct deed *deed)
 {
     struct store_record record;
     memcpy(&record, deed->request->value, sizeof(record));
-    if (deed->kind == STORE_NETWORK || deed->kind == STORE_DOMAIN)
+    if (store_kind_is_reputation(deed->kind))
         bound_life(&record, deed->now);
     return ledger_put(deed->ledger, deed->key, &record) ? DONE : UNSURE;
 }

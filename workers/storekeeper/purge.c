@@ -4,8 +4,7 @@
 #include "workers/storekeeper/purge.h"
 
 enum {
-    AGES = 128,      /* four for each doubling */
-    NODE_BYTES = 10, /* of a record in its page, beside key and value */
+    AGES = 128, /* four for each doubling */
     FUTURE_MAX_S = 86400,
     USUAL_KEY_BYTES = 60, /* before one was seen */
     SCARCE_PERCENT = 85,  /* of pages: copies of some for a commit or two, and there are none */
@@ -184,7 +183,7 @@ unsigned purge_pressure(const struct purge *purge, const struct shelf_size *size
 {
     uint64_t records = purge->before.records + purge->now.records;
     uint64_t key_bytes = records > 0 ? (purge->before.key_bytes + purge->now.key_bytes) / records : USUAL_KEY_BYTES;
-    uint64_t packed = size->records * (key_bytes + sizeof(struct store_record) + NODE_BYTES) * 3 / 2;
+    uint64_t packed = size->records * (key_bytes + sizeof(struct store_record) + SHELF_NODE_BYTES) * 3 / 2;
     uint64_t bytes_max = size->bytes_max > 0 ? size->bytes_max : 1;
     uint64_t by_pages = size->bytes_used * 100 / bytes_max, by_records = packed * 100 / bytes_max;
     bool is_by_pages = by_pages >= SCARCE_PERCENT || by_pages < by_records;

@@ -8,7 +8,7 @@ static uint64_t place_of(const struct scoreboard *board, struct slice key)
 {
     enum store_kind kind;
     struct network network;
-    if (!store_kind_of(key, &kind) || (kind != STORE_DOMAIN && kind != STORE_NETWORK))
+    if (!store_kind_of(key, &kind) || !store_kind_is_reputation(kind))
         return 0;
     slice_drop(&key, 2);
     if (kind == STORE_DOMAIN)

@@ -36,8 +36,11 @@ enum shelf_result {
     SHELF_FOREIGN, /* of another layout than this program's */
     SHELF_REOPEN   /* the handle is spent, not the file: close it, open it anew */
 };
-enum { SHELF_RESERVE_PERCENT = 5 }; /* of the file's pages: no records are written into these */
-struct shelf;                       /* opaque */
+enum {
+    SHELF_RESERVE_PERCENT = 5, /* of the file's pages: no records are written into these */
+    SHELF_NODE_BYTES = 10      /* that a record takes in its page beside key and value */
+};
+struct shelf; /* opaque */
 
 /* One that is missing is made, in a directory that is there. `why_out` (may be NULL) gets words for the log, constant
  * or LMDB's own. */

@@ -10,7 +10,6 @@
 
 enum {
     META_PAGES = 2,
-    NODE_BYTES = 10,  /* of a record in a page, beside key and value */
     PIECE_MAX = 8192, /* changes of one commit */
     PIECE_MIN = 4,    /* .. that is tried, whatever is free: it may bring pages back */
     SPARE = 48        /* pages for such a one */
@@ -119,7 +118,7 @@ static uint64_t pages_for(const struct shelf_room *room, const struct shelf_chan
     for (size_t i = 0; i < count; i++) {
         leaves += changes[i].record != NULL ? 1 : 2;
         if (changes[i].record != NULL)
-            bytes += NODE_BYTES + changes[i].key.size + sizeof(struct store_record);
+            bytes += SHELF_NODE_BYTES + changes[i].key.size + sizeof(struct store_record);
     }
     uint64_t copied = lesser(leaves, room->leaves) + lesser(leaves, room->branches) + room->depth;
     return copied + bytes / (room->page_bytes / 2) + (copied + room->listed) / numbers_a_page + SPARE / 4;

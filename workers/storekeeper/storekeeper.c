@@ -236,13 +236,6 @@ static bool answer_next(struct storekeeper *k)
     return true;
 }
 
-static void note_time(const struct storekeeper *k, int64_t took_us)
-{
-    uint64_t longest = atomic_load_explicit(&k->board->head.longest_answer_us, memory_order_relaxed);
-    if (took_us > 0 && (uint64_t)took_us > longest)
-        atomic_store_explicit(&k->board->head.longest_answer_us, (uint64_t)took_us, memory_order_relaxed);
-}
-
 /* A batch of what is asked. True: there may be more. */
 static bool answer_some(struct storekeeper *k)
 {
@@ -250,7 +243,7 @@ static bool answer_some(struct storekeeper *k)
     int count = 0;
     for (; count < BATCH && answer_next(k); count++, from_us = now_us) {
         now_us = clock_us();
-        note_time(k, now_us - from_us);
+        store_note_longest(&k->board->head.longest_answer_us, now_us - from_us);
     }
     if (ledger_is_half_full(&k->ledger))
         writer_call(&k->writer);

@@ -43,12 +43,6 @@ static struct store_head *head_of(const struct writer *w)
     return &w->board->store->head;
 }
 
-static void note_longest(_Atomic uint64_t *longest, int64_t took_us)
-{
-    if (took_us > 0 && (uint64_t)took_us > atomic_load_explicit(longest, memory_order_relaxed))
-        atomic_store_explicit(longest, (uint64_t)took_us, memory_order_relaxed);
-}
-
 static void note_size(struct writer *w)
 {
     struct shelf_size size;
@@ -91,7 +85,7 @@ static enum shelf_result write_down(struct writer *w, size_t count, bool sync, c
     int64_t began_us = clock_us();
     enum shelf_result result = ledger_land(w->ledger, sync, why_out);
     if (result == SHELF_DONE) {
-        note_longest(&head_of(w)->longest_commit_us, clock_us() - began_us);
+        store_note_longest(&head_of(w)->longest_commit_us, clock_us() - began_us);
         atomic_fetch_add_explicit(&head_of(w)->commits, 1, memory_order_relaxed);
     }
     return result;

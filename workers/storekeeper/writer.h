@@ -26,8 +26,7 @@ enum writer_state {
     WRITER_WORKING,
     WRITER_FAILING, /* tries again */
     WRITER_DAMAGED, /* the file is none any more: it has stopped */
-    WRITER_BROKEN,  /* has stopped: the file is to be opened anew, or the thread could not be set up */
-    WRITER_ENDED    /* as it was told to */
+    WRITER_BROKEN   /* has stopped: the file is to be opened anew, or the thread could not be set up */
 };
 struct writer_news {
     enum writer_state state;

@@ -13,11 +13,6 @@ static uint32_t larger(uint32_t a, uint32_t b)
     return a > b ? a : b;
 }
 
-static uint32_t later_end(uint32_t a, uint32_t b)
-{
-    return a == 0 || b == 0 ? 0 : larger(a, b);
-}
-
 static bool has_passed(const struct store_record *record, time_t now)
 {
     return record->passed != 0 && !store_record_is_over(record, now);
@@ -35,7 +30,7 @@ static void keep_what_counts(enum store_kind kind, const struct store_record *ot
     if (kind == STORE_ALLOWANCE && !store_record_is_over(other, now)) {
         chosen->first_s = earlier(chosen->first_s, other->first_s);
         chosen->count = larger(chosen->count, other->count);
-        chosen->expires_s = later_end(chosen->expires_s, other->expires_s);
+        chosen->expires_s = store_later_end(chosen->expires_s, other->expires_s);
     }
 }
 
@@ -68,22 +63,17 @@ static struct store_record merge_reputations(const struct store_record *there, c
     uint32_t last_s = larger(there->last_s, other->last_s);
     return (struct store_record){.first_s = earlier(there->first_s, other->first_s),
                                  .last_s = last_s,
-                                 .expires_s = later_end(there->expires_s, other->expires_s),
+                                 .expires_s = store_later_end(there->expires_s, other->expires_s),
                                  .count = larger(there->count, other->count),
                                  .reputation = larger_points(there, other, last_s)};
 }
 
-static bool is_reputation(enum store_kind kind)
-{
-    return kind == STORE_NETWORK || kind == STORE_DOMAIN;
-}
-
 void merge_by_now(enum store_kind kind, struct store_record *other, time_t now)
 {
-    uint32_t now_s = (uint32_t)now;
+    uint32_t now_s = store_seconds(now);
     if (other->last_s <= now_s)
         return;
-    if (is_reputation(kind))
+    if (store_kind_is_reputation(kind))
         other->reputation = value_of(points_of(other, other->last_s), now_s);
     other->last_s = now_s;
     other->first_s = earlier(other->first_s, now_s);
@@ -92,7 +82,7 @@ void merge_by_now(enum store_kind kind, struct store_record *other, time_t now)
 bool merge_records(enum store_kind kind, const struct store_record *there, const struct store_record *other, time_t now,
                    struct store_record *merged_out)
 {
-    if (is_reputation(kind)) {
+    if (store_kind_is_reputation(kind)) {
         *merged_out = merge_reputations(there, other);
     } else {
         bool is_newer = other->last_s > there->last_s;

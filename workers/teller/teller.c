@@ -159,11 +159,6 @@ void teller_need_keeper(struct teller *t)
         teller_complain(t, "no storekeeper is there: nothing can be changed", "posternctl status, and posternd's log");
 }
 
-struct store_answer teller_ask(struct teller *t, struct store_request *request)
-{
-    return ask(t, request, TELLER_ANSWER_MS);
-}
-
 bool teller_settle(struct teller *t, int64_t wait_ms)
 {
     const struct store_board *board = t->setup->board->store;
@@ -175,16 +170,26 @@ bool teller_settle(struct teller *t, int64_t wait_ms)
     return ask(t, &request, wait_ms).outcome == STORE_DONE;
 }
 
-/* Where there is no room for one more change, there is when those before are written. */
+void teller_must_settle(struct teller *t)
+{
+    if (!teller_settle(t, TELLER_ANSWER_MS))
+        teller_complain_of_keeper(t);
+}
+
+struct store_answer teller_change(struct teller *t, struct store_request *request)
+{
+    struct store_answer answer = ask(t, request, TELLER_ANSWER_MS);
+    if (answer.outcome == STORE_UNSURE && teller_settle(t, TELLER_ANSWER_MS))
+        answer = ask(t, request, TELLER_ANSWER_MS);
+    return answer;
+}
+
 struct store_answer teller_put(struct teller *t, const struct store_key *key, const struct store_record *record)
 {
     struct store_request request;
     store_request_init(&request, STORE_PUT, store_key_slice(key));
     memcpy(request.value, record, sizeof(request.value));
-    struct store_answer answer = teller_ask(t, &request);
-    if (answer.outcome == STORE_UNSURE && teller_settle(t, TELLER_ANSWER_MS))
-        answer = teller_ask(t, &request);
-    return answer;
+    return teller_change(t, &request);
 }
 
 /* -- keys */

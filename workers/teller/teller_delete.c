@@ -30,9 +30,7 @@ bool teller_delete_one(struct teller *t, const struct store_key *key)
 {
     struct store_request request;
     store_request_init(&request, STORE_DELETE, store_key_slice(key));
-    struct store_answer answer = teller_ask(t, &request);
-    if (answer.outcome == STORE_UNSURE && teller_settle(t, TELLER_ANSWER_MS))
-        answer = teller_ask(t, &request);
+    struct store_answer answer = teller_change(t, &request);
     if (answer.outcome == STORE_UNSURE)
         teller_complain_of_keeper(t);
     return answer.outcome == STORE_PASS;

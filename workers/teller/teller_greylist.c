@@ -149,25 +149,14 @@ static void need_length(struct teller *t)
     teller_complain(t, why, "an address in it; for a network of any length access { allow }");
 }
 
-static uint32_t seconds(time_t at)
-{
-    return (uint32_t)at;
-}
-
-static void settle(struct teller *t)
-{
-    if (!teller_settle(t, TELLER_ANSWER_MS))
-        teller_complain_of_keeper(t);
-}
-
 static _Noreturn void add(struct teller *t)
 {
     bool allows = t->setup->word_count == 2;
     struct listing listing = {.t = t};
     struct meant meant;
-    struct store_record record = {.first_s = seconds(t->now),
-                                  .last_s = seconds(t->now),
-                                  .expires_s = allows ? 0 : seconds(t->now) + PASSED_FOR_S,
+    struct store_record record = {.first_s = store_seconds(t->now),
+                                  .last_s = store_seconds(t->now),
+                                  .expires_s = allows ? 0 : store_seconds(t->now) + PASSED_FOR_S,
                                   .count = allows ? UINT32_MAX : 1,
                                   .passed = allows ? 0 : 1};
     need_length(t);
@@ -176,7 +165,7 @@ static _Noreturn void add(struct teller *t)
         if (teller_put(t, allows ? &meant.client : &meant.key, &record).outcome == STORE_UNSURE)
             teller_complain_of_keeper(t);
     }
-    settle(t);
+    teller_must_settle(t);
     for (int i = 0; take_key(t, i, &meant); i++) {
         if (allows)
             put_allowance(t, store_key_slice(&meant.client), &record);
@@ -202,7 +191,7 @@ static _Noreturn void delete (struct teller *t)
         if (i == 0) {
             teller_need_keeper(t);
             teller_need_shelf(t);
-            settle(t);
+            teller_must_settle(t);
         }
         allowances += t->setup->word_count == 2 ? teller_delete_one(t, &meant.client) : 0;
         entries += teller_delete(t, store_key_slice(&meant.key), is_of, &meant.key);
@@ -211,7 +200,7 @@ static _Noreturn void delete (struct teller *t)
         need_length(t);
         teller_complain(t, "nothing is remembered of that", "posternctl greylist list");
     }
-    settle(t);
+    teller_must_settle(t);
     struct buffer *to = teller_record(t, "deleted");
     control_number(to, "entries", entries);
     control_number(to, "allowances", allowances);

@@ -51,8 +51,7 @@ static void tell_bad(struct import *import, const char *why)
 
 static void settle(struct import *import)
 {
-    if (!teller_settle(import->t, TELLER_ANSWER_MS))
-        teller_complain_of_keeper(import->t);
+    teller_must_settle(import->t);
     memset(import->recent, 0, sizeof(import->recent));
 }
 

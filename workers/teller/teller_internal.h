@@ -52,10 +52,12 @@ void teller_walk(struct teller *t, struct slice prefix, shelf_see *see, void *co
 /* -- the storekeeper */
 
 void teller_need_keeper(struct teller *t); /* ends the child where nobody takes changes */
-struct store_answer teller_ask(struct teller *t, struct store_request *request);
+/* A change. Where there is no room for one more, there is when those before are written: it is asked again then. */
+struct store_answer teller_change(struct teller *t, struct store_request *request);
 struct store_answer teller_put(struct teller *t, const struct store_key *key, const struct store_record *record);
 /* What was said before is on disk then. False: nobody answered in time, or the disk takes nothing. */
 bool teller_settle(struct teller *t, int64_t wait_ms);
+void teller_must_settle(struct teller *t);                  /* .. or the child ends */
 _Noreturn void teller_complain_of_keeper(struct teller *t); /* it did not answer, or could not */
 /* Was it there? */
 bool teller_delete_one(struct teller *t, const struct store_key *key);

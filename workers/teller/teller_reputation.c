@@ -152,20 +152,14 @@ static struct forgotten forget_domain(struct teller *t, struct slice word)
     return (struct forgotten){.domains = teller_delete_one(t, &key)};
 }
 
-static void settle(struct teller *t)
-{
-    if (!teller_settle(t, TELLER_ANSWER_MS))
-        teller_complain_of_keeper(t);
-}
-
 static _Noreturn void forget(struct teller *t, const struct subject *subject)
 {
     teller_need_keeper(t);
     teller_need_shelf(t);
-    settle(t);
+    teller_must_settle(t);
     struct forgotten forgotten =
         subject->is_network ? forget_network(t, &subject->network) : forget_domain(t, subject->word);
-    settle(t);
+    teller_must_settle(t);
     struct buffer *to = teller_record(t, "deleted");
     control_number(to, "networks", forgotten.networks);
     control_number(to, "domains", forgotten.domains);
