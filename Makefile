@@ -188,7 +188,7 @@ check_tests := $(addprefix $(BUILD)/tests/unit/,rdns_check_test helo_check_test 
 $(check_tests) $(addprefix $(BUILD)/tests/unit/,client_name_test list_tests_test lookups_test spf_test): \
     $(BUILD)/tests/lib/fake_clock.o $(BUILD)/tests/lib/fake_dns.o
 # .. and what the storekeeper answers.
-$(BUILD)/tests/unit/greylist_check_test: $(BUILD)/tests/lib/fake_store.o
+$(addprefix $(BUILD)/tests/unit/,greylist_check_test mailbox_check_test): $(BUILD)/tests/lib/fake_store.o
 # posternctl's pure units, which no library holds.
 $(addprefix $(BUILD)/tests/unit/,sparkline_test top_layout_test top_model_test top_view_test): \
     $(patsubst %,$(BUILD)/daemon/ctl/%.o,answer column sparkline top_layout top_model top_pane top_rows top_view)

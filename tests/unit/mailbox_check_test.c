@@ -2,6 +2,7 @@
  *
  * The check of recipients one by one: which are traps, what a bounce may have, and for whom that holds.
  */
+#include "tests/lib/fake_store.h"
 #include "tests/unit/check_rig.h"
 
 static struct verdict judge(const char *recipient)
@@ -28,6 +29,60 @@ static void traps(void **unused)
     assert_int_equal(judge("<postmaster>").action, ACTION_NONE);
     rig.s->transaction.exempt = true;
     assert_int_equal(judge("<trap@a.test>").spoils, 0);
+    rig_end();
+}
+
+/* A network that wrote to a trap comes again. */
+static void begin_trapped(const char *client)
+{
+    static const struct scoreboard_options scoreboard = {.ipv4_prefix = 24, .ipv6_prefix = 64};
+    const char *why;
+    rig_begin("mailbox", "mailbox { traps = trap@a.test trap_memory = 1h }", client);
+    rig.service.scoreboard = &scoreboard;
+    fake_store_clear();
+    assert_true(fake_store_add(slice_of("pass 60"), &why));
+}
+
+static void who_is_remembered_for_a_trap(void **unused)
+{
+    (void)unused;
+    begin_trapped("192.0.2.7:1");
+    rig_judge(STAGE_MAIL);
+    struct verdict verdict = judge("<b@a.test>");
+    assert_int_equal(verdict.action, ACTION_DEFER);
+    assert_string_equal(verdict.reply.enhanced, "4.7.1");
+    judge("<trap@a.test>");
+    assert_int_equal(fake_store_asked(), 1);
+    assert_int_equal(fake_store_told(), 1);
+    rig_end();
+}
+
+/* A socket, or a load balancer that does not tell, is nobody. */
+static void who_is_nobody_is_not_remembered(void **unused)
+{
+    (void)unused;
+    static const char *const clients[] = {"unix:/run/socket", "192.0.2.7:1"};
+    for (size_t i = 0; i < sizeof(clients) / sizeof(clients[0]); i++) {
+        begin_trapped(clients[i]);
+        rig.s->client_untold = i > 0;
+        rig_judge(STAGE_MAIL);
+        judge("<trap@a.test>");
+        assert_int_equal(judge("<b@a.test>").action, ACTION_NONE);
+        assert_int_equal(fake_store_asked() + fake_store_told(), 0);
+    }
+    rig_end();
+}
+
+static void who_only_looks_is_not_remembered(void **unused)
+{
+    (void)unused;
+    begin_trapped("192.0.2.7:1");
+    rig.setup.looks_only = true;
+    rig_judge(STAGE_MAIL);
+    assert_string_equal(rig_note(), "would ask whether its network wrote to a trap");
+    judge("<trap@a.test>");
+    assert_int_equal(judge("<b@a.test>").action, ACTION_NONE);
+    assert_int_equal(fake_store_asked() + fake_store_told(), 0);
     rig_end();
 }
 
@@ -166,6 +221,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         config_test_case(traps),
+        config_test_case(who_is_remembered_for_a_trap),
+        config_test_case(who_is_nobody_is_not_remembered),
+        config_test_case(who_only_looks_is_not_remembered),
         config_test_case(bounces),
         config_test_case(recipients_of_a_file),
         config_test_case(extensions),
