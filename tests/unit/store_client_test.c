@@ -114,6 +114,18 @@ static void too_late_is_unsure(void **state)
     assert_true(hears(MSG_DONTWAIT));
 }
 
+/* A question is waited for no longer than what others have left of it. */
+static void a_part_of_the_deadline_is_left(void **state)
+{
+    (void)state;
+    int64_t began_ms = clock_ms();
+    client.waited_ms = LONG_MS - SHORT_MS;
+    assert_int_equal(ask(STORE_ATTEMPT).outcome, STORE_UNSURE);
+    assert_true(hears(MSG_DONTWAIT));
+    assert_true(clock_ms() - began_ms < LONG_MS);
+    assert_true(client.waited_ms >= LONG_MS);
+}
+
 static void expect_silence(void)
 {
     struct store_key key = {"d a.test", 8};
@@ -174,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(who_asks_hears_an_answer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(too_late_is_unsure, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_part_of_the_deadline_is_left, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nobody_is_there, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_only_looks_writes_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_learnt_is_told, set_up, tear_down),
