@@ -128,6 +128,34 @@ static void reputations_add_up(void **state)
     assert_int_equal(record.first_s, NOW);
 }
 
+static uint32_t end_of_put(struct fixture *f, const char *key, uint32_t expires_s)
+{
+    struct store_request request = request_of(STORE_PUT, key);
+    struct store_record record = {.first_s = NOW, .last_s = NOW, .expires_s = expires_s, .count = 1};
+    memcpy(request.value, &record, sizeof(record));
+    assert_int_equal(deeds_do(&f->ledger, &request, NOW).outcome, STORE_DONE);
+    assert_int_equal(ledger_find(&f->ledger, slice_of(key), &record), LEDGER_FOUND);
+    return record.expires_s;
+}
+
+static void a_reputation_is_over_when_its_points_have_faded(void **state)
+{
+    enum { DAY = 86400, FADED = NOW + 15 * DAY };
+    static const char *const keys[] = {"n 192.0.2.0/24", "d example.com"};
+    struct fixture *f = *state;
+    struct store_record record;
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        assert_int_equal(ask(f, STORE_LEARN, keys[i], NOW).outcome, STORE_DONE);
+        assert_int_equal(ledger_find(&f->ledger, slice_of(keys[i]), &record), LEDGER_FOUND);
+        assert_int_equal(record.expires_s, FADED);
+        assert_int_equal(end_of_put(f, keys[i], NOW + DAY), NOW + DAY);
+        assert_int_equal(end_of_put(f, keys[i], FADED + 1), FADED); /* whoever exported it said otherwise */
+        assert_int_equal(end_of_put(f, keys[i], 0), FADED);
+    }
+    assert_int_equal(end_of_put(f, "a example.com", 0), 0);
+    assert_int_equal(end_of_put(f, "t 192.0.2.0/24", FADED + 1), FADED + 1);
+}
+
 static void who_wrote_to_a_trap_is_known_as_long_as_said(void **state)
 {
     struct fixture *f = *state;
@@ -203,6 +231,8 @@ static void who_cannot_be_written_down_is_not_deferred(void **state)
     struct store_answer answer = {STORE_FIRST, 0};
     char key[128];
     int tries = 0;
+    ask(f, STORE_ATTEMPT, GREY, NOW);
+    commit(f);
     for (; answer.outcome == STORE_FIRST && tries <= PENDING_CHANGES_MAX; tries++) {
         snprintf(key, sizeof(key), "g 192.0.2.0/24 ann@example.com bob-%d@example.org", tries);
         answer = ask(f, STORE_ATTEMPT, key, NOW);
@@ -211,6 +241,8 @@ static void who_cannot_be_written_down_is_not_deferred(void **state)
     assert_int_equal(ledger_lost(&f->ledger), 1);
     assert_int_equal(ask(f, STORE_ATTEMPT, "g 192.0.2.0/24 ann@example.com bob-0@example.org", NOW).outcome,
                      STORE_EARLY); /* who was is remembered */
+    assert_int_equal(ask(f, STORE_ATTEMPT, GREY, NOW + 1).outcome, STORE_EARLY);
+    assert_int_equal(ask(f, STORE_ATTEMPT, GREY, NOW + DELAY).outcome, STORE_PASS);
     commit(f);
     assert_int_equal(ask(f, STORE_ATTEMPT, key, NOW).outcome, STORE_FIRST); /* there is room again */
 }
@@ -262,6 +294,7 @@ int main(void)
         IT(an_attempt_is_remembered_wherever_it_is),
         IT(deliveries_an_hour_apart_earn_an_allowance),
         IT(reputations_add_up),
+        IT(a_reputation_is_over_when_its_points_have_faded),
         IT(who_wrote_to_a_trap_is_known_as_long_as_said),
         IT(who_is_trapped_for_longer_stays_so),
         IT(what_is_deleted_is_gone_wherever_it_was),

@@ -272,6 +272,24 @@ static void a_child_reads_while_we_write(void **state)
     assert_true(has(rig->shelf, 30 * BATCH - 1));
 }
 
+/* Or there would be no place for a reader any more. */
+static void readers_that_died_give_their_places_back(void **state)
+{
+    enum { MANY = 200, MOST_AT_ONCE = 40 };
+    struct rig *rig = *state;
+    open_it(rig, BYTES_MAX);
+    for (int i = 0; i < MANY; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            struct shelf *own;
+            _exit((int)shelf_open_to_read(&own, rig->directory, NULL));
+        }
+        assert_int_equal(status_of(child), SHELF_DONE);
+        if (i % MOST_AT_ONCE == 0)
+            shelf_check_readers(rig->shelf);
+    }
+}
+
 /* A child's: says how many are there, until it is killed. */
 static void write_for_ever(const struct rig *rig, int from, int to)
 {
@@ -323,6 +341,7 @@ int main(void)
         TEST(a_file_that_is_half_full_is_never_full),
         TEST(a_smaller_size_opens_what_is_larger),
         TEST(a_child_reads_while_we_write),
+        TEST(readers_that_died_give_their_places_back),
         TEST(what_was_acknowledged_outlives_a_kill),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
