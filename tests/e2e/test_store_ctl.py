@@ -11,7 +11,8 @@ import time
 import pytest
 
 import net
-from store_rig import POSTERNCTL, Gate, Listener, end_well
+import postern as postern_program
+from store_rig import POSTERNCTL, USER, Gate, Listener, end_well
 
 GREYLIST = "greylist { mode = enforce  key = recipient  delay = 1d  window = 2d }"
 LINE = "g {client} ann@sender.test user@example.org\tfirst={now} last={now} expires={later} count=1 passed={passed}\n"
@@ -191,14 +192,27 @@ def test_a_long_export_comes_whole_and_is_not_kept(gate):
     assert len(rows) == count + 1 and rows[0].startswith("CLIENT")
 
 
+def children_of(gate):
+    return [pid for pid in net.children(gate.master) if net.command_name(pid) == "posternd-show"]
+
+
+def only_child_of(gate):
+    """When those that have answered are gone."""
+    net.wait_until(lambda: len(children_of(gate)) == 1, 20, "not one child", gate.story)
+    return children_of(gate)[0]
+
+
 def test_who_sends_lines_and_says_no_end_of_them_is_bounded_and_harms_nobody(gate):
     with socket.socket(socket.AF_UNIX) as slow:
         slow.connect(str(gate.run / "control"))
         slow.sendall(b"store import\n" + line().encode()[:30])
         assert gate.attempt("mx", "192.0.9.7").code == 451
         assert done(gate, "store", "check")
-    net.wait_until(lambda: not [pid for pid in net.children(gate.master) if net.command_name(pid) == "posternd-show"],
-                   20, "its child goes on", gate.story)
+        child = only_child_of(gate)
+        assert net.effective_uid(child) == USER
+        net.wait_until(lambda: net.status_field(child, "Seccomp") == ("0" if postern_program.SANITIZED else "2"), 10,
+                       "its child is not confined", gate.story)
+    net.wait_until(lambda: not children_of(gate), 20, "its child goes on", gate.story)
     assert len(gate.remembered("g")) == 1
 
 

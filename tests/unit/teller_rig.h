@@ -61,6 +61,7 @@ static struct store_options options = {.directory = directory, .size_bytes = SIZ
 /* What was put is written when it is settled, or the next key goes. */
 static struct store_request *waiting;
 static int waiting_count;
+static bool loses_all; /* of what is put */
 
 static inline bool write_waiting(struct shelf *shelf)
 {
@@ -79,6 +80,10 @@ static inline struct store_answer do_it(struct shelf *shelf, const struct store_
 {
     struct store_record there;
     const struct shelf_change gone = {slice_make(request->key, request->key_size), NULL};
+    if (request->deed == STORE_PUT && loses_all) {
+        atomic_fetch_add(&board.store->head.lost, 1);
+        return (struct store_answer){STORE_DONE, 0};
+    }
     if (request->deed == STORE_PUT && waiting_count < WAITING_MAX) {
         waiting[waiting_count++] = *request;
         return (struct store_answer){STORE_DONE, 0};

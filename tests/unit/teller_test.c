@@ -18,6 +18,7 @@ static void what_was_added_is_listed_and_goes_again(void **state)
     assert_heard(
         "grey client=\"example.com\" sender=\"ann@example.com\" recipient=\"bob@example.org\" state=\"passed\" "
         "attempts=1 ");
+    assert_heard(" until="); /* who passed is forgotten some day */
     ask("greylist add 192.0.2.0/24 <> bob@example.org");
     ask("greylist list");
     assert_ended_well();
@@ -125,6 +126,40 @@ static void a_long_list_comes_whole(void **state)
     assert_heard("store records=1200 ");
     ask("store check");
     assert_heard("sound sound=true greylist=1200 allowances=0 networks=0 domains=0 traps=0");
+}
+
+static void put(const char *key, const struct store_record *record)
+{
+    struct store_request request;
+    store_request_init(&request, STORE_PUT, slice_of(key));
+    memcpy(request.value, record, sizeof(*record));
+    while (!store_tell(store_write, &request))
+        clock_poll(NULL, 0, clock_deadline(1));
+}
+
+static void what_is_over_is_none_of_what_counts(void **state)
+{
+    (void)state;
+    uint32_t now = (uint32_t)time(NULL);
+    put("g over.test", &(struct store_record){now - 9, now - 9, now - 1, 1, {.passed = 0}});
+    put("g passed.test", &(struct store_record){now - 9, now - 9, now - 1, 1, {.passed = 1}});
+    put("a over.test", &(struct store_record){now - 9, now - 9, now - 1, UINT32_MAX, {0}});
+    put("t 192.0.2.9", &(struct store_record){now - 9, now - 9, now - 1, 1, {0}});
+    import_well(lines_of("g waits.test\tfirst=%1$lld last=%2$lld expires=%3$lld passed=no\n"
+                         "g passes.test\tfirst=%1$lld last=%2$lld expires=%3$lld passed=yes\n"
+                         "a earned.test\tfirst=%1$lld last=%2$lld expires=%3$lld count=9\n"));
+    ask("greylist add ordered.test");
+    ask("greylist list");
+    assert_heard("grey client=\"over.test\" sender=\"\" recipient=\"\" state=\"over\"");
+    assert_int_equal(count_heard("state=\"over\""), 2);
+    assert_int_equal(count_heard("allowance client="), 2);
+    assert_unheard("allowance client=\"over.test\"");
+    ask("greylist stats");
+    assert_heard("greylist entries=4 waiting=1 passed=1 over=2 ");
+    assert_heard(" allowances=2 allowances_by_order=1\n");
+    ask("reputation 192.0.2.9");
+    assert_ended_well();
+    assert_unheard("trapped of=");
 }
 
 static void what_cannot_be_is_refused(void **state)
@@ -268,6 +303,46 @@ static void what_stands_twice_is_merged_with_itself(void **state)
     assert_heard("client=\"twice.test\" by=\"deliveries\" deliveries=9 ");
 }
 
+static void what_another_clock_saw_later_than_now_was_seen_now(void **state)
+{
+    (void)state;
+    char lines[256], text[64];
+    long long later = (long long)time(NULL) + DAY;
+    snprintf(lines, sizeof(lines), "g later.test\tfirst=%1$lld last=%1$lld expires=%2$lld count=1 passed=no\n", later,
+             later + DAY);
+    import_well(lines);
+    ask("greylist list later.test");
+    assert_int_equal(count_heard("client="), 1);
+    snprintf(text, sizeof(text), "=%lld ", later);
+    assert_unheard(text);
+}
+
+static void what_the_storekeeper_lost_meanwhile_is_said(void **state)
+{
+    (void)state;
+    end_keeper();
+    loses_all = true;
+    begin_keeper();
+    loses_all = false;
+    ask_with("store import", "a lost.test\tfirst=1 last=1 expires=0 count=1\n");
+    assert_heard("error why=\"the storekeeper has lost changes meanwhile\"");
+}
+
+static void one_that_has_no_room_is_asked_again_when_it_has(void **state)
+{
+    (void)state;
+    const struct store_record record = {1, 1, 0, 1, {0}};
+    char key[32];
+    for (int i = 0; i < WAITING_MAX; i++) {
+        snprintf(key, sizeof(key), "a x%d.test", i);
+        put(key, &record);
+    }
+    ask("greylist add example.com");
+    assert_ended_well();
+    ask("greylist list example.com");
+    assert_heard("allowance client=\"example.com\"");
+}
+
 /* -- what may be missing */
 
 static void without_a_storekeeper_it_is_read_and_not_changed(void **state)
@@ -337,11 +412,15 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_network_that_no_client_has_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_long_list_comes_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_over_is_none_of_what_counts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_reputation_is_told_as_it_is_now_and_on_disk_and_forgotten, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_exported_is_what_another_host_imports, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bad_lines_are_named_and_the_others_are_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_stands_twice_is_merged_with_itself, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_another_clock_saw_later_than_now_was_seen_now, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_the_storekeeper_lost_meanwhile_is_said, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_that_has_no_room_is_asked_again_when_it_has, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_a_storekeeper_it_is_read_and_not_changed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_a_store_there_is_a_way_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_damaged_store_is_called_so, set_up, tear_down),
