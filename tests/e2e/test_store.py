@@ -120,17 +120,40 @@ def waiting(gate):
     return gate.records("memory", "status")[0]["waiting"]
 
 
-def evicted(gate):
-    found = re.search(r"^postern_store_evicted_total (\d+)$", gate.ctl("metrics").stdout, re.M)
+def metric(gate, name):
+    found = re.search(rf"^postern_store_{name} (\d+)$", gate.ctl("metrics").stdout, re.M)
     return int(found.group(1))
+
+
+def evicted(gate):
+    return metric(gate, "evicted_total")
+
+
+def lost(gate):
+    return metric(gate, "lost_changes_total")
+
+
+def question_of_another():
+    key = b"g 203.0.113.0/24 flood-%d@sender.test user@example.org" % next(_numbers)
+    return store_socket.question(key=key, numbers=(300, DAY, 36 * DAY, 0, 0, 0))
+
+
+def fill_socket(gate):
+    """So many attempts of others, as there is room for."""
+    with worker_socket(gate) as one:
+        one.setblocking(False)
+        for count in itertools.count():
+            try:
+                one.send(question_of_another())
+            except BlockingIOError:
+                return count
 
 
 def flood(gate, count, every=None):
     """So many attempts of others; after some of them `every` is called."""
     with worker_socket(gate) as one:
         for number in range(count):
-            key = b"g 203.0.113.0/24 flood-%d@sender.test user@example.org" % next(_numbers)
-            one.send(store_socket.question(key=key, numbers=(300, DAY, 36 * DAY, 0, 0, 0)))
+            one.send(question_of_another())
             if every is not None and number % 8000 == 0:
                 every()
 
@@ -154,6 +177,18 @@ def test_it_is_killed_and_comes_back(gate, clock):
         wait_answers(gate)
         assert passes(gate, KNOWN)
     gate.wait_log(r"event=storekeeper-crashed .*signal=KILL")
+
+
+def test_a_crash_over_a_file_that_is_good_does_not_cost_it(gates, clock):
+    gate = gates(may_die=True)
+    make_known(gate, clock, KNOWN)
+    victim = gate.storekeeper()
+    os.kill(victim, signal.SIGSEGV)
+    gate.wait_log(r"event=storekeeper-crashed .*signal=SEGV")
+    gate.wait_state("working", 2)
+    wait_answers(gate)
+    assert passes(gate, KNOWN)
+    assert "begun-anew" not in gate.log() and not (gate.store / "memory.damaged").exists(), gate.story()
 
 
 def test_mail_does_not_wait_for_one_that_stands_still(gates, clock):
@@ -186,12 +221,21 @@ def test_the_housekeeper_is_none_of_its_business(gate, clock):
     assert gate.housekeeper() != other and gate.storekeeper() == keeper
 
 
+def filters_of_threads(pid):
+    return [net.status_field(thread, "Seccomp") for thread in os.listdir(f"/proc/{pid}/task")]
+
+
 def test_it_is_unprivileged_and_leaves_with_the_master(gate):
     pid = gate.storekeeper()
     net.wait_settled([pid])
     assert net.effective_uid(pid) == USER
     assert net.status_field(pid, "CapEff") == "0000000000000000"
     assert net.status_field(pid, "Seccomp") == "2" or postern_program.SANITIZED
+    net.wait_until(lambda: set(filters_of_threads(pid)) == {"0" if postern_program.SANITIZED else "2"}, 10,
+                   "one of its threads is not confined", gate.story)
+    assert len(filters_of_threads(pid)) == 2  # who answers, who writes
+    with open(f"/proc/{pid}/limits") as limits:  # no more are made
+        assert re.search(r"^Max processes +0 +0 ", limits.read(), re.M) or postern_program.SANITIZED
     gate.stop()
     assert not net.is_alive(pid)
 
@@ -213,6 +257,30 @@ def test_what_was_not_written_yet_is_kept_by_a_stop(gate, clock):
     gate.wait_state("working")
     clock.go_on(LATER)
     assert passes(gate, KNOWN) and answers(gate)
+
+
+def pipes(pid):
+    found = net.numbered_descriptors(pid)
+    log = {found.get(number) for number in range(3)}
+    return {target for target in found.values() if target.startswith("pipe:")} - log
+
+
+def test_what_it_was_asked_before_a_stop_and_had_not_read_is_kept(gate):
+    pid = gate.storekeeper()
+    lifeline = pipes(pid) & pipes(gate.master)
+    assert lifeline
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        count = fill_socket(gate)
+        assert count > 512  # it does not read them all before it looks whether it is to leave
+        gate.terminate()
+        net.wait_until(lambda: not lifeline & pipes(gate.master), 10, "it is not told to leave", gate.story)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert gate.wait() == 0
+    gate.start()
+    gate.wait_state("working")
+    assert len(gate.remembered("g")) == count
 
 
 # -- its disk
@@ -263,9 +331,26 @@ def test_a_full_disk_costs_memory_and_no_mail(gates, clock, count):
     said = gate.wait_log(r"event=store state=working (?!records).*$").group(0)
     assert ("lost=" in said) == is_lost, said
     assert gate.states() == ["working", "failing", "working"], gate.story()
+    net.wait_until(lambda: (lost(gate) > 0) == is_lost, 10, "what was lost is not counted", gate.story)
     net.wait_until(lambda: len(gate.remembered("g")) >= min(count, 16384), 10, "too little is remembered", gate.story)
     make_known(gate, clock, KNOWN_TOO)
     assert passes(gate, KNOWN) and answers(gate)
+
+
+def test_what_waited_for_the_disk_when_it_was_killed_is_said_to_be_lost(gates):
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode != 0:
+        pytest.skip("no mount namespace can be had")
+    gate = gates(GateOnASmallDisk)
+    fill_disk(gate)
+    flood(gate, 3000)
+    net.wait_until(lambda: waiting(gate) >= 2000, 10, "it waits for nothing", gate.story)
+    assert metric(gate, "waiting_changes") >= 2000 and lost(gate) == 0
+    victim = gate.storekeeper()
+    os.kill(victim, signal.SIGKILL)
+    wait_gone(victim)
+    os.unlink(gate.inner("fill"))
+    said = gate.wait_log(r"event=store state=working records=\d+ .*lost=(\d+)")
+    assert 2000 <= int(said.group(1)) == lost(gate) == gate.records("memory", "status")[0]["lost"], gate.story()
 
 
 def test_one_that_begins_on_a_full_disk_says_so_and_begins_when_there_is_room(gates):
@@ -333,6 +418,23 @@ def test_what_is_done_to_the_file_while_it_is_open(gates, clock, kind):
     assert passes(gate, KNOWN_TOO) and answers(gate)
 
 
+def test_a_memory_that_others_emptied_is_said_to_have_been_more(gate, clock):
+    make_known(gate, clock, KNOWN)
+    net.wait_until(lambda: metric(gate, "records") == len(gate.remembered()) > 0, 10, "its records are not counted",
+                   gate.story)
+    for path in gate.store.iterdir():
+        path.unlink()
+    os.kill(gate.storekeeper(), signal.SIGKILL)
+    said = gate.wait_log(r"event=store state=working records=0 before=(\d+)")
+    assert int(said.group(1)) >= 1
+
+
+def test_nobody_else_reads_it(gate, clock):
+    make_known(gate, clock, KNOWN)
+    assert gate.store.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in gate.store.iterdir()} == {0o600}
+
+
 def test_a_store_from_yesterday_holds_what_is_not_over(gates, clock):
     gate = gates()
     make_known(gate, clock, KNOWN, KNOWN_TOO)
@@ -345,6 +447,8 @@ def test_a_store_from_yesterday_holds_what_is_not_over(gates, clock):
     gate.wait_state("working")
     assert passes(gate, KNOWN)
     net.wait_until(lambda: KEY.format(**waits) not in gate.remembered("g"), 20, "what is over stays", gate.story)
+    net.wait_until(lambda: metric(gate, "purged_total") >= 1, 10, "what was over is not counted", gate.story)
+    assert evicted(gate) == 0
     assert not passes(gate, waits)
     gate.stop()
     clock.go_on(35 * DAY + 3600)  # .. and the lifetime, since one of the two came
@@ -532,6 +636,17 @@ def test_a_reputation_outlives_a_restart_and_ages(gates, clock):
     gate.wait_state("working")
     aged, _ = net.wait_until(lambda: points(gate, "192.0.2.7"), 10, "it is forgotten", gate.story)
     assert good // 4 - 1 <= aged <= good // 4 + 1
+
+
+def test_networks_and_domains_have_their_names_back_after_a_start(gates):
+    gate = gates(policy="")
+    now = int(time.time())
+    known = "\tfirst={0} last={0} expires={1} count=4 good=64 bad=0\n".format(now, now + DAY)
+    assert gate.ctl("store", "import", given="n 192.0.2.7" + known + "d example.com" + known).returncode == 0
+    gate.stop_and_start()
+    for who in ("192.0.2.7", "example.com"):
+        good, bad = net.wait_until(lambda: points(gate, who), 10, f"{who} is forgotten", gate.story)
+        assert 3 <= good <= 4 and bad == 0
 
 
 # -- a worker that is somebody else's
