@@ -653,14 +653,16 @@ def test_networks_and_domains_have_their_names_back_after_a_start(gates):
 
 
 def test_a_socket_that_a_worker_shut_down_is_said(gates, clock):
-    """The sandbox would not let it; without one the storekeeper must not spin."""
-    gate = gates()
+    """The sandbox would not let it; without one the storekeeper must not spin. Nobody waits for one that has gone."""
+    gate = gates(deadline="20s")
     make_known(gate, clock, KNOWN)
     pid = gate.storekeeper()
     with worker_socket(gate) as evil:
         evil.shutdown(socket.SHUT_WR)
     gate.wait_log(r"event=store state=failing why=.*socket.*started again")
     wait_gone(pid)
+    net.wait_until(lambda: gate.records("memory", "status")[0]["state"] == "not answering", 10, "it is thought alive",
+                   gate.story)
     assert passes(gate, KNOWN) and passes(gate, stranger())
     gate.stop_and_start()
     gate.wait_state("working")
