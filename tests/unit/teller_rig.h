@@ -41,6 +41,7 @@ enum {
     HEARD_MAX = 4 << 20,
     SIZE = 16 << 20,
     WAIT_MS = 20000,
+    LATER_MS = 30,
     DAY = 86400
 };
 
@@ -61,7 +62,8 @@ static struct store_options options = {.directory = directory, .size_bytes = SIZ
 /* What was put is written when it is settled, or the next key goes. */
 static struct store_request *waiting;
 static int waiting_count;
-static bool loses_all; /* of what is put */
+static bool loses_all; /* of what is put, and says so with its next beat */
+static uint64_t lost;
 
 static inline bool write_waiting(struct shelf *shelf)
 {
@@ -81,7 +83,8 @@ static inline struct store_answer do_it(struct shelf *shelf, const struct store_
     struct store_record there;
     const struct shelf_change gone = {slice_make(request->key, request->key_size), NULL};
     if (request->deed == STORE_PUT && loses_all) {
-        atomic_fetch_add(&board.store->head.lost, 1);
+        lost++;
+        atomic_store(&board.store->head.beat_ms, clock_ms());
         return (struct store_answer){STORE_DONE, 0};
     }
     if (request->deed == STORE_PUT && waiting_count < WAITING_MAX) {
@@ -98,6 +101,16 @@ static inline struct store_answer do_it(struct shelf *shelf, const struct store_
     return (struct store_answer){was_there ? STORE_PASS : STORE_FIRST, 0};
 }
 
+static inline void tell_lost(void)
+{
+    if (lost == 0)
+        return;
+    clock_poll(NULL, 0, clock_deadline(LATER_MS));
+    atomic_fetch_add(&board.store->head.lost, lost);
+    lost = 0;
+    atomic_store(&board.store->head.beat_ms, clock_ms() + WAIT_MS);
+}
+
 static inline _Noreturn void keep_store(void)
 {
     struct shelf *shelf;
@@ -108,9 +121,12 @@ static inline _Noreturn void keep_store(void)
     if (waiting == NULL || shelf_open(&shelf, directory, SIZE, NULL) != SHELF_DONE)
         _exit(1);
     atomic_store(&board.store->head.state, STORE_WORKING);
-    for (ssize_t got; (got = recv(store_read, &request, sizeof(request), 0)) > 0;)
+    for (ssize_t got; (got = recv(store_read, &request, sizeof(request), 0)) > 0;) {
         if (store_is_request(&request, (size_t)got, SLOTS))
             store_say(board.store, &request, do_it(shelf, &request));
+        if (request.deed == STORE_FLUSH)
+            tell_lost();
+    }
     shelf_close(&shelf);
     _exit(0);
 }
