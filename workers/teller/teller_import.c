@@ -201,7 +201,7 @@ static uint64_t lost_so_far(const struct teller *t)
 static void await_beat(const struct teller *t)
 {
     const struct store_head *head = &t->setup->board->store->head;
-    int64_t now_ms = clock_ms(), until_ms = clock_deadline(2 * (int64_t)STORE_BEAT_MS);
+    int64_t now_ms = clock_ms(), until_ms = clock_deadline(TELLER_ANSWER_MS);
     while (atomic_load_explicit(&head->beat_ms, memory_order_relaxed) <= now_ms && clock_ms() < until_ms)
         clock_poll(NULL, 0, clock_deadline(BEAT_LOOK_MS));
 }
