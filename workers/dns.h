@@ -40,7 +40,7 @@ enum { DNS_NAME_MAX = 253, DNS_RECORDS_MAX = 64, DNS_TEXT_MAX = 4096 };
 /* What it is for depends on the type. `name` (lower case, no dot at the end; "" for the root, a null MX) and `text`
  * last as long as their owner says. */
 struct dns_record {
-    struct ipaddr address; /* A, AAAA */
+    struct ipaddr address; /* A, AAAA; an IPv4-mapped one is IPv4 (ipaddr.h) */
     uint16_t preference;   /* MX; the records are in its order */
     const char *name;      /* MX, PTR */
     struct slice text;     /* TXT; what is longer than DNS_TEXT_MAX is left out */

@@ -42,6 +42,17 @@ static bool holds(struct slice message, const void *octets, size_t size)
     return size == 0 || (message.size >= size && memmem(message.at, message.size, octets, size) != NULL);
 }
 
+/* In AAAA one that is mapped (::ffff:192.0.2.1) is IPv4's (ipaddr.h), and no other is. */
+static void check_address(enum dns_type type, const struct ipaddr *address, struct slice message)
+{
+    unsigned char mapped[16] = {[10] = 0xff, [11] = 0xff};
+    memcpy(mapped + 12, address->bytes, 4);
+    bool is_mapped = type == DNS_AAAA && address->family == 4, is_ipv6 = type == DNS_AAAA && !is_mapped;
+    law(address->family == (is_ipv6 ? 6 : 4), "an address of family %d", address->family);
+    law(!is_ipv6 || memcmp(address->bytes, mapped, 12) != 0, "a mapped address as one of IPv6");
+    law(holds(message, is_mapped ? mapped : address->bytes, type == DNS_A ? 4 : 16), "an address of its own");
+}
+
 static void check_record(enum dns_type type, const struct dns_record *record, struct slice message)
 {
     if (type == DNS_MX || type == DNS_PTR) {
@@ -51,8 +62,7 @@ static void check_record(enum dns_type type, const struct dns_record *record, st
         law(record->text.size <= DNS_TEXT_MAX && is_own(record->text.at, record->text.size), "a text that is too long");
         law(record->text.size == 0 || holds(message, record->text.at, 1), "a text of its own");
     } else {
-        law(record->address.family == (type == DNS_A ? 4 : 6), "an address of family %d", record->address.family);
-        law(holds(message, record->address.bytes, type == DNS_A ? 4 : 16), "an address of its own");
+        check_address(type, &record->address, message);
     }
 }
 

@@ -184,6 +184,17 @@ static void an_address_has_its_size(void **state)
     assert_int_equal(parse(DNS_AAAA), DNS_NO_DATA);
 }
 
+static void an_ipv4_mapped_address_is_the_ipv4_one(void **state)
+{
+    char text[IPADDR_TEXT_MAX];
+    (void)state;
+    begin(FLAGS, 1);
+    add(WIRE(ASKED), TYPE_AAAA, WIRE("\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\2\1"));
+    assert_int_equal(parse(DNS_AAAA), DNS_FOUND);
+    ipaddr_print(&answer.records[0].address, text);
+    assert_string_equal(text, "192.0.2.1");
+}
+
 static void more_than_is_given_is_told(void **state)
 {
     (void)state;
@@ -224,6 +235,7 @@ int main(void)
         cmocka_unit_test(a_name_ends_with_its_record),
         cmocka_unit_test(mail_exchangers_come_in_their_order),
         cmocka_unit_test(an_address_has_its_size),
+        cmocka_unit_test(an_ipv4_mapped_address_is_the_ipv4_one),
         cmocka_unit_test(more_than_is_given_is_told),
         cmocka_unit_test(a_text_is_its_strings_joined),
     };
